@@ -1,8 +1,6 @@
 import { CoweaveError } from './errors.ts'
 
 const MAX_BYTES = 255
-// Plain objects are used as maps in Hocuspocus, where these names can't be looked up.
-const RESERVED = new Set(['__proto__', 'constructor', 'prototype', 'toString', 'valueOf', 'hasOwnProperty'])
 // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what the name must not hold
 const CONTROL = /[\u0000-\u001f\u007f-\u009f]/
 
@@ -13,7 +11,8 @@ export function documentNameProblem(name: string): string | undefined {
   if (bytes > MAX_BYTES) return `a document name has at most ${MAX_BYTES} bytes, this one has ${bytes}`
   if (CONTROL.test(name)) return 'a document name must not hold control characters'
   if (!name.isWellFormed()) return 'a document name must be well-formed Unicode'
-  if (RESERVED.has(name)) return `"${name}" is a reserved name`
+  // Hocuspocus uses plain objects as maps, where the names of Object.prototype can't be looked up.
+  if (name in Object.prototype) return `"${name}" is a reserved name`
   for (const segment of name.split('/')) {
     if (segment.trim() === '') return 'a document name must not hold empty segments'
     if (segment === '..' || segment === '.') return `a document name must not hold "${segment}" segments`

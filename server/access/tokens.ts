@@ -1,0 +1,127 @@
+import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import jwt from 'jsonwebtoken'
+import jwksClient from 'jwks-rsa'
+import { z } from 'zod'
+import { CloseCode } from '../../model/close-codes.ts'
+import { CoweaveError } from '../../model/errors.ts'
+import { type Config, isDemo } from '../config.ts'
+import { AccessError } from './access-error.ts'
+import { levels, type Principal, parseGrant } from './grants.ts'
+
+const MAX_TOKEN_LENGTH = 16 * 1024
+const CLOCK_TOLERANCE_S = 5
+
+const claims = z.object({
+  sub: z.string().min(1).max(255),
+  name: z.string().max(255).optional(),
+  exp: z.number().optional(),
+  access: z.record(z.string().min(1).max(512), z.enum(levels)).default({}),
+  admin: z.boolean().default(false),
+  relay: z.boolean().default(false),
+})
+
+export interface TokenClaims {
+  readonly user: string
+  readonly name: string
+  readonly access: Readonly<Record<string, (typeof levels)[number]>>
+  readonly admin?: boolean
+  readonly relay?: boolean
+}
+
+type Verification = { key: jwt.Secret | jwt.GetPublicKeyOrSecret; algorithms: jwt.Algorithm[] }
+
+/** Verifies tokens, and signs them where the server holds the secret. */
+export class Tokens {
+  readonly #config: Config
+  readonly #verification: Verification
+  readonly #secret: string | undefined
+
+  /** @throws {CoweaveError} `config/invalid` for a public key that can't be read */
+  constructor(config: Config) {
+    this.#config = config
+    this.#secret = isDemo(config) ? randomBytes(32).toString('base64url') : config.JWT_SECRET
+    this.#verification = this.#secret === undefined ? publicKey(config) : { key: this.#secret, algorithms: ['HS256'] }
+  }
+
+  /** @throws {AccessError} `access/token-missing`, `access/token-invalid`, `access/token-expired` */
+  async verify(token: string): Promise<Principal> {
+    if (token === '') throw refusal('access/token-missing', 'no token was sent')
+    if (token.length > MAX_TOKEN_LENGTH) throw refusal('access/token-invalid', 'the token is too long')
+    const payload = claims.safeParse(await this.#payload(token))
+    if (!payload.success)
+      throw refusal('access/token-invalid', `the token's claims are wrong: ${z.prettifyError(payload.error)}`)
+    const { sub, name, exp, access, admin, relay } = payload.data
+    if (exp === undefined && !isDemo(this.#config)) throw refusal('access/token-invalid', 'the token has no `exp`')
+    return {
+      user: sub,
+      name: name ?? sub,
+      grants: Object.entries(access).map(([pattern, level]) => parseGrant(pattern, level)),
+      expires: exp === undefined ? undefined : exp * 1000,
+      admin,
+      relay,
+    }
+  }
+
+  /** A signed token that ends after `seconds`. @throws {CoweaveError} `access/no-secret` where only a public key is known */
+  sign(content: TokenClaims, seconds: number): string {
+    if (this.#secret === undefined)
+      throw new CoweaveError('access/no-secret', 'tokens can only be made with JWT_SECRET')
+    const { user, ...rest } = content
+    const { JWT_AUDIENCE: audience, JWT_ISSUER: issuer } = this.#config
+    return jwt.sign(rest, this.#secret, {
+      algorithm: 'HS256',
+      subject: user,
+      expiresIn: seconds,
+      ...(audience === undefined ? {} : { audience }),
+      ...(issuer === undefined ? {} : { issuer }),
+    })
+  }
+
+  #payload(token: string): Promise<unknown> {
+    const { JWT_AUDIENCE: audience, JWT_ISSUER: issuer } = this.#config
+    const options: jwt.VerifyOptions = {
+      algorithms: this.#verification.algorithms,
+      clockTolerance: CLOCK_TOLERANCE_S,
+      ...(audience === undefined ? {} : { audience }),
+      ...(issuer === undefined ? {} : { issuer }),
+    }
+    return new Promise((resolve, reject) => {
+      jwt.verify(token, this.#verification.key, options, (error, payload) => {
+        if (error === null) resolve(payload)
+        else if (error instanceof jwt.TokenExpiredError)
+          reject(refusal('access/token-expired', 'the token has expired', error))
+        else reject(refusal('access/token-invalid', `the token is not valid: ${error.message}`, error))
+      })
+    })
+  }
+}
+
+function refusal(code: string, message: string, cause?: unknown): AccessError {
+  return new AccessError(code, CloseCode.Unauthorized, message, { cause })
+}
+
+/** Pins the algorithm to the key, so that a token can't choose one for itself. */
+function publicKey(config: Config): Verification {
+  if (config.JWKS_URL !== undefined) {
+    const client = jwksClient({ jwksUri: config.JWKS_URL, cache: true, rateLimit: true })
+    const key: jwt.GetPublicKeyOrSecret = (header, callback) => {
+      client.getSigningKey(header.kid).then((found) => callback(null, found.getPublicKey()), callback)
+    }
+    return { key, algorithms: ['RS256', 'ES256'] }
+  }
+  const text = config.JWT_PUBLIC_KEY ?? ''
+  let key: KeyObject
+  try {
+    key = createPublicKey(text.includes('-----BEGIN') ? text : readFileSync(text))
+  } catch (cause) {
+    throw new CoweaveError(
+      'config/invalid',
+      'wrong settings:\n  JWT_PUBLIC_KEY: must be a public key in PEM, or its file',
+      { cause },
+    )
+  }
+  if (key.asymmetricKeyType === 'rsa') return { key, algorithms: ['RS256'] }
+  if (key.asymmetricKeyType === 'ec') return { key, algorithms: ['ES256'] }
+  throw new CoweaveError('config/invalid', 'wrong settings:\n  JWT_PUBLIC_KEY: must be an RSA or EC (P-256) key')
+}

@@ -1,0 +1,156 @@
+import { parseArgs } from 'node:util'
+import { pino } from 'pino'
+import { CoweaveError } from '../model/errors.ts'
+import { describeDocument } from '../persistence/inspect.ts'
+import { openLog } from '../persistence/open-log.ts'
+import type { UpdateLog } from '../persistence/update-log.ts'
+import { levels } from './access/grants.ts'
+import { Tokens } from './access/tokens.ts'
+import { type Config, describeSettings, isDemo, readConfig } from './config.ts'
+import { createCoweave } from './coweave.ts'
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const usage = `coweave: a collaboration server for Yjs
+
+  coweave                      starts the server
+  coweave check                reads the whole log and names what is damaged; exit code 1 if anything is
+  coweave backup <file>        writes a copy of the log while the server goes on
+  coweave inspect <document>   what the log holds of a document
+  coweave token <user>         prints a token   [--name NAME] [--grant PATTERN=LEVEL …] [--admin] [--hours N]
+  coweave --help               this text
+
+Settings come from the environment:
+
+${describeSettings()
+  .map(
+    ({ name, default: fallback, meaning }) => `  ${name}${fallback === '' ? '' : ` (${fallback})`}\n      ${meaning}`,
+  )
+  .join('\n')}
+`
+
+/** Runs one `coweave` command. @throws {CoweaveError} for wrong settings or arguments, and for what storage refuses */
+export async function runCommand(args: readonly string[], environment: Environment): Promise<void> {
+  const { values, positionals } = parseArguments(args)
+  const [command, argument] = positionals
+  if (values.help) {
+    print(usage)
+    return
+  }
+  const config = readConfig(environment)
+  switch (command) {
+    case undefined:
+      return serve(config)
+    case 'check':
+      return withLog(config, check)
+    case 'backup':
+      return withLog(config, (log) => log.backup(required(argument, 'backup needs a file')))
+    case 'inspect': {
+      const document = required(argument, 'inspect needs a document')
+      return withLog(config, async (log) =>
+        print(`${JSON.stringify(await describeDocument(log, document), null, 2)}\n`),
+      )
+    }
+    case 'token':
+      printToken(config, required(argument, 'token needs a user'), values)
+      return
+    default:
+      throw new CoweaveError('command/unknown', `unknown command "${command}"; coweave --help lists them`)
+  }
+}
+
+async function serve(config: Config): Promise<void> {
+  const logger = pino({ level: config.LOG_LEVEL })
+  const coweave = await createCoweave(config, logger)
+  await coweave.start()
+  stopOnSignal(coweave, logger, config.SHUTDOWN_TIMEOUT)
+}
+
+function stopOnSignal(coweave: { stop(): Promise<void> }, logger: pino.Logger, timeoutMs: number): void {
+  let stopping = false
+  const stop = (signal: string) => {
+    if (stopping) process.exit(1)
+    stopping = true
+    logger.info({ signal }, 'stopping')
+    setTimeout(() => {
+      logger.fatal('stopping took too long')
+      process.exit(1)
+    }, timeoutMs).unref()
+    coweave.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.fatal({ error }, 'stopping failed')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+}
+
+async function check(log: UpdateLog): Promise<void> {
+  let damaged = 0
+  for await (const { document, position, problem } of log.check()) {
+    damaged += 1
+    print(`${document ?? '(file)'}${position === undefined ? '' : ` at ${position}`}: ${problem}\n`)
+  }
+  if (damaged > 0) throw new CoweaveError('storage/corrupt', `${damaged} damaged; restore them from a backup`)
+  print('no damage found\n')
+}
+
+function printToken(config: Config, user: string, values: ReturnType<typeof parseArguments>['values']): void {
+  if (isDemo(config))
+    throw new CoweaveError('config/invalid', 'set JWT_SECRET: in demo mode the server makes tokens itself')
+  const access = Object.fromEntries(values.grant.map(parseGrantArgument))
+  const hours = Number(values.hours)
+  if (!(hours > 0)) throw new CoweaveError('command/bad-argument', `--hours ${values.hours}: must be a number above 0`)
+  const claims = { user, name: values.name ?? user, access, ...(values.admin ? { admin: true } : {}) }
+  print(`${new Tokens(config).sign(claims, Math.round(hours * 3600))}\n`)
+}
+
+function parseGrantArgument(text: string): [string, (typeof levels)[number]] {
+  const at = text.lastIndexOf('=')
+  const level = levels.find((known) => known === text.slice(at + 1))
+  if (at < 1 || level === undefined) {
+    throw new CoweaveError('command/bad-argument', `--grant ${text}: must be <pattern>=<${levels.join('|')}>`)
+  }
+  return [text.slice(0, at), level]
+}
+
+function parseArguments(args: readonly string[]) {
+  try {
+    return parseArgs({
+      args: [...args],
+      allowPositionals: true,
+      options: {
+        help: { type: 'boolean', short: 'h', default: false },
+        name: { type: 'string' },
+        grant: { type: 'string', multiple: true, default: ['**=write'] },
+        admin: { type: 'boolean', default: false },
+        hours: { type: 'string', default: '1' },
+      },
+    })
+  } catch (cause) {
+    throw new CoweaveError('command/bad-argument', `${String(cause)}; coweave --help lists the commands`, { cause })
+  }
+}
+
+async function withLog(config: Config, use: (log: UpdateLog) => Promise<void>): Promise<void> {
+  const log = await openLog(config.DATABASE_URL, config.ENCRYPTION_KEY, (error) =>
+    process.stderr.write(`${error.message}\n`),
+  )
+  try {
+    await use(log)
+  } finally {
+    await log.close()
+  }
+}
+
+function required(argument: string | undefined, problem: string): string {
+  if (argument === undefined) throw new CoweaveError('command/bad-argument', problem)
+  return argument
+}
+
+function print(text: string): void {
+  process.stdout.write(text)
+}

@@ -1,0 +1,147 @@
+import { z } from 'zod'
+import { CoweaveError } from '../model/errors.ts'
+
+const MiB = 1024 * 1024
+
+const int = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(minimum).max(maximum)
+const list = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+)
+
+/**
+ * Every setting: its environment variable, default, unit and meaning. `--help` and the README's table are made
+ * from this, so the description is written for whoever runs the server.
+ */
+export const settings = {
+  PORT: int(0, 65_535).default(1234).describe('TCP port of HTTP and sockets; 0 takes a free one'),
+  HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on; `0.0.0.0` for all'),
+  DATABASE_URL: z
+    .string()
+    .regex(/^sqlite:.+/, 'must be sqlite:<file>')
+    .default('sqlite:data/coweave.db')
+    .describe('Where the update log is: `sqlite:<file>`'),
+  ENCRYPTION_KEY: z
+    .string()
+    .optional()
+    .describe(
+      'Encrypts updates and snapshots at rest: `<id>:<32 bytes in base64>`; several with commas, the first encrypts and all decrypt',
+    ),
+  JWT_SECRET: z.string().min(32).optional().describe('Secret that signs tokens (HS256), at least 32 characters'),
+  JWT_PUBLIC_KEY: z.string().optional().describe('Public key that verifies tokens (RS256 or ES256): PEM, or its file'),
+  JWKS_URL: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe('Where to fetch the public keys of tokens from'),
+  JWT_AUDIENCE: z.string().optional().describe('Required `aud` of tokens'),
+  JWT_ISSUER: z.string().optional().describe('Required `iss` of tokens'),
+  ALLOWED_ORIGINS: list
+    .default([])
+    .describe('Origins of pages that may connect, with commas; `*` for all. Pages of the same host always may'),
+  NODE_ENV: z
+    .enum(['development', 'production', 'test'])
+    .default('development')
+    .describe('`production` refuses to start without a key for tokens'),
+  CLIENT_IDS: z
+    .enum(['own', 'relay'])
+    .default('own')
+    .describe("`relay` lets clients send edits made by others' Yjs clients, as y-webrtc peers do"),
+  TLS_CERT: z.string().optional().describe('Certificate file (PEM); with `TLS_KEY` the server speaks TLS'),
+  TLS_KEY: z.string().optional().describe('Private key file (PEM) of `TLS_CERT`'),
+  MAX_MESSAGE_BYTES: int(1024)
+    .default(32 * MiB)
+    .describe('Largest message of an authenticated client, bytes'),
+  MAX_UNAUTHENTICATED_BYTES: int(1024)
+    .default(MiB)
+    .describe('Largest message before authentication, and all that waits for it, bytes'),
+  MAX_UNAUTHENTICATED_DOCUMENTS: int(1)
+    .default(100)
+    .describe('Documents that may wait for authentication on one socket'),
+  MAX_PRESENCE_BYTES: int(256)
+    .default(16 * 1024)
+    .describe('Largest presence state of one client, bytes'),
+  AUTHENTICATION_TIMEOUT: int(100).default(10_000).describe('How long a socket may take to authenticate, ms'),
+  PING_INTERVAL: int(100).default(30_000).describe('How often peers are pinged; silent ones are cut off, ms'),
+  COMMIT_TIMEOUT: int(100)
+    .default(10_000)
+    .describe('How long an edit may wait for storage before clients are told, ms'),
+  SEND_BUFFER_BYTES: int(64 * 1024)
+    .default(16 * MiB)
+    .describe('What may wait for a client that reads too slowly before it is cut off, bytes'),
+  COMMIT_BUFFER_BYTES: int(MiB)
+    .default(64 * MiB)
+    .describe('What may wait for storage before sockets are read more slowly, bytes'),
+  SHUTDOWN_TIMEOUT: int(100).default(9_000).describe('How long stopping may take before it is forced, ms'),
+  LOG_LEVEL: z
+    .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
+    .default('info')
+    .describe('Least severe log line to print'),
+} as const
+
+const schema = z.object(settings).superRefine((config, context) => {
+  const problem = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message })
+  const keys = (['JWT_SECRET', 'JWT_PUBLIC_KEY', 'JWKS_URL'] as const).filter((name) => config[name] !== undefined)
+  if (keys.length > 1) problem(keys[1] ?? '', `set only one of ${keys.join(', ')}`)
+  if (config.NODE_ENV === 'production' && keys.length === 0) {
+    problem('JWT_SECRET', 'production needs JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL')
+  }
+  if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined)) {
+    problem(config.TLS_CERT === undefined ? 'TLS_CERT' : 'TLS_KEY', 'TLS_CERT and TLS_KEY belong together')
+  }
+  if (keys.length === 0 && !isLoopback(config.HOST)) {
+    problem(
+      'HOST',
+      'without a key for tokens (demo mode) the server listens on loopback only: 127.0.0.1, ::1, localhost',
+    )
+  }
+})
+
+export type Config = z.infer<typeof schema>
+
+/**
+ * The settings in `environment`, with defaults; other variables are ignored.
+ * @throws {CoweaveError} `config/invalid`, naming each wrong setting, its value and what is allowed
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  )
+  const result = schema.safeParse(given)
+  if (result.success) return result.data
+  const problems = result.error.issues.map((issue) => {
+    const name = String(issue.path[0])
+    return `${name}=${shown(name, given[name])}: ${issue.message}`
+  })
+  throw new CoweaveError('config/invalid', `wrong settings:\n  ${problems.join('\n  ')}`)
+}
+
+/** Demo mode: nobody configured who may sign tokens, so the server makes a secret and hands out tokens itself. */
+export function isDemo(config: Config): boolean {
+  return config.JWT_SECRET === undefined && config.JWT_PUBLIC_KEY === undefined && config.JWKS_URL === undefined
+}
+
+export interface SettingDescription {
+  readonly name: string
+  readonly default: string
+  readonly meaning: string
+}
+
+/** Each setting with its default and meaning, for `--help` and the README. */
+export function describeSettings(): SettingDescription[] {
+  return Object.entries(settings).map(([name, setting]) => {
+    const result = setting.safeParse(undefined)
+    const fallback = result.success ? result.data : undefined
+    return { name, default: fallback === undefined ? '' : String(fallback), meaning: setting.description ?? '' }
+  })
+}
+
+export function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host === '[::1]' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+function shown(name: string, value: string | undefined): string {
+  if (value === undefined) return '(not set)'
+  return name.includes('SECRET') || name === 'ENCRYPTION_KEY' ? '(secret)' : JSON.stringify(value)
+}

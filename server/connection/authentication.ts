@@ -1,0 +1,70 @@
+import type { connectedPayload, Extension, onAuthenticatePayload, onTokenSyncPayload } from '@hocuspocus/server'
+import type { Logger } from 'pino'
+import { CloseCode } from '../../model/close-codes.ts'
+import { AccessError } from '../access/access-error.ts'
+import { allows, type Level, levelFor, type Principal } from '../access/grants.ts'
+import type { Tokens } from '../access/tokens.ts'
+import type { OpenRefusal } from '../documents/documents.ts'
+import type { ConnectionContext } from './socket-connection.ts'
+
+/**
+ * Who may open a document: the hooks of Hocuspocus that check tokens. What they refuse, Hocuspocus tells the client
+ * with the error's code as the reason.
+ */
+export class Authentication implements Extension<ConnectionContext> {
+  readonly #tokens: Tokens
+  readonly #logger: Logger
+
+  constructor(tokens: Tokens, logger: Logger) {
+    this.#tokens = tokens
+    this.#logger = logger
+  }
+
+  async onAuthenticate(payload: onAuthenticatePayload<ConnectionContext>): Promise<Partial<ConnectionContext>> {
+    const { documentName, token, connectionConfig } = payload
+    try {
+      const { principal, level } = await this.#admit(token, documentName)
+      connectionConfig.readOnly = !allows(level, 'write')
+      return { principal, level }
+    } catch (error) {
+      throw this.#refusal(error, documentName)
+    }
+  }
+
+  async connected({ context, connection }: connectedPayload<ConnectionContext>): Promise<void> {
+    context.socket.opened(connection, context)
+  }
+
+  async onTokenSync({
+    context,
+    token,
+    documentName,
+    connection,
+  }: onTokenSyncPayload<ConnectionContext>): Promise<void> {
+    const { socket } = context
+    const channel = socket.channelOf(connection)
+    if (channel === undefined) return
+    try {
+      const principal = await this.#tokens.verify(token)
+      socket.renewed(channel, principal, levelFor(principal.grants, documentName))
+    } catch (error) {
+      this.#logger.info({ document: documentName, error }, 'new token refused')
+      socket.close(CloseCode.Unauthorized, error instanceof AccessError ? error.message : 'the new token is not valid')
+    }
+  }
+
+  async #admit(token: string, documentName: string): Promise<{ principal: Principal; level: Level }> {
+    const principal = await this.#tokens.verify(token)
+    const level = levelFor(principal.grants, documentName)
+    if (level === undefined) {
+      throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant ${documentName}`)
+    }
+    return { principal, level }
+  }
+
+  #refusal(error: unknown, documentName: string): OpenRefusal {
+    if (error instanceof AccessError) return { reason: error.code }
+    this.#logger.error({ document: documentName, error }, 'a token could not be checked')
+    return { reason: 'access/unavailable' }
+  }
+}

@@ -1,0 +1,123 @@
+import type { Connection } from '@hocuspocus/server'
+import * as decoding from 'lib0/decoding'
+import { CloseCode } from '../../model/close-codes.ts'
+import { AccessError } from '../access/access-error.ts'
+import { allows, type Level, type Principal } from '../access/grants.ts'
+import type { OpenDocument, Subscriber } from '../documents/open-document.ts'
+import type { Egress } from './egress.ts'
+import {
+  type Address,
+  awarenessFrame,
+  type Frame,
+  MessageType,
+  SyncType,
+  syncFrame,
+  syncStatusFrame,
+} from './frames.ts'
+
+export interface ChannelOptions {
+  readonly document: OpenDocument
+  readonly principal: Principal
+  readonly level: Level
+  readonly address: Address
+  readonly egress: Egress
+  readonly acknowledges: boolean
+  /** Hocuspocus' side of it, which keeps the document in memory. */
+  readonly connection: Connection
+}
+
+/** One document open on one socket: what its sync and awareness messages do. */
+export class Channel implements Subscriber {
+  readonly document: OpenDocument
+  readonly address: Address
+  readonly connection: Connection
+  readonly #egress: Egress
+  readonly #acknowledges: boolean
+  #principal: Principal
+  #level: Level
+
+  constructor(options: ChannelOptions) {
+    this.document = options.document
+    this.address = options.address
+    this.connection = options.connection
+    this.#egress = options.egress
+    this.#acknowledges = options.acknowledges
+    this.#principal = options.principal
+    this.#level = options.level
+    this.document.join(this)
+  }
+
+  get principal(): Principal {
+    return this.#principal
+  }
+
+  send(frame: Frame): void {
+    this.#egress.send(frame)
+  }
+
+  /** The same user's newer token takes effect from the next message on. */
+  renew(principal: Principal, level: Level): void {
+    this.#principal = principal
+    this.#level = level
+    this.connection.readOnly = !this.#mayWrite
+  }
+
+  /** @throws {AccessError} for what is refused  @throws {Error} for what can't be decoded */
+  receive(type: number, decoder: decoding.Decoder): void {
+    switch (type) {
+      case MessageType.Sync:
+      case MessageType.SyncReply:
+        this.#receiveSync(decoding.readVarUint(decoder), decoding.readVarUint8Array(decoder), type)
+        return
+      case MessageType.Awareness:
+        this.document.presence.receive(this, decoding.readVarUint8Array(decoder))
+        return
+      case MessageType.QueryAwareness: {
+        const states = this.document.presence.current()
+        if (states !== undefined) this.#egress.send(awarenessFrame(this.address, states), true)
+        return
+      }
+      default:
+        throw new AccessError('protocol/unknown-message', CloseCode.Malformed, `unknown message type ${type}`)
+    }
+  }
+
+  close(): void {
+    this.document.leave(this)
+  }
+
+  get #mayWrite(): boolean {
+    return allows(this.#level, 'write')
+  }
+
+  #receiveSync(syncType: number, payload: Uint8Array, messageType: number): void {
+    switch (syncType) {
+      case SyncType.Step1:
+        this.#answer(payload, messageType)
+        return
+      case SyncType.Step2:
+      case SyncType.Update:
+        this.#acknowledge(this.#take(payload, syncType === SyncType.Step2))
+        return
+      default:
+        throw new AccessError('protocol/unknown-message', CloseCode.Malformed, `unknown sync message type ${syncType}`)
+    }
+  }
+
+  #answer(stateVector: Uint8Array, messageType: number): void {
+    this.#egress.send(syncFrame(this.address, SyncType.Step2, this.document.missingFrom(stateVector)), true)
+    if (messageType === MessageType.SyncReply) return
+    this.#egress.send(syncFrame(this.address, SyncType.Step1, this.document.stateVector()), true)
+  }
+
+  /** Whether the document holds `update` now. */
+  #take(update: Uint8Array, isAnswer: boolean): boolean {
+    if (!this.#mayWrite) return isAnswer && this.document.contains(update)
+    this.document.receive(this, update, isAnswer)
+    return true
+  }
+
+  #acknowledge(stored: boolean): void {
+    if (this.#acknowledges) this.#egress.send(syncStatusFrame(this.address, stored), true)
+  }
+}

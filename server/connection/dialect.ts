@@ -1,0 +1,66 @@
+import * as decoding from 'lib0/decoding'
+import { type Address, AuthType, type Frame, frameOf, hocuspocusAddress, MessageType, noAddress } from './frames.ts'
+
+/** A message of a client, taken apart as far as its type. */
+export interface Message {
+  /** The document, in the Hocuspocus dialect with its session: `<document>` or `<document>\0<session>`. */
+  readonly key: string
+  readonly type: number
+  /** Stands behind the type. */
+  readonly decoder: decoding.Decoder
+}
+
+/** What differs between the clients' protocols. */
+export interface Dialect {
+  /** Whether it tells clients that an update is stored. */
+  readonly acknowledges: boolean
+  /** @throws {Error} when the message can't be decoded */
+  read(data: Uint8Array): Message
+  addressOf(key: string): Address
+  /** A message that Hocuspocus made for this socket, as its client should get it; undefined for nothing. */
+  translate(message: Uint8Array): Frame | undefined
+}
+
+/** Hocuspocus: each message starts with the document's name, so that many share a socket. */
+export const hocuspocusDialect: Dialect = {
+  acknowledges: true,
+  read(data) {
+    const decoder = decoding.createDecoder(data)
+    return { key: decoding.readVarString(decoder), type: decoding.readVarUint(decoder), decoder }
+  },
+  addressOf: hocuspocusAddress,
+  translate: frameOf,
+}
+
+/** y-websocket: one document a socket, named in the URL; no acknowledgements. */
+export function yWebsocketDialect(document: string): Dialect {
+  return {
+    acknowledges: false,
+    read(data) {
+      const decoder = decoding.createDecoder(data)
+      return { key: document, type: decoding.readVarUint(decoder), decoder }
+    },
+    addressOf: () => noAddress,
+    translate(message) {
+      const decoder = decoding.createDecoder(message)
+      decoding.readVarString(decoder)
+      const body = message.subarray(decoder.pos)
+      return decoding.readVarUint(decoder) === MessageType.Awareness ? frameOf(body) : undefined
+    },
+  }
+}
+
+/** The document in a key of the Hocuspocus dialect. */
+export function documentOfKey(key: string): string {
+  const end = key.indexOf('\0')
+  return end === -1 ? key : key.slice(0, end)
+}
+
+/** Why Hocuspocus denied a document, if `message` says that it did. */
+export function deniedReason(message: Uint8Array): { key: string; reason: string } | undefined {
+  const decoder = decoding.createDecoder(message)
+  const key = decoding.readVarString(decoder)
+  if (decoding.readVarUint(decoder) !== MessageType.Auth) return undefined
+  if (decoding.readVarUint(decoder) !== AuthType.PermissionDenied) return undefined
+  return { key, reason: decoding.readVarString(decoder) }
+}

@@ -1,0 +1,182 @@
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import { CloseCode } from '../../model/close-codes.ts'
+import type { Durability } from '../documents/durability.ts'
+import type { Frame } from './frames.ts'
+
+/** What is handed to the operating system's side at most; the rest waits here, where it can be counted and dropped. */
+const SOCKET_BYTES = 1024 * 1024
+/** How long a closed socket may take to answer before it is destroyed. */
+const CLOSE_GRACE_MS = 5_000
+
+interface Waiting {
+  readonly frame: Frame
+  /** How many updates must be committed before the frame may leave. */
+  readonly after: number
+  readonly requested: boolean
+}
+
+/**
+ * One socket's way out. No frame leaves before the updates that were taken before it are committed: that is what
+ * makes an acknowledgement, and everything others see, durable. Frames that leave together are one write.
+ *
+ * A client that doesn't read is cut off with 1013 once `limitBytes` of what it didn't ask for wait; answers it
+ * did ask for don't count, since `congested` slows down who asks.
+ */
+export class Egress {
+  /** When something was last written, ms since 1970. */
+  lastWriteAt = Date.now()
+  readonly #socket: Duplex
+  readonly #ws: WebSocket
+  readonly #durability: Durability
+  readonly #group: EgressGroup
+  readonly #limitBytes: number
+  #waiting: Waiting[] = []
+  #first = 0
+  #unrequestedBytes = 0
+  #requestedBytes = 0
+  #closed = false
+  #stalled = false
+
+  constructor(socket: Duplex, ws: WebSocket, durability: Durability, group: EgressGroup, limitBytes: number) {
+    this.#socket = socket
+    this.#ws = ws
+    this.#durability = durability
+    this.#group = group
+    this.#limitBytes = limitBytes
+    group.join(this)
+    socket.on('drain', () => {
+      this.#stalled = false
+      if (!this.flush()) this.#group.add(this)
+    })
+  }
+
+  /** Whether answers to this client's requests pile up: don't read more of its requests now. */
+  get congested(): boolean {
+    return this.#requestedBytes > this.#limitBytes
+  }
+
+  /** Whether anything waits that reveals updates not yet committed. */
+  get awaitsCommit(): boolean {
+    const last = this.#waiting[this.#waiting.length - 1]
+    return last !== undefined && this.#waiting.length > this.#first && last.after > this.#durability.committed
+  }
+
+  get closed(): boolean {
+    return this.#closed
+  }
+
+  /** Sends `frame` once all updates taken so far are committed. `requested` marks answers to the client's requests. */
+  send(frame: Frame, requested = false): void {
+    if (this.#closed) return
+    if (!requested && this.#unrequestedBytes + frame.length > this.#limitBytes && this.#unrequestedBytes > 0) {
+      this.close(CloseCode.TryAgainLater, 'reading too slowly')
+      return
+    }
+    this.#waiting.push({ frame, after: this.#durability.appended, requested })
+    if (requested) this.#requestedBytes += frame.length
+    else this.#unrequestedBytes += frame.length
+    this.#group.add(this)
+  }
+
+  /** Writes what may leave. Returns whether nothing is left to wait for a commit. */
+  flush(): boolean {
+    if (this.#closed || this.#stalled) return true
+    if (this.#ws.readyState !== this.#ws.OPEN) {
+      // The peer is leaving: its close event follows.
+      this.dispose()
+      return true
+    }
+    const { committed } = this.#durability
+    if (this.#first < this.#waiting.length) {
+      this.#socket.cork()
+      while (this.#first < this.#waiting.length) {
+        const next = this.#waiting[this.#first]
+        if (next === undefined || next.after > committed) break
+        if (this.#socket.writableLength > SOCKET_BYTES) {
+          this.#stalled = true
+          break
+        }
+        this.#first += 1
+        if (next.requested) this.#requestedBytes -= next.frame.length
+        else this.#unrequestedBytes -= next.frame.length
+        this.#socket.write(next.frame)
+      }
+      this.#socket.uncork()
+      this.lastWriteAt = Date.now()
+    }
+    if (this.#first === this.#waiting.length) {
+      this.#waiting = []
+      this.#first = 0
+    } else if (this.#first > 1024) {
+      this.#waiting = this.#waiting.slice(this.#first)
+      this.#first = 0
+    }
+    return this.#stalled || this.#waiting.length === 0
+  }
+
+  /** Drops what waits and closes the socket. */
+  close(code: CloseCode, reason: string): void {
+    if (this.#closed) return
+    this.dispose()
+    this.#ws.close(code, reason)
+    setTimeout(() => this.#ws.terminate(), CLOSE_GRACE_MS).unref()
+  }
+
+  /** Drops what waits: the socket is closed or closing. */
+  dispose(): void {
+    this.#closed = true
+    this.#waiting = []
+    this.#first = 0
+    this.#group.leave(this)
+  }
+}
+
+/** All sockets that have something to send: they are written once a turn, and after each commit. */
+export class EgressGroup {
+  readonly #members = new Set<Egress>()
+  readonly #pending = new Set<Egress>()
+  #scheduled = false
+
+  constructor(durability: Durability) {
+    durability.onCommit(() => this.#flush())
+  }
+
+  join(egress: Egress): void {
+    this.#members.add(egress)
+  }
+
+  leave(egress: Egress): void {
+    this.#members.delete(egress)
+    this.#pending.delete(egress)
+  }
+
+  add(egress: Egress): void {
+    this.#pending.add(egress)
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#flush()
+    })
+  }
+
+  /** Resolves once everything that may leave now is handed to the sockets that take it. */
+  async sent(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve))
+    this.#flush()
+  }
+
+  /** Closes every socket that waits for updates which will not be committed. */
+  closeWaiting(code: CloseCode, reason: string): void {
+    for (const egress of [...this.#members]) {
+      if (egress.awaitsCommit) egress.close(code, reason)
+    }
+  }
+
+  #flush(): void {
+    for (const egress of this.#pending) {
+      if (egress.flush()) this.#pending.delete(egress)
+    }
+  }
+}

@@ -1,0 +1,158 @@
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Hocuspocus } from '@hocuspocus/server'
+import * as encoding from 'lib0/encoding'
+import { WebSocketServer } from 'ws'
+import type { CloseCode } from '../../model/close-codes.ts'
+import { documentNameProblem } from '../../model/document-name.ts'
+import { isDemo, isLoopback } from '../config.ts'
+import { HttpError } from '../http/problem.ts'
+import { type Dialect, hocuspocusDialect, yWebsocketDialect } from './dialect.ts'
+import { AuthType, MessageType } from './frames.ts'
+import { type Parts, SocketConnection } from './socket-connection.ts'
+
+const TICK_MS = 1_000
+const Y_WEBSOCKET_PREFIX = '/yjs/'
+const SUBPROTOCOL = 'coweave'
+
+/** What an upgrade request asks for; where the token isn't in a message, it comes along. */
+interface Route {
+  readonly dialect: Dialect
+  readonly authentication?: { readonly key: string; readonly token: string }
+}
+
+/** From an upgrade request to a connection: path, origin and dialect. Keeps all connections and their clock. */
+export class Gateway {
+  readonly connections = new Set<SocketConnection>()
+  readonly #hocuspocus: Hocuspocus
+  readonly #parts: Parts
+  readonly #sockets: WebSocketServer
+  readonly #clock: NodeJS.Timeout
+  #stopping = false
+
+  constructor(hocuspocus: Hocuspocus, parts: Parts) {
+    this.#hocuspocus = hocuspocus
+    this.#parts = parts
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      maxPayload: parts.config.MAX_MESSAGE_BYTES,
+      // Frames are written past ws, which compression would not allow; updates are compact as they are.
+      perMessageDeflate: false,
+      // A browser gives up a socket whose server picks none of the subprotocols it offered.
+      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : ([...offered][0] ?? false)),
+    })
+    this.#clock = setInterval(() => this.#tick(), TICK_MS)
+    this.#clock.unref()
+  }
+
+  /** Handles the `upgrade` event of an HTTP server. */
+  readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    socket.on('error', (error) => this.#parts.logger.debug({ error }, 'socket error before the handshake'))
+    try {
+      this.#accept(request, socket, head, this.#routeOf(request))
+    } catch (error) {
+      if (!(error instanceof HttpError)) throw error
+      refuse(socket, error)
+    }
+  }
+
+  /** Accepts no more sockets and takes no more messages; what was taken goes on to be committed and answered. */
+  stop(): void {
+    this.#stopping = true
+    clearInterval(this.#clock)
+    for (const connection of this.connections) connection.stopReading()
+  }
+
+  closeAll(code: CloseCode, reason: string): void {
+    for (const connection of this.connections) connection.close(code, reason)
+  }
+
+  /** @throws {HttpError} for what can't become a connection */
+  #routeOf(request: IncomingMessage): Route {
+    if (this.#stopping) throw new HttpError(503, 'connection/stopping', 'the server is stopping')
+    if (!this.#allowsOrigin(request)) {
+      throw new HttpError(403, 'connection/origin', 'this origin is not among ALLOWED_ORIGINS')
+    }
+    const url = parseUrl(request)
+    if (url.pathname === '/' || url.pathname === '/collab') return { dialect: hocuspocusDialect }
+    if (!url.pathname.startsWith(Y_WEBSOCKET_PREFIX)) {
+      throw new HttpError(404, 'http/not-found', 'sockets are at /collab and /yjs/<document>')
+    }
+    const document = decodePath(url.pathname.slice(Y_WEBSOCKET_PREFIX.length))
+    const problem = documentNameProblem(document)
+    if (problem !== undefined) throw new HttpError(400, 'document/bad-name', problem)
+    const token = url.searchParams.get('token') ?? tokenFromProtocols(request) ?? ''
+    return { dialect: yWebsocketDialect(document), authentication: { key: document, token } }
+  }
+
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, { dialect, authentication }: Route): void {
+    this.#sockets.handleUpgrade(request, socket, head, (ws) => {
+      const connection = new SocketConnection(ws, socket, dialect, this.#hocuspocus, this.#parts)
+      this.connections.add(connection)
+      ws.on('close', () => this.connections.delete(connection))
+      if (authentication !== undefined) {
+        const { key, token } = authentication
+        connection.authenticate(key, authenticationMessage(key, token))
+      }
+    })
+  }
+
+  #allowsOrigin({ headers }: IncomingMessage): boolean {
+    const { config } = this.#parts
+    // Only browsers send one; a token is needed in any case.
+    if (headers.origin === undefined) return true
+    if (config.ALLOWED_ORIGINS.includes('*') || config.ALLOWED_ORIGINS.includes(headers.origin)) return true
+    const origin = URL.canParse(headers.origin) ? new URL(headers.origin) : undefined
+    if (origin === undefined) return false
+    return origin.host === headers.host || (isDemo(config) && isLoopback(origin.hostname))
+  }
+
+  #tick(): void {
+    const now = Date.now()
+    for (const connection of this.connections) connection.tick(now)
+  }
+}
+
+/** The message a Hocuspocus client would have sent. */
+function authenticationMessage(key: string, token: string): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeVarString(encoder, key)
+    encoding.writeVarUint(encoder, MessageType.Auth)
+    encoding.writeVarUint(encoder, AuthType.Token)
+    encoding.writeVarString(encoder, token)
+  })
+}
+
+/** A token offered as a subprotocol stays out of the logs of proxies. */
+function tokenFromProtocols(request: IncomingMessage): string | undefined {
+  const offered = request.headers['sec-websocket-protocol']?.split(',') ?? []
+  return offered.map((protocol) => protocol.trim()).find((protocol) => protocol.split('.').length === 3)
+}
+
+/** @throws {HttpError} `http/bad-request` */
+function parseUrl({ url }: IncomingMessage): URL {
+  const absolute = `http://localhost${url ?? '/'}`
+  if (!URL.canParse(absolute)) throw new HttpError(400, 'http/bad-request', 'the URL can not be read')
+  return new URL(absolute)
+}
+
+/** @throws {HttpError} `http/bad-request` */
+function decodePath(path: string): string {
+  try {
+    return decodeURIComponent(path)
+  } catch (cause) {
+    throw new HttpError(400, 'http/bad-request', 'the path is not percent-encoded UTF-8', { cause })
+  }
+}
+
+function refuse(socket: Duplex, { status, code, message }: HttpError): void {
+  const body = JSON.stringify({ title: code, status, code, detail: message })
+  const headers = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(status === 503 ? ['Retry-After: 1'] : []),
+  ]
+  socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`)
+}

@@ -1,0 +1,80 @@
+import { CloseCode } from '../../model/close-codes.ts'
+import { AccessError } from '../access/access-error.ts'
+
+interface PendingDocument {
+  readonly since: number
+  /** Whether its token has come and is being checked, or its document loaded. */
+  opening: boolean
+  readonly messages: Uint8Array[]
+}
+
+/**
+ * The documents of one socket that are not open yet, with what arrived for them: clients send their first sync
+ * message right behind the token. Both are bounded, since nobody has vouched for the sender yet.
+ */
+export class PendingDocuments {
+  readonly #documents = new Map<string, PendingDocument>()
+  readonly #maxDocuments: number
+  readonly #maxBytes: number
+  #bytes = 0
+
+  constructor(maxDocuments: number, maxBytes: number) {
+    this.#maxDocuments = maxDocuments
+    this.#maxBytes = maxBytes
+  }
+
+  /** Notes that the token of `key` has come. Returns whether one is being checked already. @throws {AccessError} */
+  open(key: string): boolean {
+    const document = this.#get(key)
+    const already = document.opening
+    document.opening = true
+    return already
+  }
+
+  /** Keeps a message until `key` is open. @throws {AccessError} `connection/too-many-documents`, `connection/too-much-waits` */
+  keep(key: string, message: Uint8Array): void {
+    const { messages } = this.#get(key)
+    this.#bytes += message.length
+    if (this.#bytes > this.#maxBytes) {
+      throw new AccessError(
+        'connection/too-much-waits',
+        CloseCode.TooMany,
+        `more than ${this.#maxBytes} bytes wait for authentication`,
+      )
+    }
+    messages.push(message)
+  }
+
+  /** Ends the waiting of `key` and returns what arrived for it. */
+  take(key: string): readonly Uint8Array[] {
+    const messages = this.#documents.get(key)?.messages ?? []
+    for (const message of messages) this.#bytes -= message.length
+    this.#documents.delete(key)
+    return messages
+  }
+
+  /** Drops documents that have waited for a token since before `deadline`. */
+  expire(deadline: number): void {
+    for (const [key, { since, opening }] of this.#documents) {
+      if (!opening && since < deadline) this.take(key)
+    }
+  }
+
+  clear(): void {
+    this.#documents.clear()
+    this.#bytes = 0
+  }
+
+  #get(key: string): PendingDocument {
+    let document = this.#documents.get(key)
+    if (document === undefined) {
+      if (this.#documents.size >= this.#maxDocuments) {
+        const message = `more than ${this.#maxDocuments} documents wait for authentication`
+        throw new AccessError('connection/too-many-documents', CloseCode.TooMany, message)
+      }
+      document = { since: Date.now(), opening: false, messages: [] }
+      this.#documents.set(key, document)
+    }
+    return document
+  }
+}

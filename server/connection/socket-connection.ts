@@ -1,0 +1,336 @@
+import { randomUUID } from 'node:crypto'
+import type { Duplex } from 'node:stream'
+import type { Connection, Hocuspocus, WebSocketLike } from '@hocuspocus/server'
+import * as decoding from 'lib0/decoding'
+import type { Logger } from 'pino'
+import type { RawData, WebSocket } from 'ws'
+import { CloseCode } from '../../model/close-codes.ts'
+import { documentNameProblem } from '../../model/document-name.ts'
+import { AccessError } from '../access/access-error.ts'
+import type { Level, Principal } from '../access/grants.ts'
+import type { Config } from '../config.ts'
+import type { Documents } from '../documents/documents.ts'
+import type { Durability } from '../documents/durability.ts'
+import { Channel } from './channel.ts'
+import { type Dialect, deniedReason, documentOfKey, type Message } from './dialect.ts'
+import { Egress, type EgressGroup } from './egress.ts'
+import { AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './frames.ts'
+import { Ingress } from './ingress.ts'
+import { PendingDocuments } from './pending-documents.ts'
+
+const MAX_TOKEN_LENGTH = 16 * 1024
+const MAX_KEY_LENGTH = 512
+/** A client hears something at least this often, or stock providers take the connection for dead after 30 s. */
+const SILENCE_MS = 20_000
+/** A new token is asked for so long before the old one ends. */
+const RENEWAL_MS = 60_000
+/** Our hooks read nothing of the request: a token comes in a message. */
+const NO_REQUEST = new Request('http://localhost/')
+const NO_STATES = Uint8Array.of(0)
+
+export interface Parts {
+  readonly config: Config
+  readonly logger: Logger
+  readonly documents: Documents
+  readonly durability: Durability
+  readonly egresses: EgressGroup
+}
+
+/** What Hocuspocus carries for us from a socket to our hooks. */
+export interface ConnectionContext {
+  readonly socket: SocketConnection
+  readonly principal?: Principal
+  readonly level?: Level
+}
+
+/**
+ * One socket: reads its messages, hands authentication to Hocuspocus and everything about open documents to their
+ * channels, and closes it with a code when something is wrong.
+ */
+export class SocketConnection {
+  readonly id = randomUUID()
+  readonly egress: Egress
+  readonly #parts: Parts
+  readonly #logger: Logger
+  readonly #ws: WebSocket
+  readonly #dialect: Dialect
+  readonly #hocuspocus: ReturnType<Hocuspocus['handleConnection']>
+  readonly #ingress: Ingress
+  readonly #pending: PendingDocuments
+  readonly #channels = new Map<string, Channel>()
+  readonly #renewing = new Set<Channel>()
+  readonly #openedAt = Date.now()
+  #authenticated = false
+  #detaching = false
+  #answeredPing = true
+  #lastPingAt = Date.now()
+
+  constructor(ws: WebSocket, socket: Duplex, dialect: Dialect, hocuspocus: Hocuspocus, parts: Parts) {
+    const { config } = parts
+    this.#parts = parts
+    this.#logger = parts.logger.child({ connection: this.id })
+    this.#ws = ws
+    this.#dialect = dialect
+    this.egress = new Egress(socket, ws, parts.durability, parts.egresses, config.SEND_BUFFER_BYTES)
+    this.#pending = new PendingDocuments(config.MAX_UNAUTHENTICATED_DOCUMENTS, config.MAX_UNAUTHENTICATED_BYTES)
+    this.#ingress = new Ingress(
+      ws,
+      () => this.egress.congested || parts.durability.waitingBytes > config.COMMIT_BUFFER_BYTES,
+      (data) => this.#receive(data),
+    )
+    const context: ConnectionContext = { socket: this }
+    this.#hocuspocus = hocuspocus.handleConnection(this.#webSocketForHocuspocus(), NO_REQUEST, context)
+    this.#listen(socket)
+  }
+
+  get channels(): Iterable<Channel> {
+    return this.#channels.values()
+  }
+
+  /** Sends a client's token to Hocuspocus as if it had come in a message: for dialects that have it elsewhere. */
+  authenticate(key: string, authentication: Uint8Array): void {
+    this.#pending.open(key)
+    this.#hocuspocus.handleMessage(authentication)
+  }
+
+  /** Hocuspocus has authenticated and loaded a document: from here on its messages go to its channel. */
+  opened(connection: Connection, { principal, level }: ConnectionContext): void {
+    const document = this.#parts.documents.get(connection.document)
+    if (document === undefined || principal === undefined || level === undefined) {
+      // It was unloaded or forgotten in the same moment.
+      this.close(CloseCode.TryAgainLater, 'the document is being unloaded')
+      return
+    }
+    const key = connection.messageAddress
+    const address =
+      key === document.name && this.#dialect.acknowledges ? document.address : this.#dialect.addressOf(key)
+    const { acknowledges } = this.#dialect
+    const channel = new Channel({ document, principal, level, address, egress: this.egress, acknowledges, connection })
+    this.#authenticated = true
+    this.#channels.set(key, channel)
+    this.#logger.debug({ document: document.name, user: principal.user, level }, 'document opened')
+    for (const message of this.#pending.take(key)) this.#receive(message)
+  }
+
+  channelOf(connection: Connection): Channel | undefined {
+    return this.#channels.get(connection.messageAddress)
+  }
+
+  /** A new token came for a channel; undefined for `level` when it grants nothing any more. */
+  renewed(channel: Channel, principal: Principal, level: Level | undefined): void {
+    // A static token comes back as it was: asking again would not help.
+    if (principal.expires !== channel.principal.expires) this.#renewing.delete(channel)
+    if (principal.user !== channel.principal.user)
+      this.close(CloseCode.Unauthorized, 'the new token is for another user')
+    else if (level === undefined) this.close(CloseCode.Forbidden, 'the new token does not grant the document')
+    else channel.renew(principal, level)
+  }
+
+  /** What happens by time: pings, deadlines, tokens that end. To be called about once a second. */
+  tick(now: number): void {
+    const { config } = this.#parts
+    if (!this.#authenticated && now - this.#openedAt > config.AUTHENTICATION_TIMEOUT) {
+      this.close(CloseCode.Timeout, 'no document was authenticated in time')
+      return
+    }
+    this.#pending.expire(now - config.AUTHENTICATION_TIMEOUT)
+    if (now - this.#lastPingAt >= config.PING_INTERVAL) this.#ping(now)
+    for (const channel of this.#channels.values()) this.#checkToken(channel, now)
+    const [channel] = this.#channels.values()
+    if (channel !== undefined && now - this.egress.lastWriteAt > SILENCE_MS) {
+      this.egress.send(awarenessFrame(channel.address, NO_STATES))
+    }
+  }
+
+  /** Takes nothing more from the client; what was taken is still answered. */
+  stopReading(): void {
+    this.#ingress.stop()
+  }
+
+  close(code: CloseCode, reason: string): void {
+    if (this.egress.closed) return
+    this.#logger.debug({ code, reason }, 'connection closed')
+    this.#ingress.stop()
+    this.egress.close(code, reason)
+  }
+
+  #listen(socket: Duplex): void {
+    const ws = this.#ws
+    ws.on('message', (data: RawData, isBinary: boolean) => {
+      if (isBinary) this.#ingress.push(bytesOf(data))
+      else this.close(CloseCode.Malformed, 'text frames are not understood')
+    })
+    ws.on('pong', () => {
+      this.#answeredPing = true
+    })
+    // ws closes by itself after an error of the protocol, with the code that belongs to it.
+    ws.on('error', (error) => this.#logger.debug({ error }, 'socket error'))
+    ws.on('close', (code, reason) => this.#closed(code, reason.toString()))
+    this.#limitUnauthenticated(socket)
+  }
+
+  /** The size limit of messages is larger once a client is known: ws has only one, so that the bytes are counted here. */
+  #limitUnauthenticated(socket: Duplex): void {
+    const limit = this.#parts.config.MAX_UNAUTHENTICATED_BYTES
+    let sinceMessage = 0
+    this.#ws.on('message', () => {
+      sinceMessage = 0
+    })
+    const count = (chunk: Buffer) => {
+      if (this.#authenticated) {
+        socket.off('data', count)
+        return
+      }
+      sinceMessage += chunk.length
+      if (sinceMessage > limit)
+        this.close(CloseCode.MessageTooBig, `a message before authentication has at most ${limit} bytes`)
+    }
+    socket.on('data', count)
+  }
+
+  #closed(code: number, reason: string): void {
+    this.egress.dispose()
+    this.#ingress.stop()
+    this.#pending.clear()
+    for (const channel of this.#channels.values()) channel.close()
+    this.#channels.clear()
+    this.#hocuspocus.handleClose({ code, reason })
+  }
+
+  #receive(data: Uint8Array): void {
+    if (this.egress.closed) return
+    try {
+      this.#dispatch(data)
+    } catch (error) {
+      this.#refuse(error)
+    }
+  }
+
+  #dispatch(data: Uint8Array): void {
+    // Hocuspocus' keep-alive, without an address.
+    if (data.length === 1 && (data[0] === MessageType.Ping || data[0] === MessageType.Pong)) return
+    const message = this.#dialect.read(data)
+    const channel = this.#channels.get(message.key)
+    if (channel !== undefined) this.#dispatchOpen(channel, message, data)
+    else this.#dispatchPending(message, data)
+  }
+
+  #dispatchOpen(channel: Channel, { key, type, decoder }: Message, data: Uint8Array): void {
+    switch (type) {
+      case MessageType.Auth:
+        checkToken(decoder)
+        this.#hocuspocus.handleMessage(data)
+        return
+      case MessageType.Stateless:
+        decoding.readVarString(decoder)
+        this.#hocuspocus.handleMessage(data)
+        return
+      case MessageType.Close:
+        this.#detach(key, channel)
+        return
+      default:
+        channel.receive(type, decoder)
+    }
+  }
+
+  #dispatchPending({ key, type, decoder }: Message, data: Uint8Array): void {
+    if (key.length > MAX_KEY_LENGTH) throw new Error('the document name is too long')
+    const problem = documentNameProblem(documentOfKey(key))
+    if (type === MessageType.Auth) {
+      checkToken(decoder)
+      if (problem !== undefined) {
+        this.egress.send(permissionDeniedFrame(this.#dialect.addressOf(key), `document/bad-name: ${problem}`), true)
+        return
+      }
+      if (this.#pending.open(key)) this.#pending.keep(key, data)
+      else this.#hocuspocus.handleMessage(data)
+      return
+    }
+    if (problem !== undefined) throw new AccessError('document/bad-name', CloseCode.Malformed, problem)
+    // A document that was closed, or never opened: nothing to close.
+    if (type === MessageType.Close) return
+    this.#pending.keep(key, data)
+  }
+
+  /** The client closes one document and keeps the socket. */
+  #detach(key: string, channel: Channel): void {
+    this.#channels.delete(key)
+    this.#renewing.delete(channel)
+    channel.close()
+    // Hocuspocus answers with a close message, which a client that reopens the document at once takes for the new one's.
+    this.#detaching = true
+    channel.connection.close({ code: 1000, reason: 'closed by the client' })
+    this.#detaching = false
+  }
+
+  #refuse(error: unknown): void {
+    if (error instanceof AccessError) {
+      this.#logger.info({ code: error.code, closeCode: error.closeCode, error }, 'message refused')
+      this.close(error.closeCode, error.message)
+    } else {
+      this.#logger.info({ error }, 'malformed message')
+      this.close(CloseCode.Malformed, 'the message can not be decoded')
+    }
+  }
+
+  #ping(now: number): void {
+    if (!this.#answeredPing) {
+      this.#logger.debug('no answer to a ping')
+      this.#ws.terminate()
+      return
+    }
+    this.#answeredPing = false
+    this.#lastPingAt = now
+    this.#ws.ping()
+  }
+
+  #checkToken(channel: Channel, now: number): void {
+    const { expires } = channel.principal
+    if (expires === undefined || now < expires - RENEWAL_MS) return
+    if (now >= expires) {
+      this.close(CloseCode.Unauthorized, 'the token has expired')
+    } else if (!this.#renewing.has(channel)) {
+      this.#renewing.add(channel)
+      channel.connection.requestToken()
+    }
+  }
+
+  #webSocketForHocuspocus(): WebSocketLike {
+    const ws = this.#ws
+    return {
+      get readyState() {
+        return ws.readyState
+      },
+      send: (data) => this.#sendForHocuspocus(data instanceof Uint8Array ? data : new Uint8Array(0)),
+      close: (code, reason) => this.close(code === 4401 ? CloseCode.Unauthorized : CloseCode.Malformed, reason ?? ''),
+    }
+  }
+
+  #sendForHocuspocus(message: Uint8Array): void {
+    if (this.#detaching || message.length === 0) return
+    const denied = deniedReason(message)
+    if (denied !== undefined) this.#denied(denied.key, denied.reason)
+    const frame = this.#dialect.translate(message)
+    if (frame !== undefined) this.egress.send(frame, true)
+  }
+
+  #denied(key: string, reason: string): void {
+    this.#pending.take(key)
+    this.#logger.info({ document: documentOfKey(key), reason }, 'document denied')
+    // Only Hocuspocus' clients understand a denial; and storage that is away denies nobody.
+    if (reason === 'storage/unavailable' || reason === 'storage/full') this.close(CloseCode.TryAgainLater, reason)
+    else if (!this.#dialect.acknowledges) {
+      this.close(reason.startsWith('access/token') ? CloseCode.Unauthorized : CloseCode.Forbidden, reason)
+    }
+  }
+}
+
+function checkToken(decoder: decoding.Decoder): void {
+  if (decoding.readVarUint(decoder) !== AuthType.Token) throw new Error('only tokens come from clients')
+  if (decoding.readVarString(decoder).length > MAX_TOKEN_LENGTH) throw new Error('the token is too long')
+}
+
+function bytesOf(data: RawData): Uint8Array {
+  if (data instanceof ArrayBuffer) return new Uint8Array(data)
+  return Array.isArray(data) ? Buffer.concat(data) : data
+}

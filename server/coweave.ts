@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { Hocuspocus } from '@hocuspocus/server'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerFactory } from 'fastify'
+import { type Logger, pino } from 'pino'
+import { CloseCode } from '../model/close-codes.ts'
+import { CoweaveError } from '../model/errors.ts'
+import { openLog } from '../persistence/open-log.ts'
+import type { UpdateLog } from '../persistence/update-log.ts'
+import { Tokens } from './access/tokens.ts'
+import { type Config, isDemo } from './config.ts'
+import { Authentication } from './connection/authentication.ts'
+import { EgressGroup } from './connection/egress.ts'
+import { Gateway } from './connection/gateway.ts'
+import { Documents } from './documents/documents.ts'
+import { Durability } from './documents/durability.ts'
+import { serveDemoTokens, serveDocuments } from './http/api.ts'
+import { serveDemo } from './http/demo.ts'
+import { serveHealth } from './http/health.ts'
+import { sendProblem } from './http/problem.ts'
+
+/** The longest time that Node's timers take. */
+const NEVER_MS = 2 ** 31 - 1
+
+export interface Coweave {
+  /** Starts listening. Resolves with the port. */
+  start(): Promise<number>
+  /** Stops accepting, commits what was taken, closes clients with 1001 and the log. May be called more than once. */
+  stop(): Promise<void>
+}
+
+/**
+ * Wires the parts of a server together; nothing listens before start().
+ * @throws {StorageError} when the log can't be opened  @throws {CoweaveError} `config/invalid`
+ */
+export async function createCoweave(
+  config: Config,
+  logger: Logger = pino({ level: config.LOG_LEVEL }),
+): Promise<Coweave> {
+  const tokens = new Tokens(config)
+  const log = await openLog(config.DATABASE_URL, config.ENCRYPTION_KEY, (error) =>
+    logger.error({ error }, 'storage problem'),
+  )
+  const durability = new Durability(log, {
+    commitTimeoutMs: config.COMMIT_TIMEOUT,
+    onFailure: (error) => logger.error({ error }, 'a commit failed and is tried again'),
+    onLost: (names) => forgetDocuments(names),
+    onRecovered: () => logger.info('storage takes writes again'),
+  })
+  const egresses = new EgressGroup(durability)
+  const documents = new Documents({
+    log,
+    durability,
+    logger,
+    maxPresenceBytes: config.MAX_PRESENCE_BYTES,
+    relayedClientIds: config.CLIENT_IDS === 'relay',
+  })
+  const hocuspocus = new Hocuspocus({
+    quiet: true,
+    // Pings and deadlines are ours, and so is the bound of documents that wait (socket-connection.ts).
+    timeout: NEVER_MS,
+    maxPendingDocuments: config.MAX_UNAUTHENTICATED_DOCUMENTS + 1,
+    extensions: [documents, new Authentication(tokens, logger)],
+  })
+  const gateway = new Gateway(hocuspocus, { config, logger, documents, durability, egresses })
+  const app = await createHttp(config, logger, { tokens, log, durability, isStopping: () => stopping !== undefined })
+  app.server.on('upgrade', gateway.upgrade)
+
+  function forgetDocuments(names: ReadonlySet<string>): void {
+    logger.error(
+      { documents: [...names] },
+      'storage failed for too long: documents are forgotten, clients keep their edits',
+    )
+    egresses.closeWaiting(CloseCode.TryAgainLater, 'storage is not available')
+    const forgotten = new Set(documents.forget(hocuspocus, names))
+    for (const connection of gateway.connections) {
+      const isAffected = [...connection.channels].some((channel) => forgotten.has(channel.document))
+      if (isAffected) connection.close(CloseCode.TryAgainLater, 'storage is not available')
+    }
+  }
+
+  let stopping: Promise<void> | undefined
+  async function shutDown(): Promise<void> {
+    gateway.stop()
+    const accepting = app.close()
+    await durability.settled()
+    await egresses.sent()
+    gateway.closeAll(CloseCode.GoingAway, 'the server is stopping')
+    await accepting
+    durability.close()
+    await log.close()
+  }
+
+  return {
+    async start() {
+      await app.listen({
+        host: config.HOST,
+        port: config.PORT,
+        listenTextResolver: (address) => `Coweave is listening on ${address}`,
+      })
+      const { port } = addressOf(app)
+      return port
+    },
+    stop() {
+      stopping ??= shutDown()
+      return stopping
+    },
+  }
+}
+
+interface HttpParts {
+  readonly tokens: Tokens
+  readonly log: UpdateLog
+  readonly durability: Durability
+  readonly isStopping: () => boolean
+}
+
+async function createHttp(config: Config, logger: Logger, parts: HttpParts): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = logger
+  const logController = new Fastify.LogController({ disableRequestLogging: true })
+  const app = Fastify({ loggerInstance, logController, forceCloseConnections: true, ...tlsOf(config) })
+  app.setErrorHandler(sendProblem)
+  app.setNotFoundHandler((request, reply) => {
+    sendProblem(new CoweaveError('http/not-found', `there is nothing at ${request.url}`), request, reply.status(404))
+  })
+  serveHealth(app, () => ({ storage: parts.durability.healthy, stopping: parts.isStopping() }))
+  serveDocuments(app, parts.tokens, parts.log)
+  if (isDemo(config)) serveDemoTokens(app, parts.tokens)
+  await serveDemo(app, fileURLToPath(new URL('../editor-demo/dist', import.meta.url)))
+  return app
+}
+
+function tlsOf({ TLS_CERT, TLS_KEY }: Config): { serverFactory?: FastifyServerFactory } {
+  if (TLS_CERT === undefined || TLS_KEY === undefined) return {}
+  try {
+    const files = { cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) }
+    return { serverFactory: (handler) => createServer(files, handler) }
+  } catch (cause) {
+    throw new CoweaveError('config/invalid', `wrong settings:\n  TLS_CERT, TLS_KEY: ${String(cause)}`, { cause })
+  }
+}
+
+function addressOf(app: FastifyInstance): AddressInfo {
+  const address = app.server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server does not listen on a TCP port')
+  return address
+}

@@ -1,0 +1,93 @@
+import { Database } from '@hocuspocus/extension-database'
+import type { beforeUnloadDocumentPayload, Document, Hocuspocus, onLoadDocumentPayload } from '@hocuspocus/server'
+import type { Logger } from 'pino'
+import * as Y from 'yjs'
+import { StorageError } from '../../persistence/storage-error.ts'
+import type { StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
+import { OpenDocument, type OpenDocumentOptions } from './open-document.ts'
+
+/** Why a document isn't opened: thrown to Hocuspocus, which sends `reason` to the client. No Error, or it prints it. */
+export interface OpenRefusal {
+  readonly reason: string
+}
+
+export interface DocumentsOptions extends OpenDocumentOptions {
+  readonly log: UpdateLog
+  readonly logger: Logger
+}
+
+/**
+ * The documents in memory, loaded from the log. As an extension of Hocuspocus it takes the place of its stored
+ * documents: the debounced store of the whole document does nothing here, since every update is in the log.
+ */
+export class Documents extends Database {
+  readonly #open = new Map<Document, OpenDocument>()
+  readonly #options: DocumentsOptions
+
+  constructor(options: DocumentsOptions) {
+    super({})
+    this.#options = options
+    this.configuration.fetch = async ({ documentName, document }) => {
+      this.#build(document, await options.log.load(documentName))
+      return null
+    }
+  }
+
+  /** The open document behind Hocuspocus' `document`, unless it was unloaded or forgotten meanwhile. */
+  get(document: Document): OpenDocument | undefined {
+    return this.#open.get(document)
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  all(): Iterable<OpenDocument> {
+    return this.#open.values()
+  }
+
+  override async onLoadDocument(payload: onLoadDocumentPayload): Promise<void> {
+    try {
+      await super.onLoadDocument(payload)
+    } catch (error) {
+      // Hocuspocus drops the document without ending it, which leaks it and its timer.
+      payload.document.destroy()
+      this.#options.logger.error({ document: payload.documentName, error }, 'a document could not be loaded')
+      const refusal: OpenRefusal = { reason: error instanceof StorageError ? error.code : 'document/load-failed' }
+      throw refusal
+    }
+  }
+
+  override async onStoreDocument(): Promise<void> {}
+
+  /** Keeps a document until all of it is committed. Hocuspocus takes a throw for "not now". */
+  async beforeUnloadDocument({ instance, document, documentName }: beforeUnloadDocumentPayload): Promise<void> {
+    await this.#options.durability.settled()
+    // A forgotten document's last leaver would unload the one that took its place.
+    if (instance.documents.get(documentName) !== document) throw undefined
+  }
+
+  /**
+   * Unloads documents without waiting for their updates, since the log may not have them. Their sockets must be
+   * closed by the caller: a client that stayed would not notice.
+   */
+  forget(hocuspocus: Hocuspocus, names: ReadonlySet<string>): OpenDocument[] {
+    const forgotten = [...this.#open.values()].filter((document) => names.has(document.name))
+    for (const { ydoc, name } of forgotten) {
+      if (hocuspocus.documents.get(name) === ydoc) hocuspocus.documents.delete(name)
+      ydoc.destroy()
+    }
+    return forgotten
+  }
+
+  #build(document: Document, stored: StoredDocument): void {
+    // Hocuspocus encodes each change anew and sends it to everybody, its sender too: ours is open-document.ts.
+    document._observers.delete('update')
+    document.awareness._observers.delete('update')
+    document.transact(() => {
+      for (const part of stored.parts) Y.applyUpdate(document, part)
+    })
+    document.once('destroy', () => this.#open.delete(document))
+    this.#open.set(document, new OpenDocument(document, stored.clients, this.#options))
+  }
+}

@@ -1,0 +1,151 @@
+import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+
+const FIRST_RETRY_MS = 50
+const LONGEST_RETRY_MS = 1_000
+
+export interface DurabilityOptions {
+  /** How long an update may wait for its commit, ms. */
+  readonly commitTimeoutMs: number
+  readonly onFailure: (error: unknown) => void
+  /** Commits failed for too long: these documents hold updates that the log may not have. */
+  readonly onLost: (documents: ReadonlySet<string>) => void
+  readonly onRecovered: () => void
+}
+
+/**
+ * Takes updates and sees to it that they reach the log, in order, one batch at a time: while one is written, the
+ * next one fills. Who may learn of an update asks here: everything counts as `appended` when it is taken and as
+ * `committed` once it is on disk, over all documents together, so that one number tells what may leave.
+ *
+ * A commit that fails is tried again while everyone waits. After `commitTimeoutMs` the waiting updates are given
+ * up: `onLost` names their documents, which must be forgotten together with everything that reveals them.
+ */
+export class Durability {
+  appended = 0
+  committed = 0
+  /** Bytes taken and not yet committed. */
+  waitingBytes = 0
+  readonly #log: UpdateLog
+  readonly #options: DurabilityOptions
+  readonly #listeners = new Set<() => void>()
+  readonly #watch: NodeJS.Timeout
+  #queue: NewUpdate[] = []
+  #inFlight: readonly NewUpdate[] = []
+  #writing = false
+  #failing = false
+  #lost = false
+  #closed = false
+
+  constructor(log: UpdateLog, options: DurabilityOptions) {
+    this.#log = log
+    this.#options = options
+    this.#watch = setInterval(() => this.#giveUpWhenTooLate(), Math.min(500, options.commitTimeoutMs / 4))
+    this.#watch.unref()
+  }
+
+  /** Whether storage takes writes, as far as the last attempt showed. */
+  get healthy(): boolean {
+    return !this.#failing
+  }
+
+  /** Takes an update. It is committed when `committed` reaches the value that `appended` has now. */
+  append(update: NewUpdate): void {
+    this.#queue.push(update)
+    this.appended += 1
+    this.waitingBytes += update.data.length
+    this.#start()
+  }
+
+  /** Calls `listener` after each commit, and after updates were given up. Returns how to stop. */
+  onCommit(listener: () => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  /** Resolves once all that was taken before the call is committed, or was given up. */
+  settled(): Promise<void> {
+    const target = this.appended
+    if (this.committed >= target) return Promise.resolve()
+    return new Promise((resolve) => {
+      const stop = this.onCommit(() => {
+        if (this.committed < target) return
+        stop()
+        resolve()
+      })
+    })
+  }
+
+  /** Ends the retries; what waits stays uncommitted. Call settled() before. */
+  close(): void {
+    this.#closed = true
+    clearInterval(this.#watch)
+  }
+
+  #start(): void {
+    if (this.#writing) return
+    this.#writing = true
+    // After the sockets' data of this turn, so that it goes into one batch.
+    setImmediate(() => {
+      void this.#write()
+    })
+  }
+
+  async #write(): Promise<void> {
+    let retryMs = FIRST_RETRY_MS
+    while (!this.#closed && (this.#queue.length > 0 || this.#inFlight.length > 0 || this.#failing)) {
+      if (this.#inFlight.length === 0) this.#take()
+      const batch = this.#inFlight
+      try {
+        await this.#log.append(batch)
+        retryMs = FIRST_RETRY_MS
+        // Given up meanwhile: nobody waits for it any more, and storing it did no harm.
+        if (batch === this.#inFlight) this.#finish(batch)
+        this.#recover()
+      } catch (error) {
+        this.#failing = true
+        this.#options.onFailure(error)
+        await new Promise((resolve) => setTimeout(resolve, retryMs))
+        retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS)
+      }
+    }
+    this.#writing = false
+  }
+
+  #take(): void {
+    this.#inFlight = this.#queue
+    this.#queue = []
+  }
+
+  #finish(batch: readonly NewUpdate[]): void {
+    this.#inFlight = []
+    this.committed += batch.length
+    for (const update of batch) this.waitingBytes -= update.data.length
+    this.#notify()
+  }
+
+  #recover(): void {
+    if (!this.#failing) return
+    this.#failing = false
+    if (this.#lost) this.#options.onRecovered()
+    this.#lost = false
+  }
+
+  #giveUpWhenTooLate(): void {
+    const oldest = this.#inFlight[0] ?? this.#queue[0]
+    if (oldest === undefined || Date.now() - oldest.at < this.#options.commitTimeoutMs) return
+    const documents = new Set([...this.#inFlight, ...this.#queue].map((update) => update.document))
+    this.#inFlight = []
+    this.#queue = []
+    this.#failing = true
+    this.#lost = true
+    // Before `committed` moves: nothing that waits for these updates may leave.
+    this.#options.onLost(documents)
+    this.committed = this.appended
+    this.waitingBytes = 0
+    this.#notify()
+  }
+
+  #notify(): void {
+    for (const listener of [...this.#listeners]) listener()
+  }
+}

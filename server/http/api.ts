@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import type { UpdateLog } from '../../persistence/update-log.ts'
+import { allows, levelFor, type Principal } from '../access/grants.ts'
+import type { Tokens } from '../access/tokens.ts'
+import { HttpError } from './problem.ts'
+
+const DEMO_TOKEN_S = 60 * 60
+/** Names looked at for one page at most, so that a user with few grants doesn't make the server read them all. */
+const MAX_SCANNED = 10_000
+
+const demoTokenBody = z.object({
+  user: z
+    .string()
+    .regex(/^[\w-]{1,64}$/, 'has 1 to 64 letters, digits, _ or -')
+    .optional(),
+  name: z.string().trim().min(1).max(80),
+})
+
+const listQuery = z.object({
+  prefix: z.string().max(255).default(''),
+  after: z.string().max(255).default(''),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+})
+
+/** `POST /api/demo/token`: a token for whoever asks. Only in demo mode, which listens on loopback only. */
+export function serveDemoTokens(app: FastifyInstance, tokens: Tokens): void {
+  app.post('/api/demo/token', async (request) => {
+    const { user = randomUUID(), name } = parse(demoTokenBody, request.body)
+    const token = tokens.sign({ user, name, access: { '**': 'write' } }, DEMO_TOKEN_S)
+    return { token, user, name, expires: Date.now() + DEMO_TOKEN_S * 1000 }
+  })
+}
+
+/** `GET /api/documents`: the documents that the token may read, by name, a page at a time. */
+export function serveDocuments(app: FastifyInstance, tokens: Tokens, log: UpdateLog): void {
+  app.get('/api/documents', async (request) => {
+    const principal = await authenticate(request, tokens)
+    const { prefix, after, limit } = parse(listQuery, request.query)
+    const documents = []
+    let last = after
+    for (let scanned = 0; scanned < MAX_SCANNED; scanned += limit) {
+      const page = await log.documents({ prefix, after: last, limit })
+      for (const document of page) {
+        last = document.name
+        if (allows(levelFor(principal.grants, document.name), 'read')) documents.push(document)
+        if (documents.length === limit) return { documents, next: last }
+      }
+      if (page.length < limit) return { documents }
+    }
+    return { documents, next: last }
+  })
+}
+
+/** @throws {AccessError} without a valid `Authorization: Bearer` */
+function authenticate({ headers }: FastifyRequest, tokens: Tokens): Promise<Principal> {
+  const [scheme, token] = headers.authorization?.split(' ') ?? []
+  return tokens.verify(scheme?.toLowerCase() === 'bearer' ? (token ?? '') : '')
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const result = schema.safeParse(value)
+  if (result.success) return result.data
+  throw new HttpError(400, 'http/bad-request', z.prettifyError(result.error))
+}

@@ -1,0 +1,33 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { CoweaveError } from '../../model/errors.ts'
+import { AccessError } from '../access/access-error.ts'
+
+/** An HTTP answer that is not what was asked for. */
+export class HttpError extends CoweaveError {
+  override readonly name = 'HttpError'
+  readonly status: number
+
+  constructor(status: number, code: string, message: string, options?: ErrorOptions) {
+    super(code, message, options)
+    this.status = status
+  }
+}
+
+/** Answers with problem details (RFC 9457); `code` is the stable code of the error. */
+export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const status = statusOf(error)
+  if (status >= 500) request.log.error({ error }, 'request failed')
+  const code = error instanceof CoweaveError ? error.code : status < 500 ? 'http/bad-request' : 'http/internal'
+  const detail =
+    status < 500 && error instanceof Error ? error.message : 'the server failed to answer; its log tells more'
+  void reply.status(status).type('application/problem+json').send({ title: code, status, code, detail })
+}
+
+function statusOf(error: unknown): number {
+  if (error instanceof HttpError) return error.status
+  if (error instanceof AccessError) return error.closeCode === 4401 ? 401 : 403
+  if (error instanceof CoweaveError) return error.code.startsWith('storage/') ? 503 : 400
+  // Fastify's own errors, such as a body that is no JSON.
+  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') return error.statusCode
+  return 500
+}
