@@ -22,7 +22,9 @@ export interface LogRow {
 export interface StoredDocument {
   /** The last position in `parts`; 0 for a document that has none. */
   readonly position: number
-  /** The newest snapshot, if there is one, then each update after it. */
+  /** The position of the snapshot that is the first part; 0 when there is none and all parts are updates. */
+  readonly snapshot: number
+  /** The newest snapshot, if there is one, then each update after it. Views on one piece of memory. */
   readonly parts: readonly Uint8Array[]
   /** Yjs client id → the user it belongs to. */
   readonly clients: ReadonlyMap<number, string>
@@ -58,7 +60,8 @@ export interface UpdateLog {
    * it again, since applying an update twice changes nothing. Positions count 1, 2, 3 … for each document, in
    * commit order, without gaps, and a reader never sees a position before the ones below it, also with several
    * processes writing. An empty batch writes and commits too: it tells whether storage takes writes.
-   * @throws {StorageError} `storage/full`, `storage/unavailable`, `storage/corrupt`, `storage/closed`
+   * @throws {StorageError} `storage/full`, `storage/unavailable`, `storage/corrupt`, `storage/missing`,
+   * `storage/closed`
    */
   append(batch: readonly NewUpdate[]): Promise<number[]>
 
@@ -69,7 +72,8 @@ export interface UpdateLog {
   load(document: string): Promise<StoredDocument>
 
   /**
-   * Rows with a position above `after` and at most `until`, lowest first; none for an unknown document.
+   * Rows with a position above `after` and at most `until`, lowest first; none for an unknown document. Memory stays
+   * bounded, and what is appended after the first row was asked for is not waited for.
    * @throws {StorageError} as load()
    */
   read(document: string, after: number, until?: number): AsyncIterable<LogRow>
@@ -85,12 +89,21 @@ export interface UpdateLog {
    */
   compact(document: string): Promise<number>
 
-  /** Reads everything and reports each damaged part, oldest first. Writes nothing. */
+  /**
+   * Reads everything and reports each damaged part: the file's first, then document by document, each oldest first.
+   * Writes nothing, and does not delay reads and writes.
+   */
   check(): AsyncIterable<Damage>
 
-  /** Writes a consistent copy to a new file while reads and writes go on. @throws {StorageError} */
+  /**
+   * Writes a consistent copy to a new file while reads and writes go on; the file appears once it is whole, verified
+   * and on disk. To restore an SQLite log: stop the server, move the database and its `-wal` and `-shm` files away (a
+   * left-over `-wal` would be applied to the copy), put the backup in the database's place and start. The marker
+   * stays, for the backup carries the same database id; on another machine a new marker is made.
+   * @throws {StorageError}
+   */
   backup(file: string): Promise<void>
 
-  /** Waits for calls under way, then closes. Later calls reject with `storage/closed`. */
+  /** Waits for calls under way, then closes. Later calls reject with `storage/closed`; closing again is no error. */
   close(): Promise<void>
 }

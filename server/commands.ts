@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { pino } from 'pino'
+import type { Logger } from 'pino'
 import { CoweaveError } from '../model/errors.ts'
 import { describeDocument } from '../persistence/inspect.ts'
 import { openLog } from '../persistence/open-log.ts'
@@ -8,6 +8,7 @@ import { levels } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
 import { type Config, describeSettings, isDemo, readConfig } from './config.ts'
 import { createCoweave } from './coweave.ts'
+import { createLogger } from './logger.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -60,13 +61,13 @@ export async function runCommand(args: readonly string[], environment: Environme
 }
 
 async function serve(config: Config): Promise<void> {
-  const logger = pino({ level: config.LOG_LEVEL })
+  const logger = createLogger(config)
   const coweave = await createCoweave(config, logger)
   await coweave.start()
   stopOnSignal(coweave, logger, config.SHUTDOWN_TIMEOUT)
 }
 
-function stopOnSignal(coweave: { stop(): Promise<void> }, logger: pino.Logger, timeoutMs: number): void {
+function stopOnSignal(coweave: { stop(): Promise<void> }, logger: Logger, timeoutMs: number): void {
   let stopping = false
   const stop = (signal: string) => {
     if (stopping) process.exit(1)
@@ -136,9 +137,12 @@ function parseArguments(args: readonly string[]) {
 }
 
 async function withLog(config: Config, use: (log: UpdateLog) => Promise<void>): Promise<void> {
-  const log = await openLog(config.DATABASE_URL, config.ENCRYPTION_KEY, (error) =>
-    process.stderr.write(`${error.message}\n`),
-  )
+  const log = await openLog({
+    url: config.DATABASE_URL,
+    encryptionKey: config.ENCRYPTION_KEY,
+    create: false,
+    onProblem: (error) => process.stderr.write(`${error.message}\n`),
+  })
   try {
     await use(log)
   } finally {

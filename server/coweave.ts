@@ -2,13 +2,15 @@ import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import cors from '@fastify/cors'
 import { Hocuspocus } from '@hocuspocus/server'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerFactory } from 'fastify'
-import { type Logger, pino } from 'pino'
+import type { Logger } from 'pino'
 import { CloseCode } from '../model/close-codes.ts'
 import { CoweaveError } from '../model/errors.ts'
 import { openLog } from '../persistence/open-log.ts'
 import type { UpdateLog } from '../persistence/update-log.ts'
+import { allowsOrigin } from './access/origins.ts'
 import { Tokens } from './access/tokens.ts'
 import { type Config, isDemo } from './config.ts'
 import { Authentication } from './connection/authentication.ts'
@@ -20,6 +22,7 @@ import { serveDemoTokens, serveDocuments } from './http/api.ts'
 import { serveDemo } from './http/demo.ts'
 import { serveHealth } from './http/health.ts'
 import { sendProblem } from './http/problem.ts'
+import { createLogger } from './logger.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
@@ -35,14 +38,14 @@ export interface Coweave {
  * Wires the parts of a server together; nothing listens before start().
  * @throws {StorageError} when the log can't be opened  @throws {CoweaveError} `config/invalid`
  */
-export async function createCoweave(
-  config: Config,
-  logger: Logger = pino({ level: config.LOG_LEVEL }),
-): Promise<Coweave> {
+export async function createCoweave(config: Config, logger: Logger = createLogger(config)): Promise<Coweave> {
   const tokens = new Tokens(config)
-  const log = await openLog(config.DATABASE_URL, config.ENCRYPTION_KEY, (error) =>
-    logger.error({ error }, 'storage problem'),
-  )
+  const log = await openLog({
+    url: config.DATABASE_URL,
+    encryptionKey: config.ENCRYPTION_KEY,
+    create: true,
+    onProblem: (error) => logger.error({ error }, 'storage problem'),
+  })
   const durability = new Durability(log, {
     commitTimeoutMs: config.COMMIT_TIMEOUT,
     onFailure: (error) => logger.error({ error }, 'a commit failed and is tried again'),
@@ -124,6 +127,9 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler((request, reply) => {
     sendProblem(new CoweaveError('http/not-found', `there is nothing at ${request.url}`), request, reply.status(404))
+  })
+  await app.register(cors, {
+    delegator: ({ headers }, done) => done(null, { origin: allowsOrigin(headers.origin, headers.host, config) }),
   })
   serveHealth(app, () => ({ storage: parts.durability.healthy, stopping: parts.isStopping() }))
   serveDocuments(app, parts.tokens, parts.log)

@@ -5,7 +5,7 @@ import * as encoding from 'lib0/encoding'
 import { WebSocketServer } from 'ws'
 import type { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
-import { isDemo, isLoopback } from '../config.ts'
+import { allowsOrigin } from '../access/origins.ts'
 import { HttpError } from '../http/problem.ts'
 import { type Dialect, hocuspocusDialect, yWebsocketDialect } from './dialect.ts'
 import { AuthType, MessageType } from './frames.ts'
@@ -70,7 +70,7 @@ export class Gateway {
   /** @throws {HttpError} for what can't become a connection */
   #routeOf(request: IncomingMessage): Route {
     if (this.#stopping) throw new HttpError(503, 'connection/stopping', 'the server is stopping')
-    if (!this.#allowsOrigin(request)) {
+    if (!allowsOrigin(request.headers.origin, request.headers.host, this.#parts.config)) {
       throw new HttpError(403, 'connection/origin', 'this origin is not among ALLOWED_ORIGINS')
     }
     const url = parseUrl(request)
@@ -95,16 +95,6 @@ export class Gateway {
         connection.authenticate(key, authenticationMessage(key, token))
       }
     })
-  }
-
-  #allowsOrigin({ headers }: IncomingMessage): boolean {
-    const { config } = this.#parts
-    // Only browsers send one; a token is needed in any case.
-    if (headers.origin === undefined) return true
-    if (config.ALLOWED_ORIGINS.includes('*') || config.ALLOWED_ORIGINS.includes(headers.origin)) return true
-    const origin = URL.canParse(headers.origin) ? new URL(headers.origin) : undefined
-    if (origin === undefined) return false
-    return origin.host === headers.host || (isDemo(config) && isLoopback(origin.hostname))
   }
 
   #tick(): void {

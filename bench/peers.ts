@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import jwt from 'jsonwebtoken'
+
+const secret = 'a secret for measurements, long enough for HS256'
+
+/** A server under measurement, in a process of its own. */
+export interface RunningPeer {
+  readonly url: string
+  readonly token: string
+  readonly pid: number
+  readonly folder: string
+  /** Ends the process, and removes its folder unless another one goes on with it. */
+  stop(removeFolder?: boolean): Promise<void>
+}
+
+export interface Peer {
+  readonly name: string
+  start(folder?: string): Promise<RunningPeer>
+}
+
+export const coweave: Peer = {
+  name: 'Coweave',
+  start: (folder = temporaryFolder()) =>
+    run('../server/main.ts', '/collab', folder, {
+      PORT: '0',
+      JWT_SECRET: secret,
+      DATABASE_URL: `sqlite:${join(folder, 'coweave.db')}`,
+      NODE_ENV: 'production',
+    }),
+}
+
+export const stockHocuspocus: Peer = {
+  name: 'Hocuspocus 4.7 with its SQLite extension',
+  start: (folder = temporaryFolder()) => run('stock-hocuspocus.ts', '', folder, { DATABASE: join(folder, 'stock.db') }),
+}
+
+async function run(
+  script: string,
+  path: string,
+  folder: string,
+  environment: Record<string, string>,
+): Promise<RunningPeer> {
+  const file = fileURLToPath(new URL(script, import.meta.url))
+  const child = spawn(process.execPath, [...profiling(), file], {
+    env: { PATH: process.env.PATH, ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const port = await listeningPort(child)
+  const { pid } = child
+  if (pid === undefined) throw new Error(`${script} has no process`)
+  return {
+    url: `ws://127.0.0.1:${port}${path}`,
+    token: jwt.sign({ access: { '**': 'write' } }, secret, { subject: 'bench', expiresIn: '1h' }),
+    pid,
+    folder,
+    async stop(removeFolder = true) {
+      const exited = once(child, 'exit')
+      child.kill('SIGTERM')
+      await exited
+      if (removeFolder) rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** `CPU_PROF=<folder>` writes a profile of each server there. */
+function profiling(): string[] {
+  const folder = process.env.CPU_PROF
+  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
+}
+
+async function listeningPort({ stdout }: ChildProcess): Promise<number> {
+  if (stdout === null) throw new Error('the server has no output')
+  let output = ''
+  for await (const chunk of stdout.iterator({ destroyOnReturn: false })) {
+    output += String(chunk)
+    const [, port] = /listening on \S+?:(\d+)"?/.exec(output) ?? []
+    if (port !== undefined) {
+      stdout.resume()
+      return Number(port)
+    }
+  }
+  throw new Error(`the server ended:\n${output}`)
+}
+
+export function temporaryFolder(): string {
+  return mkdtempSync(join(tmpdir(), 'coweave-bench-'))
+}
+
+/** CPU time of a process so far, all its threads, ms. */
+export function cpuMs(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  // utime and stime, in clock ticks of 10 ms on Linux.
+  return (Number(fields[11]) + Number(fields[12])) * 10
+}
+
+/** Bytes a process caused to be written to disk so far. */
+export function writtenBytes(pid: number): number {
+  const [, bytes] = /^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8')) ?? []
+  return Number(bytes)
+}

@@ -1,0 +1,65 @@
+import { createDecoder, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import {
+  createEncoder,
+  type Encoder,
+  toUint8Array,
+  writeVarString,
+  writeVarUint,
+  writeVarUint8Array,
+} from 'lib0/encoding'
+import type { NewUpdate } from '../update-log.ts'
+
+/**
+ * A batch as one piece of memory of its own, so that it can be moved to the writer: structured clone would copy the
+ * whole pool that a small Buffer is a part of. Each document and author name is written once per batch.
+ */
+export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> {
+  const encoder = createEncoder()
+  const names = new Map<string, number>()
+  writeVarUint(encoder, batch.length)
+  for (const { document, at, author, data, clients } of batch) {
+    writeName(encoder, names, document)
+    writeVarUint(encoder, natural(at, 'at'))
+    writeName(encoder, names, author)
+    writeVarUint(encoder, clients.length)
+    for (const client of clients) writeVarUint(encoder, natural(client, 'a client id'))
+    writeVarUint8Array(encoder, data)
+  }
+  return toUint8Array(encoder)
+}
+
+/** The updates in a packed batch; their `data` are views into it. */
+export function unpackBatch(packed: Uint8Array): NewUpdate[] {
+  const decoder = createDecoder(packed)
+  const names: string[] = []
+  const readName = (): string => {
+    const index = readVarUint(decoder)
+    const known = names[index]
+    if (known !== undefined) return known
+    const name = readVarString(decoder)
+    names.push(name)
+    return name
+  }
+  return Array.from({ length: readVarUint(decoder) }, () => ({
+    document: readName(),
+    at: readVarUint(decoder),
+    author: readName(),
+    clients: Array.from({ length: readVarUint(decoder) }, () => readVarUint(decoder)),
+    data: readVarUint8Array(decoder),
+  }))
+}
+
+/** A name's index; the name itself follows where the index is new. */
+function writeName(encoder: Encoder, names: Map<string, number>, name: string): void {
+  const index = names.get(name)
+  writeVarUint(encoder, index ?? names.size)
+  if (index !== undefined) return
+  names.set(name, names.size)
+  writeVarString(encoder, name)
+}
+
+/** A wrong number would be packed as another one. */
+function natural(value: number, what: string): number {
+  if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`${what} must be a natural number, got ${value}`)
+  return value
+}

@@ -1,0 +1,134 @@
+import type { Database } from 'better-sqlite3'
+import * as Y from 'yjs'
+import type { KeyRing } from '../encryption.ts'
+import { StorageError } from '../storage-error.ts'
+import type { Damage } from '../update-log.ts'
+import { clientReader } from './client-table.ts'
+import { openForReading } from './database.ts'
+import { type DocumentRecord, documentFinder } from './document-table.ts'
+import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
+import { packDamage } from './replies.ts'
+import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
+import { rowReader } from './update-table.ts'
+
+/** The thread of one check(): answers each request with the next damage found. */
+export function openChecker(settings: WorkerSettings): Role {
+  const db = openForReading(settings)
+  const damages = findDamages(db, settings.keys)
+  return {
+    handle(request) {
+      if (request.kind !== 'check-next') return unexpectedRequest('checker', request)
+      const next = damages.next()
+      return packDamage(next.done ? undefined : next.value)
+    },
+    close() {
+      db.close()
+    },
+  }
+}
+
+function* findDamages(db: Database, keys: KeyRing | undefined): Generator<Damage, void, undefined> {
+  yield* pageDamages(db)
+  try {
+    // Names are listed from the table and found through its index below: each must lead to the other.
+    const names = db.prepare<[], unknown>('SELECT name FROM documents NOT INDEXED ORDER BY id').pluck().all()
+    const check = documentChecker(db, keys)
+    for (const name of names) {
+      if (typeof name === 'string') yield* check(name)
+      else yield { document: undefined, position: undefined, problem: `a document's name is ${typeof name}` }
+    }
+    yield* orphans(db)
+  } catch (error) {
+    yield { document: undefined, position: undefined, problem: messageOf(error) }
+  }
+}
+
+function* pageDamages(db: Database): Generator<Damage, void, undefined> {
+  try {
+    for (const problem of db.prepare<[], unknown>('PRAGMA integrity_check').pluck().all()) {
+      if (problem !== 'ok') yield { document: undefined, position: undefined, problem: String(problem) }
+    }
+  } catch (error) {
+    yield { document: undefined, position: undefined, problem: messageOf(error) }
+  }
+}
+
+function documentChecker(
+  db: Database,
+  keys: KeyRing | undefined,
+): (name: string) => Generator<Damage, void, undefined> {
+  const find = documentFinder(db)
+  const rows = rowReader(db, keys)
+  const findSnapshot = snapshotFinder(db)
+  const readSnapshot = snapshotReader(db, keys)
+  const readClients = clientReader(db)
+  const positions = db
+    .prepare<[number], unknown>('SELECT position FROM updates WHERE document = ? ORDER BY position')
+    .pluck()
+
+  return function* checkDocument(name) {
+    let record: DocumentRecord | undefined
+    try {
+      record = find(name)
+    } catch (error) {
+      return yield { document: name, position: undefined, problem: messageOf(error) }
+    }
+    if (record === undefined) {
+      return yield { document: name, position: undefined, problem: `${name} is missing from the index of documents` }
+    }
+    // Row by row, so that one bad row does not hide the next.
+    for (let position = 1; position <= record.position; position++) {
+      const problem = problemOf(() => {
+        for (const row of rows(record, position - 1, position)) decode(row.data)
+      })
+      if (problem !== undefined) yield { document: name, position, problem }
+    }
+    for (const position of positions.iterate(record.id)) {
+      if (typeof position === 'number' && position >= 1 && position <= record.position) continue
+      const problem = `${name}: a row at position ${position}, beyond the last one, ${record.position}`
+      yield { document: name, position: undefined, problem }
+      break
+    }
+    const snapshotProblem = problemOf(() => {
+      const snapshot = findSnapshot(record)
+      if (snapshot.position > 0) decode(readSnapshot(record, snapshot))
+    })
+    if (snapshotProblem !== undefined) yield { document: name, position: undefined, problem: snapshotProblem }
+    const clientProblem = problemOf(() => readClients(record))
+    if (clientProblem !== undefined) yield { document: name, position: undefined, problem: clientProblem }
+  }
+}
+
+/** Rows whose document is not there: its row of `documents` has been lost. */
+function* orphans(db: Database): Generator<Damage, void, undefined> {
+  for (const table of ['updates', 'clients', 'snapshots']) {
+    const ids = db.prepare<[], unknown>(
+      `SELECT DISTINCT document FROM ${table} WHERE document NOT IN (SELECT id FROM documents)`,
+    )
+    for (const id of ids.pluck().all()) {
+      const problem = `rows in ${table} belong to a document with id ${id}, which is missing`
+      yield { document: undefined, position: undefined, problem }
+    }
+  }
+}
+
+function decode(update: Uint8Array): void {
+  try {
+    Y.decodeUpdate(update)
+  } catch (cause) {
+    throw new StorageError('storage/corrupt', `not a Yjs update: ${messageOf(cause)}`, { cause })
+  }
+}
+
+function problemOf(action: () => void): string | undefined {
+  try {
+    action()
+    return undefined
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

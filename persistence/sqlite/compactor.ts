@@ -1,0 +1,42 @@
+import { openForWriting } from './database.ts'
+import { documentLoader } from './document-loader.ts'
+import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
+import { packPosition } from './replies.ts'
+import { buildSnapshot, readSource } from './snapshot-builder.ts'
+import { SnapshotWriter } from './snapshot-writer.ts'
+import { toStorageError } from './sqlite-errors.ts'
+
+/** The thread that makes snapshots. It is asked for one at a time. */
+export function openCompactor(settings: WorkerSettings): Role {
+  const { db } = openForWriting(settings)
+  const load = documentLoader(db, settings.keys)
+  const snapshots = new SnapshotWriter(db, settings.keys)
+  let cleaned = false
+
+  async function compact(name: string): Promise<number> {
+    if (!cleaned) await snapshots.deleteLeftovers() // what a killed process has left
+    cleaned = true
+    const found = load(name, (document) => {
+      if (document === undefined) return undefined
+      const current = document.snapshot.position === document.record.position
+      return { record: document.record, source: current ? undefined : readSource(document) }
+    })
+    if (found === undefined) return 0
+    if (found.source !== undefined) await snapshots.write(found.record, buildSnapshot(found.source))
+    return found.record.position
+  }
+
+  return {
+    async handle(request) {
+      if (request.kind !== 'compact') return unexpectedRequest('compactor', request)
+      try {
+        return packPosition(await compact(request.document))
+      } catch (error) {
+        throw toStorageError(error, `${request.document}: compacting`)
+      }
+    },
+    close() {
+      db.close()
+    },
+  }
+}

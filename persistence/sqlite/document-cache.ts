@@ -1,0 +1,89 @@
+import type { Database } from 'better-sqlite3'
+import { shouldCompact } from '../compaction.ts'
+import { tailWeight } from './document-loader.ts'
+import { type DocumentRecord, documentChecksum, documentFinder } from './document-table.ts'
+import { NO_SNAPSHOT, type SnapshotRecord, snapshotFinder } from './snapshot-table.ts'
+
+const MAX_DOCUMENTS = 10_000
+
+type Entry = { record: DocumentRecord; readonly snapshot: SnapshotRecord }
+
+/**
+ * The documents that the writer has appended to lately, so that an update costs no look-up. Everything happens inside
+ * the writer's transaction; after a failed one the cache is thrown away together with its connection.
+ */
+export class DocumentCache {
+  readonly #entries = new Map<string, Entry>()
+  readonly #dataVersion
+  readonly #insert
+  readonly #update
+  readonly #find
+  readonly #findSnapshot
+  #seenVersion: unknown
+
+  constructor(db: Database) {
+    this.#dataVersion = db.prepare('PRAGMA data_version').pluck()
+    this.#insert = db.prepare<[string, number, number]>(
+      `INSERT INTO documents (name, created_at, updated_at, position, bytes, clients, checksum) VALUES (?, ?, ?, 0, 0, 0, 0)`,
+    )
+    this.#update = db.prepare<[number, number, number, number, number, number]>(
+      'UPDATE documents SET updated_at = ?, position = ?, bytes = ?, clients = ?, checksum = ? WHERE id = ?',
+    )
+    this.#find = documentFinder(db)
+    this.#findSnapshot = snapshotFinder(db)
+  }
+
+  /** Call first in each transaction: forgets everything if another connection has written since the last one. */
+  refresh(): void {
+    const version = this.#dataVersion.get()
+    if (version !== this.#seenVersion || this.#entries.size > MAX_DOCUMENTS) this.#entries.clear()
+    this.#seenVersion = version
+  }
+
+  /** Counts one more row in and returns the document's record, whose position is that row's. */
+  count(name: string, at: number, bytes: number): DocumentRecord {
+    const entry = this.#entries.get(name) ?? this.#enter(name, at)
+    const { record } = entry
+    entry.record = {
+      ...record,
+      updatedAt: Math.max(record.updatedAt, at),
+      position: record.position + 1,
+      bytes: record.bytes + bytes,
+    }
+    return entry.record
+  }
+
+  /** Counts one more client id in. */
+  countClient(name: string): void {
+    const entry = this.#entries.get(name)
+    if (entry !== undefined) entry.record = { ...entry.record, clients: entry.record.clients + 1 }
+  }
+
+  /** Writes the record of a document that rows were added to. */
+  save(name: string): void {
+    const record = this.#entries.get(name)?.record
+    if (record === undefined) return
+    const { id, updatedAt, position, bytes, clients } = record
+    this.#update.run(updatedAt, position, bytes, clients, documentChecksum(record), id)
+  }
+
+  isDue(name: string): boolean {
+    const entry = this.#entries.get(name)
+    return entry !== undefined && shouldCompact(tailWeight(entry.record, entry.snapshot))
+  }
+
+  #enter(name: string, at: number): Entry {
+    const record = this.#find(name)
+    const entry =
+      record === undefined
+        ? { record: this.#create(name, at), snapshot: NO_SNAPSHOT }
+        : { record, snapshot: this.#findSnapshot(record) }
+    this.#entries.set(name, entry)
+    return entry
+  }
+
+  #create(name: string, at: number): DocumentRecord {
+    const id = Number(this.#insert.run(name, at, at).lastInsertRowid)
+    return { id, name, createdAt: at, updatedAt: at, position: 0, bytes: 0, clients: 0 }
+  }
+}

@@ -1,0 +1,57 @@
+import type { Database } from 'better-sqlite3'
+import type { KeyRing } from '../encryption.ts'
+import type { LogRow } from '../update-log.ts'
+import { type DocumentRecord, documentFinder } from './document-table.ts'
+import { type SnapshotRecord, snapshotFinder, snapshotReader } from './snapshot-table.ts'
+import { toStorageError } from './sqlite-errors.ts'
+import { rowReader } from './update-table.ts'
+
+/** One consistent look at a document. Good only inside the callback it is given to. */
+export interface LoadedDocument {
+  readonly record: DocumentRecord
+  /** NO_SNAPSHOT if there is none. */
+  readonly snapshot: SnapshotRecord
+  readSnapshot(): Uint8Array
+  /** Each row after the snapshot. */
+  tail(): Iterable<LogRow>
+}
+
+/**
+ * Returns a function that looks at a document in one read transaction, undefined for an unknown one. Whatever is
+ * damaged or missing is an error that names the document; nothing is skipped.
+ */
+export function documentLoader(
+  db: Database,
+  keys: KeyRing | undefined,
+): <T>(name: string, look: (document: LoadedDocument | undefined) => T) => T {
+  const find = documentFinder(db)
+  const findSnapshot = snapshotFinder(db)
+  const readSnapshot = snapshotReader(db, keys)
+  const rows = rowReader(db, keys)
+  return (name, look) => {
+    try {
+      return db.transaction(() => {
+        const record = find(name)
+        if (record === undefined) return look(undefined)
+        const snapshot = findSnapshot(record)
+        return look({
+          record,
+          snapshot,
+          readSnapshot: () => readSnapshot(record, snapshot),
+          tail: () => rows(record, snapshot.position, record.position),
+        })
+      })()
+    } catch (error) {
+      throw toStorageError(error, `${name}: reading`)
+    }
+  }
+}
+
+/** What the tail behind the snapshot weighs; see shouldCompact(). */
+export function tailWeight(record: DocumentRecord, snapshot: SnapshotRecord) {
+  return {
+    tailBytes: record.bytes - snapshot.logBytes,
+    tailRows: record.position - snapshot.position,
+    snapshotBytes: snapshot.bytes,
+  }
+}

@@ -1,0 +1,54 @@
+import type { KeyRing } from '../encryption.ts'
+import type { StorageErrorCode } from '../storage-error.ts'
+
+/**
+ * What a worker thread is for. Each has a connection of its own, so that none waits for another. Writer, reader and
+ * compactor live as long as the log; the others as long as one call.
+ */
+export type WorkerRole = 'opener' | 'writer' | 'reader' | 'compactor' | 'checker' | 'backup'
+
+export interface WorkerSettings {
+  readonly role: WorkerRole
+  readonly file: string
+  readonly keys: KeyRing | undefined
+  /** The id the database must have; undefined only for an opener that may make a new one (see marker.ts). */
+  readonly databaseId: string | undefined
+}
+
+/** What the main thread asks a worker. `batch` and every reply are packed bytes, moved and not copied. */
+export type Request =
+  | { readonly kind: 'create' }
+  | { readonly kind: 'open' }
+  | { readonly kind: 'append'; readonly batch: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'load'; readonly document: string }
+  | { readonly kind: 'read'; readonly document: string; readonly after: number; readonly until: number }
+  | { readonly kind: 'documents'; readonly prefix: string; readonly after: string; readonly limit: number }
+  | { readonly kind: 'compact'; readonly document: string }
+  | { readonly kind: 'check-next' }
+  | { readonly kind: 'backup'; readonly target: string }
+  | { readonly kind: 'close' }
+
+export interface Call {
+  readonly id: number
+  readonly request: Request
+}
+
+export type Reply =
+  | { readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
+  | { readonly id: number; readonly error: { readonly code: StorageErrorCode; readonly message: string } }
+
+/** One worker's work on one open connection. After an error it is closed, and opened again for the next request. */
+export interface Role {
+  handle(request: Request): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>>
+  close(): void
+}
+
+/** A new one each time, since what is answered is moved away. */
+export function nothing(): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(0)
+}
+
+/** A request that this role does not serve: a mistake of ours, never the caller's. */
+export function unexpectedRequest(role: WorkerRole, request: Request): never {
+  throw new Error(`the ${role} got a "${request.kind}" request`)
+}

@@ -1,0 +1,78 @@
+import { shouldCompact } from '../compaction.ts'
+import type { LogRow } from '../update-log.ts'
+import { clientReader } from './client-table.ts'
+import { openForReading } from './database.ts'
+import { documentLoader, tailWeight } from './document-loader.ts'
+import { documentFinder, documentLister } from './document-table.ts'
+import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
+import { packLoadReply, packReadReply, packSummaries } from './replies.ts'
+import { toStorageError } from './sqlite-errors.ts'
+import { rowReader } from './update-table.ts'
+
+/** A page of read() ends with the row that takes it over either of these. */
+const PAGE_ROWS = 1_000
+const PAGE_BYTES = 256 * 1024
+
+/** The thread that loads documents, reads rows and lists documents. */
+export function openReader(settings: WorkerSettings): Role {
+  const db = openForReading(settings)
+  const loadDocument = documentLoader(db, settings.keys)
+  const readClients = clientReader(db)
+  const find = documentFinder(db)
+  const list = documentLister(db)
+  const rows = rowReader(db, settings.keys)
+
+  function load(name: string): Uint8Array<ArrayBuffer> {
+    return loadDocument(name, (document) => {
+      if (document === undefined) {
+        return packLoadReply({ position: 0, snapshot: 0, clients: new Map(), due: false }, () => {})
+      }
+      const { record, snapshot } = document
+      const header = {
+        position: record.position,
+        snapshot: snapshot.position,
+        clients: readClients(record),
+        due: shouldCompact(tailWeight(record, snapshot)),
+      }
+      return packLoadReply(header, (add) => {
+        if (snapshot.position > 0) add(document.readSnapshot())
+        for (const row of document.tail()) add(row.data)
+      })
+    })
+  }
+
+  function readPage(name: string, after: number, until: number): Uint8Array<ArrayBuffer> {
+    const page: LogRow[] = []
+    const position = db.transaction(() => {
+      const record = find(name)
+      if (record === undefined) return 0
+      let bytes = 0
+      for (const row of rows(record, after, Math.min(until, record.position))) {
+        page.push(row)
+        bytes += row.data.length
+        if (page.length >= PAGE_ROWS || bytes >= PAGE_BYTES) break
+      }
+      return record.position
+    })()
+    return packReadReply({ position, rows: page })
+  }
+
+  return {
+    handle(request) {
+      try {
+        if (request.kind === 'load') return load(request.document)
+        if (request.kind === 'read') return readPage(request.document, request.after, request.until)
+        if (request.kind === 'documents') {
+          const { prefix, after, limit } = request
+          return packSummaries(list({ prefix, after, limit }))
+        }
+      } catch (error) {
+        throw toStorageError(error, `${'document' in request ? request.document : settings.file}: reading`)
+      }
+      return unexpectedRequest('reader', request)
+    },
+    close() {
+      db.close()
+    },
+  }
+}

@@ -1,0 +1,165 @@
+import { createDecoder, hasContent, readUint8, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import {
+  createEncoder,
+  encode,
+  toUint8Array,
+  writeUint8,
+  writeVarString,
+  writeVarUint,
+  writeVarUint8Array,
+} from 'lib0/encoding'
+import type { Damage, DocumentSummary, LogRow, StoredDocument } from '../update-log.ts'
+
+// What each request is answered with, packed by the worker and unpacked by the main thread.
+
+type Packed = Uint8Array<ArrayBuffer>
+
+/** What append() is answered with. */
+export interface AppendReply {
+  readonly positions: number[]
+  /** Documents that it is time to compact. */
+  readonly due: string[]
+}
+
+export function packAppendReply({ positions, due }: AppendReply): Packed {
+  return encode((encoder) => {
+    writeVarUint(encoder, positions.length)
+    for (const position of positions) writeVarUint(encoder, position)
+    writeVarUint(encoder, due.length)
+    for (const document of due) writeVarString(encoder, document)
+  })
+}
+
+export function unpackAppendReply(packed: Packed): AppendReply {
+  const decoder = createDecoder(packed)
+  return {
+    positions: Array.from({ length: readVarUint(decoder) }, () => readVarUint(decoder)),
+    due: Array.from({ length: readVarUint(decoder) }, () => readVarString(decoder)),
+  }
+}
+
+/** What a stored document is made of besides its parts, which are packed one by one as they are read. */
+export interface LoadHeader {
+  readonly position: number
+  readonly snapshot: number
+  readonly clients: ReadonlyMap<number, string>
+  /** Whether it is time to compact the document. */
+  readonly due: boolean
+}
+
+export function packLoadReply(header: LoadHeader, eachPart: (add: (part: Uint8Array) => void) => void): Packed {
+  const encoder = createEncoder()
+  writeVarUint(encoder, header.position)
+  writeVarUint(encoder, header.snapshot)
+  writeUint8(encoder, header.due ? 1 : 0)
+  writeVarUint(encoder, header.clients.size)
+  for (const [client, user] of header.clients) {
+    writeVarUint(encoder, client)
+    writeVarString(encoder, user)
+  }
+  eachPart((part) => writeVarUint8Array(encoder, part))
+  return toUint8Array(encoder)
+}
+
+export function unpackLoadReply(packed: Packed): { stored: StoredDocument; due: boolean } {
+  const decoder = createDecoder(packed)
+  const position = readVarUint(decoder)
+  const snapshot = readVarUint(decoder)
+  const due = readUint8(decoder) === 1
+  const clients = new Map<number, string>()
+  for (let left = readVarUint(decoder); left > 0; left--) clients.set(readVarUint(decoder), readVarString(decoder))
+  const parts: Uint8Array[] = []
+  while (hasContent(decoder)) parts.push(readVarUint8Array(decoder))
+  return { stored: { position, snapshot, parts, clients }, due }
+}
+
+/** A page of rows, and the position up to which the document has been committed. */
+export interface ReadReply {
+  readonly position: number
+  readonly rows: LogRow[]
+}
+
+export function packReadReply({ position, rows }: ReadReply): Packed {
+  return encode((encoder) => {
+    writeVarUint(encoder, position)
+    for (const row of rows) {
+      writeVarUint(encoder, row.position)
+      writeVarUint(encoder, row.at)
+      writeVarString(encoder, row.author)
+      writeVarUint8Array(encoder, row.data)
+    }
+  })
+}
+
+export function unpackReadReply(packed: Packed): ReadReply {
+  const decoder = createDecoder(packed)
+  const position = readVarUint(decoder)
+  const rows: LogRow[] = []
+  while (hasContent(decoder)) {
+    rows.push({
+      position: readVarUint(decoder),
+      at: readVarUint(decoder),
+      author: readVarString(decoder),
+      data: readVarUint8Array(decoder),
+    })
+  }
+  return { position, rows }
+}
+
+export function packSummaries(documents: readonly DocumentSummary[]): Packed {
+  return encode((encoder) => {
+    for (const { name, position, createdAt, updatedAt } of documents) {
+      writeVarString(encoder, name)
+      writeVarUint(encoder, position)
+      writeVarUint(encoder, createdAt)
+      writeVarUint(encoder, updatedAt)
+    }
+  })
+}
+
+export function unpackSummaries(packed: Packed): DocumentSummary[] {
+  const decoder = createDecoder(packed)
+  const documents: DocumentSummary[] = []
+  while (hasContent(decoder)) {
+    documents.push({
+      name: readVarString(decoder),
+      position: readVarUint(decoder),
+      createdAt: readVarUint(decoder),
+      updatedAt: readVarUint(decoder),
+    })
+  }
+  return documents
+}
+
+export function packPosition(position: number): Packed {
+  return encode((encoder) => writeVarUint(encoder, position))
+}
+
+export function unpackPosition(packed: Packed): number {
+  return readVarUint(createDecoder(packed))
+}
+
+export function packText(text: string): Packed {
+  return encode((encoder) => writeVarString(encoder, text))
+}
+
+export function unpackText(packed: Packed): string {
+  return readVarString(createDecoder(packed))
+}
+
+/** Empty once the check is over. */
+export function packDamage(damage: Damage | undefined): Packed {
+  return encode((encoder) => {
+    if (damage === undefined) return
+    writeVarString(encoder, damage.problem)
+    writeVarString(encoder, damage.document ?? '') // no document's name is empty, and positions begin at 1
+    writeVarUint(encoder, damage.position ?? 0)
+  })
+}
+
+export function unpackDamage(packed: Packed): Damage | undefined {
+  const decoder = createDecoder(packed)
+  if (!hasContent(decoder)) return undefined
+  const problem = readVarString(decoder)
+  return { problem, document: readVarString(decoder) || undefined, position: readVarUint(decoder) || undefined }
+}

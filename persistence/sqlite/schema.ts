@@ -1,0 +1,105 @@
+import type { Database } from 'better-sqlite3'
+import { StorageError } from '../storage-error.ts'
+
+/** Written into the file's header ("Cowe"), so that another program's database is never taken for ours. */
+export const APPLICATION_ID = 0x436f7765
+
+/**
+ * One step a version, in order. `user_version` counts the steps done. Never change a released step: add one.
+ *
+ * Rows carry a CRC-32 over all that identifies them and their bytes as stored; SQLite itself has no page checksums.
+ * `key` is the id of the key that `data` is encrypted with, null when it is plain.
+ */
+const MIGRATIONS = [
+  `
+  CREATE TABLE meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+
+  -- position, bytes, clients: the last row's position, the plain bytes of all rows, and the number of rows in clients.
+  -- They tell when rows are missing, and how long the tail is without reading it.
+  CREATE TABLE documents (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    clients INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+  );
+
+  CREATE TABLE updates (
+    document INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    key TEXT,
+    data BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (document, position)
+  ) WITHOUT ROWID;
+
+  CREATE TABLE clients (
+    document INTEGER NOT NULL,
+    client INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (document, client)
+  ) WITHOUT ROWID;
+
+  -- A snapshot is written part by part and counts once it is complete. log_bytes: documents.bytes at its position.
+  CREATE TABLE snapshots (
+    id INTEGER PRIMARY KEY,
+    document INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    bytes INTEGER NOT NULL,
+    log_bytes INTEGER NOT NULL,
+    parts INTEGER NOT NULL,
+    complete INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
+  );
+  CREATE INDEX snapshots_by_document ON snapshots (document, complete, position);
+
+  CREATE TABLE snapshot_parts (
+    snapshot INTEGER NOT NULL,
+    part INTEGER NOT NULL,
+    key TEXT,
+    data BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (snapshot, part)
+  ) WITHOUT ROWID;
+  `,
+] as const
+
+export const SCHEMA_VERSION = MIGRATIONS.length
+
+/**
+ * Brings the schema up to this version, in one transaction, also when several processes start at once.
+ * @throws {StorageError} `storage/version`, or `storage/corrupt` for another program's database
+ */
+export function migrate(db: Database): void {
+  if (versionOf(db) === SCHEMA_VERSION) return
+  db.transaction(() => {
+    const from = versionOf(db) // again: another process may have been first
+    for (const step of MIGRATIONS.slice(from)) db.exec(step)
+    db.pragma(`application_id = ${APPLICATION_ID}`)
+    db.pragma(`user_version = ${SCHEMA_VERSION}`)
+  }).immediate()
+}
+
+/** How many steps this database has had; 0 for a new one. @throws {StorageError} as migrate() */
+export function versionOf(db: Database): number {
+  const applicationId = db.pragma('application_id', { simple: true })
+  const version = Number(db.pragma('user_version', { simple: true }))
+  const tables = Number(db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get())
+  if (applicationId !== APPLICATION_ID && (tables > 0 || version > 0)) {
+    throw new StorageError('storage/corrupt', `${db.name} is an SQLite database, but not one of Coweave`)
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new StorageError(
+      'storage/version',
+      `${db.name} was written by a newer Coweave (schema ${version}, this one knows ${SCHEMA_VERSION}); update Coweave`,
+    )
+  }
+  return version
+}

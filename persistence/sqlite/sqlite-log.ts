@@ -1,0 +1,189 @@
+import { resolve } from 'node:path'
+import type { KeyRing } from '../encryption.ts'
+import { StorageError } from '../storage-error.ts'
+import type { Damage, DocumentSummary, LogRow, NewUpdate, StoredDocument, UpdateLog } from '../update-log.ts'
+import { packBatch } from './batch.ts'
+import { CompactionQueue } from './compaction-queue.ts'
+import { readMarker, writeMarker } from './marker.ts'
+import type { Request, WorkerRole, WorkerSettings } from './protocol.ts'
+import {
+  unpackAppendReply,
+  unpackDamage,
+  unpackLoadReply,
+  unpackPosition,
+  unpackReadReply,
+  unpackSummaries,
+  unpackText,
+} from './replies.ts'
+import { toStorageError } from './sqlite-errors.ts'
+import { WorkerThread } from './worker-thread.ts'
+
+export interface SqliteLogOptions {
+  /** Made if it is not there; its folder must be. Its marker stands beside it, see marker.ts. */
+  readonly file: string
+  /** Encrypts updates and snapshots; document names, user ids and times stay readable. */
+  readonly encryption?: KeyRing | undefined
+  /** Told what no call can tell: a compaction that failed, a thread that died. The log goes on. */
+  readonly onProblem?: ((error: Error) => void) | undefined
+}
+
+/**
+ * Opens the update log in an SQLite file, for one or more processes on one machine (not over a network file system).
+ * @throws {StorageError} `storage/corrupt`, `storage/missing`, `storage/key`, `storage/version`, `storage/unavailable`
+ */
+export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOptions): Promise<UpdateLog> {
+  const path = resolve(file)
+  const report = onProblem ?? (() => {})
+  try {
+    const expected = await readMarker(path)
+    const opener = new WorkerThread({ role: 'opener', file: path, keys: encryption, databaseId: expected }, report)
+    const opened = opener.call({ kind: 'create' })
+    const databaseId = await opened.then(unpackText).finally(() => opener.close())
+    await writeMarker(path, databaseId)
+    const log = new SqliteLog({ file: path, keys: encryption, databaseId }, report)
+    await log.start()
+    return log
+  } catch (error) {
+    throw toStorageError(error, `${path}: opening`)
+  }
+}
+
+const RETRY_COMPACTION_MS = 60_000
+/** Compactions that wait when the log is closed still begin within this time: they make the next load quick. */
+const CLOSING_COMPACTIONS_MS = 2_000
+
+/** Hands every call to the thread it belongs to. */
+class SqliteLog implements UpdateLog {
+  readonly #settings: Omit<WorkerSettings, 'role'>
+  readonly #onProblem: (error: Error) => void
+  readonly #writer: WorkerThread
+  readonly #reader: WorkerThread
+  readonly #compactor: WorkerThread
+  readonly #compactions: CompactionQueue
+  /** When compacting a document failed last: one that is damaged is not tried with every edit. */
+  readonly #failedCompactions = new Map<string, number>()
+  readonly #temporary = new Set<WorkerThread>()
+  #closed: Promise<void> | undefined
+
+  constructor(settings: Omit<WorkerSettings, 'role'>, onProblem: (error: Error) => void) {
+    this.#settings = settings
+    this.#onProblem = onProblem
+    this.#writer = this.#thread('writer')
+    this.#reader = this.#thread('reader')
+    this.#compactor = this.#thread('compactor')
+    this.#compactions = new CompactionQueue(async (document) =>
+      unpackPosition(await this.#compactor.call({ kind: 'compact', document })),
+    )
+  }
+
+  /** Waits until every thread is there, so that the first edit and the first load do not. */
+  async start(): Promise<void> {
+    const threads = [this.#writer, this.#reader, this.#compactor]
+    const opened = await Promise.allSettled(threads.map((thread) => thread.call({ kind: 'open' })))
+    const failed = opened.find((result) => result.status === 'rejected')
+    if (failed === undefined) return
+    await this.close()
+    throw failed.reason
+  }
+
+  async append(batch: readonly NewUpdate[]): Promise<number[]> {
+    this.#refuseIfClosed()
+    const packed = packBatch(batch)
+    const { positions, due } = unpackAppendReply(await this.#writer.call({ kind: 'append', batch: packed }, [packed]))
+    for (const document of due) this.#compactSoon(document)
+    return positions
+  }
+
+  async load(document: string): Promise<StoredDocument> {
+    const { stored, due } = unpackLoadReply(await this.#read({ kind: 'load', document }))
+    if (due) this.#compactSoon(document)
+    return stored
+  }
+
+  async *read(document: string, after: number, until = Number.POSITIVE_INFINITY): AsyncGenerator<LogRow> {
+    for (let last = Math.max(after, 0), end = until; last < end; ) {
+      const page = unpackReadReply(await this.#read({ kind: 'read', document, after: last, until: end }))
+      end = Math.min(end, page.position) // what is committed as reading begins: it ends, also while others append
+      yield* page.rows
+      last = page.rows.at(-1)?.position ?? end
+    }
+  }
+
+  async documents(options: { prefix?: string; after?: string; limit: number }): Promise<DocumentSummary[]> {
+    const { prefix = '', after = '', limit } = options
+    return unpackSummaries(await this.#read({ kind: 'documents', prefix, after, limit }))
+  }
+
+  async compact(document: string): Promise<number> {
+    this.#refuseIfClosed()
+    return await this.#compactions.request(document, { optional: false })
+  }
+
+  async *check(): AsyncGenerator<Damage> {
+    this.#refuseIfClosed()
+    const checker = this.#temporaryThread('checker')
+    try {
+      for (;;) {
+        const damage = unpackDamage(await checker.call({ kind: 'check-next' }))
+        if (damage === undefined) return
+        yield damage
+      }
+    } finally {
+      await this.#end(checker)
+    }
+  }
+
+  async backup(file: string): Promise<void> {
+    this.#refuseIfClosed()
+    const thread = this.#temporaryThread('backup')
+    await thread.call({ kind: 'backup', target: resolve(file) }).finally(() => this.#end(thread))
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= this.#close()
+    await this.#closed
+  }
+
+  async #close(): Promise<void> {
+    await this.#compactions.stop(CLOSING_COMPACTIONS_MS)
+    await Promise.all([this.#reader, this.#compactor, ...this.#temporary].map((thread) => thread.close()))
+    // Last: the last connection to close copies the write-ahead log into the file.
+    await this.#writer.close()
+  }
+
+  #read(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+    this.#refuseIfClosed()
+    return this.#reader.call(request)
+  }
+
+  #compactSoon(document: string): void {
+    const failedAt = this.#failedCompactions.get(document)
+    if (this.#closed || (failedAt !== undefined && Date.now() - failedAt < RETRY_COMPACTION_MS)) return
+    this.#compactions.request(document, { optional: true }).then(
+      () => this.#failedCompactions.delete(document),
+      (error) => {
+        this.#failedCompactions.set(document, Date.now())
+        this.#onProblem(error)
+      },
+    )
+  }
+
+  #thread(role: WorkerRole): WorkerThread {
+    return new WorkerThread({ ...this.#settings, role }, this.#onProblem)
+  }
+
+  #temporaryThread(role: WorkerRole): WorkerThread {
+    const thread = this.#thread(role)
+    this.#temporary.add(thread)
+    return thread
+  }
+
+  async #end(thread: WorkerThread): Promise<void> {
+    this.#temporary.delete(thread)
+    await thread.close()
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#closed) throw new StorageError('storage/closed', `${this.#settings.file} has been closed`)
+  }
+}

@@ -1,0 +1,64 @@
+import type { Database } from 'better-sqlite3'
+import type { NewUpdate } from '../update-log.ts'
+import { unpackBatch } from './batch.ts'
+import { clientClaimer } from './client-table.ts'
+import { openForWriting } from './database.ts'
+import { DocumentCache } from './document-cache.ts'
+import { placeGuard } from './place-guard.ts'
+import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
+import { packAppendReply } from './replies.ts'
+import { rollback } from './rollback.ts'
+import { toStorageError } from './sqlite-errors.ts'
+import { rowInserter } from './update-table.ts'
+
+/** The thread that appends: one transaction and one fsync a batch. */
+export function openWriter(settings: WorkerSettings): Role {
+  const { db } = openForWriting(settings)
+  const append = appender(db, settings)
+  return {
+    handle(request) {
+      return request.kind === 'append' ? append(unpackBatch(request.batch)) : unexpectedRequest('writer', request)
+    },
+    close() {
+      db.close()
+    },
+  }
+}
+
+function appender(db: Database, settings: WorkerSettings): (batch: readonly NewUpdate[]) => Uint8Array<ArrayBuffer> {
+  const begin = db.prepare('BEGIN IMMEDIATE')
+  const commit = db.prepare('COMMIT')
+  const beat = db.prepare(
+    `INSERT INTO meta (key, value) VALUES ('heartbeat', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1`,
+  )
+  const insertRow = rowInserter(db, settings.keys)
+  const claimClient = clientClaimer(db)
+  const documents = new DocumentCache(db)
+  const inPlace = placeGuard(settings.file)
+
+  return (batch) => {
+    const positions: number[] = []
+    const touched = new Set<string>()
+    try {
+      begin.run()
+      documents.refresh()
+      for (const update of batch) {
+        const document = documents.count(update.document, update.at, update.data.length)
+        insertRow(document, { ...update, position: document.position })
+        for (const client of update.clients) {
+          if (claimClient(document, client, update.author, document.position)) documents.countClient(update.document)
+        }
+        positions.push(document.position)
+        touched.add(update.document)
+      }
+      for (const name of touched) documents.save(name)
+      if (batch.length === 0) beat.run()
+      commit.run()
+    } catch (error) {
+      rollback(db)
+      throw toStorageError(error, `${settings.file}: appending`)
+    }
+    inPlace()
+    return packAppendReply({ positions, due: [...touched].filter((name) => documents.isDue(name)) })
+  }
+}

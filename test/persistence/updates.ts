@@ -1,0 +1,54 @@
+import * as Y from 'yjs'
+import type { LogRow, NewUpdate, StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
+
+/** An update of any bytes, for tests that never make a Y.Doc of it. */
+export function update(document: string, text: string, options: Partial<NewUpdate> = {}): NewUpdate {
+  return { document, at: 1_700_000_000_000, author: 'ann', data: Buffer.from(text), clients: [], ...options }
+}
+
+/** Types into a Y.Doc of its own, with a fixed client id, and hands out each Yjs update. */
+export class Typist {
+  readonly doc = new Y.Doc()
+  readonly #document: string
+  readonly #made: Uint8Array[] = []
+
+  constructor(document: string, clientId = 1) {
+    this.doc.clientID = clientId
+    this.doc.on('update', (data: Uint8Array) => this.#made.push(data))
+    this.#document = document
+  }
+
+  get text(): string {
+    return this.doc.getText('text').toString()
+  }
+
+  type(text: string, index = this.doc.getText('text').length): NewUpdate {
+    return this.edit(() => this.doc.getText('text').insert(index, text))
+  }
+
+  /** Everything changed by `change`, as one update. */
+  edit(change: (doc: Y.Doc) => void): NewUpdate {
+    this.doc.transact(() => change(this.doc))
+    return update(this.#document, '', { data: Y.mergeUpdates(this.#made.splice(0)) })
+  }
+}
+
+/** The document as a reader of the log gets it. */
+export function rebuild({ parts }: StoredDocument): Y.Doc {
+  const doc = new Y.Doc()
+  doc.transact(() => {
+    for (const part of parts) Y.applyUpdate(doc, part)
+  })
+  return doc
+}
+
+export async function readAll(log: UpdateLog, document: string, after = 0, until?: number): Promise<LogRow[]> {
+  return await Array.fromAsync(log.read(document, after, until))
+}
+
+export function textOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString()
+}
+
+/** The seed of random tests: `SEED=…` runs one again. fast-check names it when a test fails. */
+export const seed = Number(process.env.SEED ?? Math.trunc(Math.random() * 2 ** 31))

@@ -1,0 +1,32 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+/** What the tests use of the system: a program, and the Debian package it comes in. */
+const needed = [
+  { program: 'chromium', package: 'chromium' },
+  { program: 'strace', package: 'strace' },
+  { program: 'openssl', package: 'openssl' },
+]
+
+const missing = needed.filter(({ program }) => !isInstalled(program))
+if (missing.length > 0) {
+  const packages = missing.map((item) => item.package)
+  process.stderr.write(`installing for the tests: ${packages.join(' ')}\n`)
+  const installed = aptGet('update') && aptGet('install', '--yes', '--no-install-recommends', ...packages)
+  if (!installed) {
+    process.stderr.write(`the tests need these packages; install them: apt-get install ${packages.join(' ')}\n`)
+    process.exit(1)
+  }
+}
+
+function isInstalled(program: string): boolean {
+  return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
+}
+
+function aptGet(...args: string[]): boolean {
+  const needsSudo = process.getuid?.() !== 0
+  const [program = '', ...rest] = [...(needsSudo ? ['sudo', '--non-interactive'] : []), 'apt-get', ...args]
+  const result = spawnSync(program, rest, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  return result.status === 0
+}

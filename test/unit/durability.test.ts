@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import { Durability } from '../../server/documents/durability.ts'
+
+/** A log whose commits end when the test says so. */
+class ControlledLog {
+  readonly batches: { updates: readonly NewUpdate[]; resolve: () => void; reject: (error: Error) => void }[] = []
+
+  append(updates: readonly NewUpdate[]): Promise<number[]> {
+    return new Promise((resolve, reject) => {
+      this.batches.push({ updates, resolve: () => resolve(updates.map((_, index) => index + 1)), reject })
+    })
+  }
+
+  last() {
+    const batch = this.batches.at(-1)
+    if (batch === undefined) throw new Error('nothing was appended')
+    return batch
+  }
+}
+
+function setUp() {
+  const log = new ControlledLog()
+  const lost: { documents: string[]; committed: number }[] = []
+  const recovered = vi.fn()
+  const durability: Durability = new Durability(log as unknown as UpdateLog, {
+    commitTimeoutMs: 1_000,
+    onFailure: () => {},
+    onLost: (documents) => lost.push({ documents: [...documents], committed: durability.committed }),
+    onRecovered: recovered,
+  })
+  const append = (document: string) =>
+    durability.append({ document, at: Date.now(), author: 'ann', data: new Uint8Array(10), clients: [] })
+  return { log, lost, recovered, durability, append }
+}
+
+describe('durability', () => {
+  beforeEach(() => vi.useFakeTimers())
+  afterEach(() => vi.useRealTimers())
+
+  test('[promise 1] counts as committed only what the log has confirmed, batch by batch', async () => {
+    const { log, durability, append } = setUp()
+    append('a')
+    append('b')
+    await vi.advanceTimersByTimeAsync(1)
+    expect(log.last().updates).toHaveLength(2)
+    append('c')
+    append('d')
+    append('e')
+    await vi.advanceTimersByTimeAsync(10)
+    expect(log.batches).toHaveLength(1)
+    expect([durability.appended, durability.committed]).toEqual([5, 0])
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(durability.committed).toBe(2)
+    expect(log.last().updates).toHaveLength(3)
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect([durability.committed, durability.waitingBytes]).toEqual([5, 0])
+  })
+
+  test('tries a failed commit again with the same batch', async () => {
+    const { log, lost, durability, append } = setUp()
+    append('a')
+    await vi.advanceTimersByTimeAsync(1)
+    log.last().reject(new Error('disk full'))
+    await vi.advanceTimersByTimeAsync(60)
+    expect(log.batches).toHaveLength(2)
+    expect(log.batches[1]?.updates).toBe(log.batches[0]?.updates)
+    expect([durability.healthy, durability.committed]).toEqual([false, 0])
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect([durability.healthy, durability.committed, lost]).toEqual([true, 1, []])
+  })
+
+  test('[promise 1] gives up late updates before anything may leave, and recovers by itself', async () => {
+    const { log, lost, recovered, durability, append } = setUp()
+    append('a')
+    await vi.advanceTimersByTimeAsync(1)
+    log.last().reject(new Error('disk full'))
+    append('b')
+    const settled = durability.settled()
+    const failing = setInterval(() => log.batches.length > 1 && log.last().reject(new Error('disk full')), 10)
+    await vi.advanceTimersByTimeAsync(1_500)
+    expect(lost).toEqual([{ documents: ['a', 'b'], committed: 0 }])
+    await settled
+    clearInterval(failing)
+    await vi.advanceTimersByTimeAsync(1_100)
+    // Nothing waits any more: it asks the log with empty batches.
+    expect(log.last().updates).toEqual([])
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(durability.healthy).toBe(true)
+    expect(recovered).toHaveBeenCalledOnce()
+    durability.close()
+  })
+
+  test('a commit that never ends is given up too, and its late end does no harm', async () => {
+    const { log, lost, durability, append } = setUp()
+    append('a')
+    await vi.advanceTimersByTimeAsync(1_500)
+    expect(lost).toEqual([{ documents: ['a'], committed: 0 }])
+    const counts = [durability.appended, durability.committed]
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect([durability.appended, durability.committed]).toEqual(counts)
+    expect(durability.waitingBytes).toBe(0)
+    append('b')
+    await vi.advanceTimersByTimeAsync(1)
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect([durability.healthy, durability.committed]).toEqual([true, 2])
+  })
+})
