@@ -21,11 +21,13 @@ import { Durability } from './documents/durability.ts'
 import { serveDemoTokens, serveDocuments } from './http/api.ts'
 import { serveDemo } from './http/demo.ts'
 import { serveHealth } from './http/health.ts'
-import { sendProblem } from './http/problem.ts'
+import { HttpError, sendProblem } from './http/problem.ts'
 import { createLogger } from './logger.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
+/** How long a client may take to send an HTTP request. */
+const REQUEST_TIMEOUT_MS = 60_000
 
 export interface Coweave {
   /** Starts listening. Resolves with the port. */
@@ -123,10 +125,16 @@ interface HttpParts {
 async function createHttp(config: Config, logger: Logger, parts: HttpParts): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = logger
   const logController = new Fastify.LogController({ disableRequestLogging: true })
-  const app = Fastify({ loggerInstance, logController, forceCloseConnections: true, ...tlsOf(config) })
+  const app = Fastify({
+    loggerInstance,
+    logController,
+    forceCloseConnections: true,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    ...tlsOf(config),
+  })
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler((request, reply) => {
-    sendProblem(new CoweaveError('http/not-found', `there is nothing at ${request.url}`), request, reply.status(404))
+    sendProblem(new HttpError(404, 'http/not-found', `there is nothing at ${request.url}`), request, reply)
   })
   await app.register(cors, {
     delegator: ({ headers }, done) => done(null, { origin: allowsOrigin(headers.origin, headers.host, config) }),

@@ -3,7 +3,7 @@ import { open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { StorageError } from '../storage-error.ts'
-import { markerOf, missing } from './database.ts'
+import { markerOf, missing } from './missing-database.ts'
 
 /**
  * A small file beside the database, holding the database's id. Without it a deleted file or a volume that is not
@@ -16,11 +16,13 @@ const Marker = z.object({ database: z.uuid() })
  * @throws {StorageError} `storage/missing` when a marked database is gone or empty
  */
 export async function readMarker(file: string): Promise<string | undefined> {
+  // In this order, since another process may be making the database: its file comes first, its marker last.
   const text = await readIfThere(markerOf(file))
+  const walBytes = await sizeOf(`${file}-wal`)
   const bytes = await sizeOf(file)
   if (text === undefined) {
     // The write-ahead log alone can't be read; SQLite would delete it.
-    if (bytes === 0 && (await sizeOf(`${file}-wal`)) > 0) throw missing(file, `is gone, though ${file}-wal is there`)
+    if (bytes === 0 && walBytes > 0) throw missing(file, `is gone, though ${file}-wal is there`)
     return undefined
   }
   if (bytes === 0) throw missing(file, 'is gone or empty')

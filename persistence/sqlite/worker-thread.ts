@@ -12,6 +12,7 @@ const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worke
  * `storage/unavailable`, and the next call starts a new one.
  */
 export class WorkerThread {
+  readonly #entry: URL
   readonly #settings: WorkerSettings
   readonly #onProblem: (error: Error) => void
   readonly #waiting = new Map<number, Waiting>()
@@ -19,7 +20,8 @@ export class WorkerThread {
   #lastId = 0
   #closed: Promise<void> | undefined
 
-  constructor(settings: WorkerSettings, onProblem: (error: Error) => void) {
+  constructor(settings: WorkerSettings, onProblem: (error: Error) => void, entry = ENTRY) {
+    this.#entry = entry
     this.#settings = settings
     this.#onProblem = onProblem
     this.#worker = this.#start()
@@ -54,7 +56,7 @@ export class WorkerThread {
   }
 
   #start(): Worker {
-    const worker = new Worker(ENTRY, { workerData: this.#settings, name: `coweave ${this.#settings.role}` })
+    const worker = new Worker(this.#entry, { workerData: this.#settings, name: `coweave ${this.#settings.role}` })
     let cause: unknown
     worker.on('message', (reply: Reply) => this.#settle(reply))
     worker.on('error', (error) => {

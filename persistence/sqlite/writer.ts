@@ -7,7 +7,6 @@ import { DocumentCache } from './document-cache.ts'
 import { placeGuard } from './place-guard.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packAppendReply } from './replies.ts'
-import { rollback } from './rollback.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowInserter } from './update-table.ts'
 
@@ -55,7 +54,7 @@ function appender(db: Database, settings: WorkerSettings): (batch: readonly NewU
       if (batch.length === 0) beat.run()
       commit.run()
     } catch (error) {
-      rollback(db)
+      // The transaction ends with its connection, which is closed after every error; see worker.ts.
       throw toStorageError(error, `${settings.file}: appending`)
     }
     inPlace()

@@ -1,7 +1,7 @@
 import { createPublicKey, type KeyObject, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import jwt from 'jsonwebtoken'
-import jwksClient from 'jwks-rsa'
+import jwksClient, { SigningKeyNotFoundError } from 'jwks-rsa'
 import { z } from 'zod'
 import { CloseCode } from '../../model/close-codes.ts'
 import { CoweaveError } from '../../model/errors.ts'
@@ -11,6 +11,7 @@ import { levels, type Principal, parseGrant } from './grants.ts'
 
 const MAX_TOKEN_LENGTH = 16 * 1024
 const CLOCK_TOLERANCE_S = 5
+const JWKS_TIMEOUT_MS = 5_000
 
 const claims = z.object({
   sub: z.string().min(1).max(255),
@@ -29,7 +30,7 @@ export interface TokenClaims {
   readonly relay?: boolean
 }
 
-type Verification = { key: jwt.Secret | jwt.GetPublicKeyOrSecret; algorithms: jwt.Algorithm[] }
+type Verification = { keyOf: (token: string) => Promise<jwt.Secret>; algorithms: jwt.Algorithm[] }
 
 /** Verifies tokens, and signs them where the server holds the secret. */
 export class Tokens {
@@ -41,10 +42,14 @@ export class Tokens {
   constructor(config: Config) {
     this.#config = config
     this.#secret = isDemo(config) ? randomBytes(32).toString('base64url') : config.JWT_SECRET
-    this.#verification = this.#secret === undefined ? publicKey(config) : { key: this.#secret, algorithms: ['HS256'] }
+    const secret = this.#secret
+    this.#verification = secret === undefined ? publicKey(config) : { keyOf: async () => secret, algorithms: ['HS256'] }
   }
 
-  /** @throws {AccessError} `access/token-missing`, `access/token-invalid`, `access/token-expired` */
+  /**
+   * @throws {AccessError} `access/token-missing`, `access/token-invalid`, `access/token-expired`
+   * @throws {CoweaveError} `access/unavailable` when the keys can't be fetched now, which says nothing of the token
+   */
   async verify(token: string): Promise<Principal> {
     if (token === '') throw refusal('access/token-missing', 'no token was sent')
     if (token.length > MAX_TOKEN_LENGTH) throw refusal('access/token-invalid', 'the token is too long')
@@ -78,7 +83,7 @@ export class Tokens {
     })
   }
 
-  #payload(token: string): Promise<unknown> {
+  async #payload(token: string): Promise<unknown> {
     const { JWT_AUDIENCE: audience, JWT_ISSUER: issuer } = this.#config
     const options: jwt.VerifyOptions = {
       algorithms: this.#verification.algorithms,
@@ -86,8 +91,9 @@ export class Tokens {
       ...(audience === undefined ? {} : { audience }),
       ...(issuer === undefined ? {} : { issuer }),
     }
+    const key = await this.#verification.keyOf(token)
     return new Promise((resolve, reject) => {
-      jwt.verify(token, this.#verification.key, options, (error, payload) => {
+      jwt.verify(token, key, options, (error, payload) => {
         if (error === null) resolve(payload)
         else if (error instanceof jwt.TokenExpiredError)
           reject(refusal('access/token-expired', 'the token has expired', error))
@@ -104,11 +110,19 @@ function refusal(code: string, message: string, cause?: unknown): AccessError {
 /** Pins the algorithm to the key, so that a token can't choose one for itself. */
 function publicKey(config: Config): Verification {
   if (config.JWKS_URL !== undefined) {
-    const client = jwksClient({ jwksUri: config.JWKS_URL, cache: true, rateLimit: true })
-    const key: jwt.GetPublicKeyOrSecret = (header, callback) => {
-      client.getSigningKey(header.kid).then((found) => callback(null, found.getPublicKey()), callback)
+    const client = jwksClient({ jwksUri: config.JWKS_URL, cache: true, rateLimit: true, timeout: JWKS_TIMEOUT_MS })
+    const keyOf = async (token: string) => {
+      const header = jwt.decode(token, { complete: true })?.header
+      if (header === undefined) throw refusal('access/token-invalid', 'the token is not valid: jwt malformed')
+      try {
+        return (await client.getSigningKey(header.kid)).getPublicKey()
+      } catch (cause) {
+        if (cause instanceof SigningKeyNotFoundError)
+          throw refusal('access/token-invalid', 'the token is signed with an unknown key', cause)
+        throw new CoweaveError('access/unavailable', 'the keys of tokens can not be fetched from JWKS_URL', { cause })
+      }
     }
-    return { key, algorithms: ['RS256', 'ES256'] }
+    return { keyOf, algorithms: ['RS256', 'ES256'] }
   }
   const text = config.JWT_PUBLIC_KEY ?? ''
   let key: KeyObject
@@ -121,7 +135,8 @@ function publicKey(config: Config): Verification {
       { cause },
     )
   }
-  if (key.asymmetricKeyType === 'rsa') return { key, algorithms: ['RS256'] }
-  if (key.asymmetricKeyType === 'ec') return { key, algorithms: ['ES256'] }
+  const keyOf = async () => key
+  if (key.asymmetricKeyType === 'rsa') return { keyOf, algorithms: ['RS256'] }
+  if (key.asymmetricKeyType === 'ec') return { keyOf, algorithms: ['ES256'] }
   throw new CoweaveError('config/invalid', 'wrong settings:\n  JWT_PUBLIC_KEY: must be an RSA or EC (P-256) key')
 }

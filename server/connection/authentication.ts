@@ -21,10 +21,11 @@ export class Authentication implements Extension<ConnectionContext> {
   }
 
   async onAuthenticate(payload: onAuthenticatePayload<ConnectionContext>): Promise<Partial<ConnectionContext>> {
-    const { documentName, token, connectionConfig } = payload
+    const { documentName, token, connectionConfig, context } = payload
     try {
       const { principal, level } = await this.#admit(token, documentName)
       connectionConfig.readOnly = !allows(level, 'write')
+      context.socket.authenticated()
       return { principal, level }
     } catch (error) {
       throw this.#refusal(error, documentName)
@@ -48,8 +49,13 @@ export class Authentication implements Extension<ConnectionContext> {
       const principal = await this.#tokens.verify(token)
       socket.renewed(channel, principal, levelFor(principal.grants, documentName))
     } catch (error) {
-      this.#logger.info({ document: documentName, error }, 'new token refused')
-      socket.close(CloseCode.Unauthorized, error instanceof AccessError ? error.message : 'the new token is not valid')
+      if (error instanceof AccessError) {
+        this.#logger.info({ document: documentName, error }, 'new token refused')
+        socket.close(CloseCode.Unauthorized, error.message)
+      } else {
+        // The old one is good until it ends.
+        this.#logger.error({ document: documentName, error }, 'a new token could not be checked')
+      }
     }
   }
 

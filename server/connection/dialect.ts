@@ -1,4 +1,6 @@
 import * as decoding from 'lib0/decoding'
+import { CloseCode } from '../../model/close-codes.ts'
+import { AccessError } from '../access/access-error.ts'
 import { type Address, AuthType, type Frame, frameOf, hocuspocusAddress, MessageType, noAddress } from './frames.ts'
 
 /** A message of a client, taken apart as far as its type. */
@@ -14,7 +16,7 @@ export interface Message {
 export interface Dialect {
   /** Whether it tells clients that an update is stored. */
   readonly acknowledges: boolean
-  /** @throws {Error} when the message can't be decoded */
+  /** @throws {AccessError} `protocol/unknown-message`  @throws {Error} when the message can't be decoded */
   read(data: Uint8Array): Message
   addressOf(key: string): Address
   /** A message that Hocuspocus made for this socket, as its client should get it; undefined for nothing. */
@@ -32,13 +34,24 @@ export const hocuspocusDialect: Dialect = {
   translate: frameOf,
 }
 
+/** What y-websocket clients send. The rest would be read by Hocuspocus, which takes the first bytes for a document's name. */
+const yWebsocketTypes: ReadonlySet<number> = new Set([
+  MessageType.Sync,
+  MessageType.Awareness,
+  MessageType.QueryAwareness,
+])
+
 /** y-websocket: one document a socket, named in the URL; no acknowledgements. */
 export function yWebsocketDialect(document: string): Dialect {
   return {
     acknowledges: false,
     read(data) {
       const decoder = decoding.createDecoder(data)
-      return { key: document, type: decoding.readVarUint(decoder), decoder }
+      const type = decoding.readVarUint(decoder)
+      if (!yWebsocketTypes.has(type)) {
+        throw new AccessError('protocol/unknown-message', CloseCode.Malformed, `unknown message type ${type}`)
+      }
+      return { key: document, type, decoder }
     },
     addressOf: () => noAddress,
     translate(message) {

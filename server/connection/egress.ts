@@ -6,6 +6,8 @@ import type { Frame } from './frames.ts'
 
 /** What is handed to the operating system's side at most; the rest waits here, where it can be counted and dropped. */
 const SOCKET_BYTES = 1024 * 1024
+/** What a close frame has room for (RFC 6455, section 5.5); ws throws for more. */
+const MAX_REASON_BYTES = 123
 /** How long a closed socket may take to answer before it is destroyed. */
 const CLOSE_GRACE_MS = 5_000
 
@@ -119,7 +121,7 @@ export class Egress {
   close(code: CloseCode, reason: string): void {
     if (this.#closed) return
     this.dispose()
-    this.#ws.close(code, reason)
+    this.#ws.close(code, shortened(reason))
     setTimeout(() => this.#ws.terminate(), CLOSE_GRACE_MS).unref()
   }
 
@@ -130,6 +132,12 @@ export class Egress {
     this.#first = 0
     this.#group.leave(this)
   }
+}
+
+function shortened(reason: string): string {
+  if (Buffer.byteLength(reason) <= MAX_REASON_BYTES) return reason
+  const { read } = new TextEncoder().encodeInto(reason, new Uint8Array(MAX_REASON_BYTES - '…'.length * 3))
+  return `${reason.slice(0, read)}…`
 }
 
 /** All sockets that have something to send: they are written once a turn, and after each commit. */

@@ -144,5 +144,7 @@ function refuse(socket: Duplex, { status, code, message }: HttpError): void {
     `Content-Length: ${Buffer.byteLength(body)}`,
     ...(status === 503 ? ['Retry-After: 1'] : []),
   ]
+  // A peer that doesn't end its half would keep the socket open for ever.
+  socket.once('finish', () => socket.destroy())
   socket.end(`${headers.join('\r\n')}\r\n\r\n${body}`)
 }

@@ -10,7 +10,9 @@ interface PendingDocument {
 
 /**
  * The documents of one socket that are not open yet, with what arrived for them: clients send their first sync
- * message right behind the token. Both are bounded, since nobody has vouched for the sender yet.
+ * message right behind the token, and all they wrote while offline. Both are bounded, since nobody has vouched for the
+ * sender yet: without a token too much is refused; while a token is checked or the document loaded, which ends by
+ * itself, no more is read.
  */
 export class PendingDocuments {
   readonly #documents = new Map<string, PendingDocument>()
@@ -23,6 +25,11 @@ export class PendingDocuments {
     this.#maxBytes = maxBytes
   }
 
+  /** Whether so much waits that nothing more should be read before a document is open. */
+  get congested(): boolean {
+    return this.#bytes > this.#maxBytes
+  }
+
   /** Notes that the token of `key` has come. Returns whether one is being checked already. @throws {AccessError} */
   open(key: string): boolean {
     const document = this.#get(key)
@@ -31,11 +38,16 @@ export class PendingDocuments {
     return already
   }
 
+  /** Whether the token of `key` has come and its document is not open yet. */
+  isOpening(key: string): boolean {
+    return this.#documents.get(key)?.opening === true
+  }
+
   /** Keeps a message until `key` is open. @throws {AccessError} `connection/too-many-documents`, `connection/too-much-waits` */
   keep(key: string, message: Uint8Array): void {
-    const { messages } = this.#get(key)
+    const { messages, opening } = this.#get(key)
     this.#bytes += message.length
-    if (this.#bytes > this.#maxBytes) {
+    if (this.congested && !opening) {
       throw new AccessError(
         'connection/too-much-waits',
         CloseCode.TooMany,

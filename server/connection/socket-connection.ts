@@ -27,6 +27,8 @@ const RENEWAL_MS = 60_000
 /** Our hooks read nothing of the request: a token comes in a message. */
 const NO_REQUEST = new Request('http://localhost/')
 const NO_STATES = Uint8Array.of(0)
+/** Why a document isn't opened now, and may be a little later. */
+const RETRIED_REASONS: ReadonlySet<string> = new Set(['storage/unavailable', 'storage/full', 'access/unavailable'])
 
 export interface Parts {
   readonly config: Config
@@ -62,7 +64,7 @@ export class SocketConnection {
   readonly #openedAt = Date.now()
   #authenticated = false
   #detaching = false
-  #answeredPing = true
+  #heardFrom = true
   #lastPingAt = Date.now()
 
   constructor(ws: WebSocket, socket: Duplex, dialect: Dialect, hocuspocus: Hocuspocus, parts: Parts) {
@@ -75,7 +77,8 @@ export class SocketConnection {
     this.#pending = new PendingDocuments(config.MAX_UNAUTHENTICATED_DOCUMENTS, config.MAX_UNAUTHENTICATED_BYTES)
     this.#ingress = new Ingress(
       ws,
-      () => this.egress.congested || parts.durability.waitingBytes > config.COMMIT_BUFFER_BYTES,
+      () =>
+        this.egress.congested || this.#pending.congested || parts.durability.waitingBytes > config.COMMIT_BUFFER_BYTES,
       (data) => this.#receive(data),
     )
     const context: ConnectionContext = { socket: this }
@@ -93,6 +96,11 @@ export class SocketConnection {
     this.#hocuspocus.handleMessage(authentication)
   }
 
+  /** A token was good: the limits for strangers end, however long the document takes to load. */
+  authenticated(): void {
+    this.#authenticated = true
+  }
+
   /** Hocuspocus has authenticated and loaded a document: from here on its messages go to its channel. */
   opened(connection: Connection, { principal, level }: ConnectionContext): void {
     const document = this.#parts.documents.get(connection.document)
@@ -106,7 +114,6 @@ export class SocketConnection {
       key === document.name && this.#dialect.acknowledges ? document.address : this.#dialect.addressOf(key)
     const { acknowledges } = this.#dialect
     const channel = new Channel({ document, principal, level, address, egress: this.egress, acknowledges, connection })
-    this.#authenticated = true
     this.#channels.set(key, channel)
     this.#logger.debug({ document: document.name, user: principal.user, level }, 'document opened')
     for (const message of this.#pending.take(key)) this.#receive(message)
@@ -152,6 +159,8 @@ export class SocketConnection {
     this.#logger.debug({ code, reason }, 'connection closed')
     this.#ingress.stop()
     this.egress.close(code, reason)
+    // At once, not when the peer has answered.
+    this.#leaveAll()
   }
 
   #listen(socket: Duplex): void {
@@ -160,8 +169,9 @@ export class SocketConnection {
       if (isBinary) this.#ingress.push(bytesOf(data))
       else this.close(CloseCode.Malformed, 'text frames are not understood')
     })
-    ws.on('pong', () => {
-      this.#answeredPing = true
+    // Its answer to a ping, or anything else: on a slow line that may stand behind a large message for minutes.
+    socket.on('data', () => {
+      this.#heardFrom = true
     })
     // ws closes by itself after an error of the protocol, with the code that belongs to it.
     ws.on('error', (error) => this.#logger.debug({ error }, 'socket error'))
@@ -182,8 +192,11 @@ export class SocketConnection {
         return
       }
       sinceMessage += chunk.length
-      if (sinceMessage > limit)
-        this.close(CloseCode.MessageTooBig, `a message before authentication has at most ${limit} bytes`)
+      if (sinceMessage <= limit) return
+      this.close(CloseCode.MessageTooBig, `a message before authentication has at most ${limit} bytes`)
+      // ws would go on collecting the message: 32 MiB for each stranger.
+      socket.removeAllListeners('data')
+      socket.resume()
     }
     socket.on('data', count)
   }
@@ -192,9 +205,13 @@ export class SocketConnection {
     this.egress.dispose()
     this.#ingress.stop()
     this.#pending.clear()
+    this.#leaveAll()
+    this.#hocuspocus.handleClose({ code, reason })
+  }
+
+  #leaveAll(): void {
     for (const channel of this.#channels.values()) channel.close()
     this.#channels.clear()
-    this.#hocuspocus.handleClose({ code, reason })
   }
 
   #receive(data: Uint8Array): void {
@@ -235,6 +252,8 @@ export class SocketConnection {
 
   #dispatchPending({ key, type, decoder }: Message, data: Uint8Array): void {
     if (key.length > MAX_KEY_LENGTH) throw new Error('the document name is too long')
+    // Hocuspocus takes an empty session for none, so that two keys would be one document.
+    if (key.endsWith('\0')) throw new Error('the session has no name')
     const problem = documentNameProblem(documentOfKey(key))
     if (type === MessageType.Auth) {
       checkToken(decoder)
@@ -247,8 +266,8 @@ export class SocketConnection {
       return
     }
     if (problem !== undefined) throw new AccessError('document/bad-name', CloseCode.Malformed, problem)
-    // A document that was closed, or never opened: nothing to close.
-    if (type === MessageType.Close) return
+    // A document that was closed, or never opened: nothing to close. One that is being opened is closed in its turn.
+    if (type === MessageType.Close && !this.#pending.isOpening(key)) return
     this.#pending.keep(key, data)
   }
 
@@ -274,12 +293,12 @@ export class SocketConnection {
   }
 
   #ping(now: number): void {
-    if (!this.#answeredPing) {
+    if (!this.#heardFrom && !this.#ws.isPaused) {
       this.#logger.debug('no answer to a ping')
       this.#ws.terminate()
       return
     }
-    this.#answeredPing = false
+    this.#heardFrom = false
     this.#lastPingAt = now
     this.#ws.ping()
   }
@@ -315,13 +334,22 @@ export class SocketConnection {
   }
 
   #denied(key: string, reason: string): void {
-    this.#pending.take(key)
+    const waiting = this.#pending.take(key)
     this.#logger.info({ document: documentOfKey(key), reason }, 'document denied')
-    // Only Hocuspocus' clients understand a denial; and storage that is away denies nobody.
-    if (reason === 'storage/unavailable' || reason === 'storage/full') this.close(CloseCode.TryAgainLater, reason)
-    else if (!this.#dialect.acknowledges) {
-      this.close(reason.startsWith('access/token') ? CloseCode.Unauthorized : CloseCode.Forbidden, reason)
-    }
+    // Only Hocuspocus' clients understand a denial; and storage or keys that are away deny nobody.
+    if (RETRIED_REASONS.has(reason)) this.close(CloseCode.TryAgainLater, reason)
+    else if (this.#dialect.acknowledges) this.#openAgain(waiting)
+    else this.close(reason.startsWith('access/token') ? CloseCode.Unauthorized : CloseCode.Forbidden, reason)
+  }
+
+  /** A client that closed a document and opened it once more, while its first token was checked, has sent another one. */
+  #openAgain(waiting: readonly Uint8Array[]): void {
+    const next = waiting.findIndex((message) => this.#dialect.read(message).type === MessageType.Auth)
+    if (next === -1) return
+    // Hocuspocus forgets the denied document right after it has said so.
+    queueMicrotask(() => {
+      for (const message of waiting.slice(next)) this.#receive(message)
+    })
   }
 }
 

@@ -66,5 +66,8 @@ function onlyClient(update: Uint8Array): number | undefined {
 }
 
 function clientRanges(update: Uint8Array): ClientRange[] {
-  return Array.from(Y.parseUpdateMeta(update).to, ([client, end]) => ({ client, end }))
+  const { to } = Y.parseUpdateMeta(update)
+  // Of a client that comes twice, applying takes the last structs alone, and merging all of them.
+  if (decoding.readVarUint(decoding.createDecoder(update)) !== to.size) throw new Error('an update with a client twice')
+  return Array.from(to, ([client, end]) => ({ client, end }))
 }

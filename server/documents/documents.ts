@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
+import { boundObservedDepth } from './observed-depth.ts'
 import { OpenDocument, type OpenDocumentOptions } from './open-document.ts'
 
 /** Why a document isn't opened: thrown to Hocuspocus, which sends `reason` to the client. No Error, or it prints it. */
@@ -84,6 +85,7 @@ export class Documents extends Database {
     // Hocuspocus encodes each change anew and sends it to everybody, its sender too: ours is open-document.ts.
     document._observers.delete('update')
     document.awareness._observers.delete('update')
+    boundObservedDepth(document)
     document.transact(() => {
       for (const part of stored.parts) Y.applyUpdate(document, part)
     })

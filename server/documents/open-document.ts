@@ -12,7 +12,7 @@ import {
   SyncType,
   syncFrame,
 } from '../connection/frames.ts'
-import { applyUpdate, InvalidUpdateError } from './apply-update.ts'
+import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
 import type { Durability } from './durability.ts'
 import { Presence } from './presence.ts'
@@ -71,9 +71,9 @@ export class OpenDocument {
     this.presence.leave(subscriber)
   }
 
-  /** What a replica at `stateVector` lacks. @throws {Error} when the state vector can't be decoded */
+  /** What a replica at `stateVector` lacks of what can be shown. @throws {Error} when the state vector can't be decoded */
   missingFrom(stateVector: Uint8Array): Uint8Array {
-    return Y.encodeStateAsUpdate(this.ydoc, stateVector)
+    return encodeShown(this.ydoc, stateVector)
   }
 
   stateVector(): Uint8Array {
@@ -96,10 +96,10 @@ export class OpenDocument {
     // Yjs encodes a change anew for whoever listens to updates, which costs more than the change.
     this.ydoc.off('update', this.#recordServerChange)
     try {
-      const news = applyUpdate(this.ydoc, update, sender, isAnswer)
-      if (news === undefined) return
+      const applied = applyUpdate(this.ydoc, update, sender, isAnswer)
+      if (applied === undefined) return
       this.#clientIds.claim(claimed, user)
-      this.#record(news, user, claimed, sender)
+      this.#record(applied, user, claimed, sender)
     } catch (error) {
       if (!(error instanceof InvalidUpdateError)) throw error
       // What Yjs took before it failed is in memory: then it belongs into the log as well.
@@ -125,9 +125,14 @@ export class OpenDocument {
     return unclaimed
   }
 
-  #record(data: Uint8Array, author: string, clients: readonly number[], sender: Subscriber | undefined): void {
-    this.#options.durability.append({ document: this.name, at: Date.now(), author, data, clients })
-    this.#broadcast(sender, (address) => syncFrame(address, SyncType.Update, data))
+  #record(
+    { stored, shown }: Applied,
+    author: string,
+    clients: readonly number[],
+    sender: Subscriber | undefined,
+  ): void {
+    this.#options.durability.append({ document: this.name, at: Date.now(), author, data: stored, clients })
+    if (shown !== undefined) this.#broadcast(sender, (address) => syncFrame(address, SyncType.Update, shown))
   }
 
   /** One frame for all subscribers that share an address; nobody hears of their own change. */
@@ -145,7 +150,8 @@ export class OpenDocument {
   }
 
   /** Changes made by the server itself, through any API of Yjs or Hocuspocus, are logged and broadcast all the same. */
-  readonly #recordServerChange = (update: Uint8Array): void => this.#record(update, '', [], undefined)
+  readonly #recordServerChange = (update: Uint8Array): void =>
+    this.#record({ stored: update, shown: update }, '', [], undefined)
 
   #listenToPresence(): void {
     // Hocuspocus attaches a listener of its own once a document is loaded, which lists all states at each change.

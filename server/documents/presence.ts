@@ -13,6 +13,8 @@ import type { Principal } from '../access/grants.ts'
 import type { ClientIds } from './client-ids.ts'
 
 const MAX_ENTRIES = 10_000
+/** Clocks count changes, so that no client comes near it; more could not be raised for the next one with that id. */
+const MAX_CLOCK = 2 ** 40
 const MAX_DEPTH = 32
 /** Client ids of one holder: a Y.Doc changes its id when it meets a twin, so one is too few. */
 const MAX_IDS = 16
@@ -94,9 +96,11 @@ export class Presence {
     removeAwarenessStates(this.#awareness, clients, holder)
   }
 
-  #owns(holder: PresenceHolder, { client, clock }: Entry): boolean {
+  #owns(holder: PresenceHolder, { client, clock, state }: Entry): boolean {
     const current = this.#holders.get(client)
     if (current === holder) return true
+    // Repeated from somebody who left: taking that id would leave none for the holder's own.
+    if (state === 'null') return false
     const { user } = holder.principal
     const owner = this.#clientIds.ownerOf(client)
     if ((owner !== undefined && owner !== user) || (current !== undefined && current.principal.user !== user))
@@ -105,14 +109,18 @@ export class Presence {
     const isFirst = held === 0
     const hasWrittenWithIt = current === undefined && owner === user && held < MAX_IDS
     if (!isFirst && !hasWrittenWithIt) return false
-    this.#holders.set(client, holder)
     const known = this.#awareness.meta.get(client)
-    this.#clockOffsets.set(client, known === undefined ? 0 : Math.max(0, known.clock + 1 - clock))
+    const isShown = this.#awareness.states.has(client)
+    // Of two connections of a user the one with the newer state has it. What is not newer is a mere repetition, and two
+    // clients that repeat what they hear would answer each other for ever if it counted.
+    if (isShown && known !== undefined && clock <= known.clock) return false
+    this.#holders.set(client, holder)
+    this.#clockOffsets.set(client, isShown || known === undefined ? 0 : Math.max(0, known.clock + 1 - clock))
     return true
   }
 
   #stamp(text: string, { user, name }: Principal): string {
-    if (text.length > this.#maxStateBytes) {
+    if (Buffer.byteLength(text) > this.#maxStateBytes) {
       throw new AccessError(
         'presence/too-big',
         CloseCode.TooBig,
@@ -134,11 +142,12 @@ function readEntries(update: Uint8Array): Entry[] {
   const decoder = decoding.createDecoder(update)
   const count = decoding.readVarUint(decoder)
   if (count > MAX_ENTRIES) throw new Error(`an awareness update with ${count} states`)
-  return Array.from({ length: count }, () => ({
-    client: decoding.readVarUint(decoder),
-    clock: decoding.readVarUint(decoder),
-    state: decoding.readVarString(decoder),
-  }))
+  return Array.from({ length: count }, () => {
+    const client = decoding.readVarUint(decoder)
+    const clock = decoding.readVarUint(decoder)
+    if (clock > MAX_CLOCK) throw new Error(`an awareness clock of ${clock}`)
+    return { client, clock, state: decoding.readVarString(decoder) }
+  })
 }
 
 /** JSON.parse without the keys that turn into prototypes when somebody copies the state carelessly. */

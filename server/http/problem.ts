@@ -26,7 +26,9 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status
   if (error instanceof AccessError) return error.closeCode === 4401 ? 401 : 403
-  if (error instanceof CoweaveError) return error.code.startsWith('storage/') ? 503 : 400
+  if (error instanceof CoweaveError) {
+    return error.code.startsWith('storage/') || error.code === 'access/unavailable' ? 503 : 400
+  }
   // Fastify's own errors, such as a body that is no JSON.
   if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') return error.statusCode
   return 500

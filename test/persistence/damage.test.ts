@@ -1,8 +1,9 @@
-import { copyFile, readFile, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import fc from 'fast-check'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { openOpener } from '../../persistence/sqlite/opener.ts'
 import type { Role, WorkerSettings } from '../../persistence/sqlite/protocol.ts'
 import { openReader } from '../../persistence/sqlite/reader.ts'
@@ -14,9 +15,18 @@ import type { LogRow, StoredDocument } from '../../persistence/update-log.ts'
 import { makeFolder } from './folder.ts'
 import { readAll, rebuild, seed, Typist, update } from './updates.ts'
 
+let template: Buffer
+
 /** A log with a few documents in it, closed. */
 async function makeLog(): Promise<string> {
   const file = join(await makeFolder(), 'log.db')
+  await writeFile(file, template)
+  return file
+}
+
+beforeAll(async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'coweave-log-'))
+  const file = join(folder, 'log.db')
   const log = await openSqliteLog({ file })
   const typist = new Typist('snapped')
   await log.append(['a', 'b', 'c'].map((text) => update('plain', text, { clients: [text.charCodeAt(0)] })))
@@ -25,8 +35,9 @@ async function makeLog(): Promise<string> {
   await log.compact('snapped')
   await log.append([typist.type('three')])
   await log.close()
-  return file
-}
+  template = await readFile(file)
+  await rm(folder, { recursive: true })
+})
 
 function tamper(file: string, sql: string): void {
   const db = new Database(file)

@@ -32,8 +32,10 @@ test('[promise 1] a missing database beside its marker is an error, and no new o
 test('[promise 1] an emptied database beside its marker is an error, and stays empty', async () => {
   const { file } = await makeLog()
   await truncate(file)
+  await writeFile(`${file}-wal`, 'what is left of it') // SQLite would delete it
   await expect(openSqliteLog({ file })).rejects.toMatchObject(missing)
   expect(await readFile(file, 'utf8')).toBe('')
+  expect(await readFile(`${file}-wal`, 'utf8')).toBe('what is left of it')
 })
 
 test('[promise 1] another database beside the marker is an error', async () => {

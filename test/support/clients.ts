@@ -42,7 +42,10 @@ export function openClient(server: Pick<TestServer, 'socketUrl'>, name: string, 
     synced: () =>
       until(
         () => provider.synced,
-        (check) => provider.on('synced', check),
+        (check) => {
+          provider.on('synced', check)
+          return () => provider.off('synced', check)
+        },
       ),
     saved: () =>
       until(
@@ -50,6 +53,10 @@ export function openClient(server: Pick<TestServer, 'socketUrl'>, name: string, 
         (check) => {
           provider.on('unsyncedChanges', check)
           provider.on('synced', check)
+          return () => {
+            provider.off('unsyncedChanges', check)
+            provider.off('synced', check)
+          }
         },
       ),
     destroy() {
@@ -59,11 +66,19 @@ export function openClient(server: Pick<TestServer, 'socketUrl'>, name: string, 
   }
 }
 
+/** A socket that is closed while it connects is no failure of a test; the provider has stopped listening by then. */
+class QuietWebSocket extends WebSocket {
+  constructor(url: string) {
+    super(url)
+    this.on('error', () => {})
+  }
+}
+
 /** One socket for several documents. It reconnects quickly, so that tests with restarts don't wait. */
 export function openSocket(server: Pick<TestServer, 'socketUrl'>): HocuspocusProviderWebsocket {
   return new HocuspocusProviderWebsocket({
     url: server.socketUrl,
-    WebSocketPolyfill: WebSocket,
+    WebSocketPolyfill: QuietWebSocket,
     delay: 50,
     minDelay: 50,
     maxDelay: 200,
@@ -79,18 +94,29 @@ export function openYWebsocket(server: TestServer, name: string, user = 'bob', y
   })
 }
 
-/** Resolves once `condition` holds, looked at after each call of what `subscribe` got. */
-export function until(condition: () => boolean, subscribe: (check: () => void) => void): Promise<void> {
+/**
+ * Resolves once `condition` holds, looked at after each call of what `subscribe` got. If `subscribe` returns a
+ * function, that ends the subscription: a listener for each wait would slow down tests that wait often.
+ */
+export function until(condition: () => boolean, subscribe: (check: () => void) => unknown): Promise<void> {
   return new Promise((resolve) => {
+    let done = false
+    let unsubscribe: unknown
     const check = () => {
-      if (condition()) resolve()
+      if (done || !condition()) return
+      done = true
+      if (typeof unsubscribe === 'function') unsubscribe()
+      resolve()
     }
-    subscribe(check)
+    unsubscribe = subscribe(check)
     check()
   })
 }
 
 /** Resolves once `condition` holds, looked at after each update of `ydoc`. */
 export function whenDocument(ydoc: Y.Doc, condition: () => boolean): Promise<void> {
-  return until(condition, (check) => ydoc.on('update', check))
+  return until(condition, (check) => {
+    ydoc.on('update', check)
+    return () => ydoc.off('update', check)
+  })
 }

@@ -87,10 +87,14 @@ export class RawClient {
     await this.closed
   }
 
-  readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
-    if (origin === this) return
+  /** Sends an update, whatever `ydoc` holds. Its own changes are sent by themselves. */
+  send(update: Uint8Array): void {
     this.sent += 1
     this.#sendSync(SyncType.Update, update)
+  }
+
+  readonly #onUpdate = (update: Uint8Array, origin: unknown): void => {
+    if (origin !== this) this.send(update)
   }
 
   #receive(data: Uint8Array): void {
@@ -118,7 +122,7 @@ export class RawClient {
   #receiveSync(type: number, payload: Uint8Array): void {
     if (type === SyncType.Step1) {
       const missing = Y.encodeStateAsUpdate(this.ydoc, payload)
-      if (this.ydoc.store.clients.size === 0) return
+      if (this.ydoc.store.clients.size === 0 && this.ydoc.store.pendingStructs === null) return
       this.sent += 1
       this.#sendSync(SyncType.Step2, missing)
     } else {

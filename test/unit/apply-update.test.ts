@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { applyUpdate, InvalidUpdateError } from '../../server/documents/apply-update.ts'
+import { applyUpdate, encodeShown, InvalidUpdateError } from '../../server/documents/apply-update.ts'
 
 function updatesOf(edit: (ydoc: Y.Doc) => void): Uint8Array[] {
   const ydoc = new Y.Doc()
@@ -14,7 +14,7 @@ describe('applying an update', () => {
   test('gives the bytes as they came, and nothing the second time', () => {
     const [update = new Uint8Array()] = updatesOf((ydoc) => ydoc.getText('t').insert(0, 'hello'))
     const target = new Y.Doc()
-    expect(applyUpdate(target, update, null, false)).toBe(update)
+    expect(applyUpdate(target, update, null, false)).toEqual({ stored: update, shown: update })
     expect(applyUpdate(target, update, null, false)).toBeUndefined()
     expect(target.getText('t').toString()).toBe('hello')
   })
@@ -29,7 +29,8 @@ describe('applying an update', () => {
     text.insert(0, 'y')
     const answer = Y.encodeStateAsUpdate(source, Y.encodeStateVector(target))
     const news = applyUpdate(target, answer, null, true)
-    expect(news?.length).toBeLessThan(answer.length / 2)
+    expect(news?.stored.length).toBeLessThan(answer.length / 2)
+    expect(news?.shown).toBe(news?.stored)
     expect(target.getText('t').toString()).toBe(text.toString())
   })
 
@@ -42,16 +43,23 @@ describe('applying an update', () => {
     expect(applyUpdate(target, Y.encodeStateAsUpdate(source, Y.encodeStateVector(target)), null, true)).toBeUndefined()
   })
 
-  test('an update that waits for another one counts, and both together bring everything', () => {
-    const [first = new Uint8Array(), second = new Uint8Array()] = updatesOf((ydoc) => {
-      ydoc.getText('t').insert(0, 'a')
-      ydoc.getText('t').insert(1, 'b')
+  test('updates that wait are stored, and shown once what they wait for has come', () => {
+    const [first = new Uint8Array(), second = new Uint8Array(), third = new Uint8Array()] = updatesOf((ydoc) => {
+      for (const letter of 'abc') ydoc.getText('t').insert(ydoc.getText('t').length, letter)
     })
     const target = new Y.Doc()
-    expect(applyUpdate(target, second, null, false)).toBe(second)
+    const replica = new Y.Doc()
+    expect(applyUpdate(target, second, null, false)).toEqual({ stored: second, shown: undefined })
+    expect(applyUpdate(target, third, null, false)).toEqual({ stored: third, shown: undefined })
+    expect(applyUpdate(target, third, null, false)).toBeUndefined()
     expect(target.getText('t').toString()).toBe('')
-    expect(applyUpdate(target, first, null, false)).toBe(first)
-    expect(target.getText('t').toString()).toBe('ab')
+    Y.applyUpdate(replica, encodeShown(target, Y.encodeStateVector(replica)))
+    expect(replica.store.pendingStructs).toBeNull()
+    const { stored, shown } = applyUpdate(target, first, null, false) ?? {}
+    expect(stored).toBe(first)
+    if (shown !== undefined) Y.applyUpdate(replica, shown)
+    expect(target.getText('t').toString()).toBe('abc')
+    expect(replica.getText('t').toString()).toBe('abc')
   })
 
   test('a repeated answer of a client that lacks what a waiting deletion needs gives nothing new', () => {
@@ -61,7 +69,7 @@ describe('applying an update', () => {
     source.getText('t').delete(0, 1)
     const deletion = Y.encodeStateAsUpdate(source, before)
     const target = new Y.Doc()
-    expect(applyUpdate(target, deletion, null, false)).toBe(deletion)
+    expect(applyUpdate(target, deletion, null, false)).toEqual({ stored: deletion, shown: undefined })
     expect(applyUpdate(target, deletion, null, true)).toBeUndefined()
   })
 
@@ -77,7 +85,7 @@ describe('applying an update', () => {
     }
     expect(error).toBeInstanceOf(InvalidUpdateError)
     const replica = new Y.Doc()
-    if (error instanceof InvalidUpdateError && error.applied !== undefined) Y.applyUpdate(replica, error.applied)
+    if (error instanceof InvalidUpdateError && error.applied !== undefined) Y.applyUpdate(replica, error.applied.stored)
     expect(replica.getText('t').toString()).toBe(target.getText('t').toString())
   })
 
@@ -97,7 +105,7 @@ describe('applying an update', () => {
     source.getText('t').format(0, 13, { bold: null })
     for (const update of updates) {
       const news = applyUpdate(target, update, null, false)
-      if (news !== undefined) Y.applyUpdate(replica, news)
+      if (news?.shown !== undefined) Y.applyUpdate(replica, news.shown)
     }
     expect(Y.encodeStateAsUpdate(replica)).toEqual(Y.encodeStateAsUpdate(target))
   })

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import {
   afterFact,
   type Fact,
+  hasUnsafeEdits,
   initialSaveState,
   refusalFor,
   type SaveState,
@@ -15,6 +16,7 @@ const edited: Fact = { type: 'edited' }
 const update: Fact = { type: 'sent', frame: 'update' }
 const full: Fact = { type: 'sent', frame: 'full' }
 const applied: Fact = { type: 'answered', applied: true }
+const stored = (edits: number): Fact => ({ type: 'stored', edits })
 const opened: Fact = { type: 'opened' }
 const lost: Fact = { type: 'closed', deliberate: false }
 const admitted: Fact = { type: 'authenticated', readOnly: false }
@@ -41,21 +43,38 @@ describe('what the page says about saving', () => {
 
   test('offline, with the number of edits that only this browser has', () => {
     expect(status(restored, ...connection, lost)).toEqual({ kind: 'offline', changes: 0, kept: true })
-    expect(status(restored, ...connection, lost, edited, edited, edited)).toEqual({
+    expect(status(restored, ...connection, lost, edited, edited, edited, stored(3))).toEqual({
       kind: 'offline',
       changes: 3,
       kept: true,
     })
   })
 
+  test('an edit counts as kept only once the browser’s storage has committed it', () => {
+    const facts = [restored, ...connection, lost, edited, stored(1), edited]
+    expect(status(...facts)).toEqual({ kind: 'offline', changes: 1, kept: true })
+    expect(hasUnsafeEdits(after(...facts))).toBe(true)
+    expect(status(...facts, stored(2))).toEqual({ kind: 'offline', changes: 2, kept: true })
+    expect(hasUnsafeEdits(after(...facts, stored(2)))).toBe(false)
+  })
+
+  test('what the server has is safe, stored or not', () => {
+    expect(hasUnsafeEdits(after(restored, ...connection, edited, update))).toBe(true)
+    expect(hasUnsafeEdits(after(restored, ...connection, edited, update, applied))).toBe(false)
+  })
+
   test('an edit that was on its way when the connection broke counts', () => {
-    expect(status(restored, ...connection, edited, update, lost)).toMatchObject({ kind: 'offline', changes: 1 })
+    expect(status(restored, ...connection, edited, update, lost, stored(1))).toMatchObject({
+      kind: 'offline',
+      changes: 1,
+    })
   })
 
   test('not kept, where the browser has no storage or it fails', () => {
     const unkept: Fact = { type: 'restored', unacknowledged: 0, kept: false }
     expect(status(unkept, ...connection, lost, edited)).toMatchObject({ kind: 'offline', kept: false })
-    expect(status(restored, lost, edited, { type: 'kept', kept: false })).toMatchObject({ kept: false })
+    expect(status(restored, lost, edited, { type: 'unkept' })).toMatchObject({ changes: 1, kept: false })
+    expect(status(restored, lost, edited, { type: 'unkept' }, stored(1))).toMatchObject({ changes: 1, kept: true })
   })
 
   test('edits that were queued while offline are acknowledged one by one, but saved only with the full sync', () => {
@@ -93,7 +112,7 @@ describe('what the page says about saving', () => {
 
   test('a writer’s edit that the server turns down is no “saving”', () => {
     const refused: Fact = { type: 'answered', applied: false }
-    expect(status(restored, ...connection, edited, update, refused)).toMatchObject({
+    expect(status(restored, ...connection, edited, stored(1), update, refused)).toMatchObject({
       kind: 'refused',
       refusal: { reason: 'rejected' },
       changes: 1,
@@ -102,7 +121,7 @@ describe('what the page says about saving', () => {
 
   test('a refusal outlasts the closed connection, and ends when the user tries again or is let in', () => {
     const refused: Fact = { type: 'refused', refusal: refusalFor(CloseCode.Forbidden, 'no grant') }
-    expect(status(restored, ...connection, edited, refused, lost)).toEqual({
+    expect(status(restored, ...connection, edited, stored(1), refused, lost)).toEqual({
       kind: 'refused',
       refusal: { reason: 'forbidden', message: 'no grant' },
       changes: 1,

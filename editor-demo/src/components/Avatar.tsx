@@ -1,0 +1,17 @@
+import type { CSSProperties } from 'react'
+import { initials } from '../identity.ts'
+
+interface Props {
+  readonly name: string
+  readonly color: string
+  readonly size?: 'small' | 'medium'
+}
+
+export function Avatar({ name, color, size = 'medium' }: Props) {
+  const style: CSSProperties & { '--person': string } = { '--person': color }
+  return (
+    <span className={`avatar avatar-${size}`} style={style} aria-hidden="true">
+      {initials(name)}
+    </span>
+  )
+}

@@ -1,0 +1,69 @@
+import type { Editor } from '@tiptap/core'
+import { EditorContent, useEditor } from '@tiptap/react'
+import { useEffect, useRef } from 'react'
+import type { DocumentSession } from '../collaboration/document-session.ts'
+import { editorExtensions } from '../editor/extensions.ts'
+import type { Identity } from '../identity.ts'
+import { rememberTitle } from '../titles.ts'
+
+interface Props {
+  readonly document: DocumentSession
+  readonly identity: Identity
+  readonly editable: boolean
+  readonly autoFocus: boolean
+  onEditor(editor: Editor | null): void
+  onLink(): void
+  onToolbar(): void
+}
+
+/** The text itself; rendered only once there is a true text to show. */
+export function EditorPane({ document, identity, editable, autoFocus, onEditor, onLink, onToolbar }: Props) {
+  const actions = useRef({ onLink, onToolbar })
+  actions.current = { onLink, onToolbar }
+  const editor = useEditor(
+    {
+      extensions: editorExtensions(document, identity, {
+        editLink: () => actions.current.onLink(),
+        focusToolbar: () => actions.current.onToolbar(),
+      }),
+      editable,
+      autofocus: autoFocus ? 'end' : false,
+      injectCSS: false, // styles/prosemirror.css has it, so that a page without inline styles may be demanded
+      shouldRerenderOnTransaction: false,
+      editorProps: {
+        attributes: {
+          id: 'editor',
+          class: 'prose',
+          role: 'textbox',
+          'aria-multiline': 'true',
+          'aria-label': 'Document text',
+          'aria-keyshortcuts': 'Alt+F10',
+        },
+      },
+      onCreate: ({ editor }) => rememberTitle(document.name, firstLine(editor)),
+      onUpdate: ({ editor }) => rememberTitle(document.name, firstLine(editor)),
+    },
+    [document],
+  )
+
+  useEffect(() => {
+    editor.setEditable(editable, false)
+  }, [editor, editable])
+
+  useEffect(() => {
+    onEditor(editor)
+    return () => onEditor(null)
+  }, [editor, onEditor])
+
+  return <EditorContent editor={editor} className="page" />
+}
+
+/** The first line with something on it. */
+function firstLine(editor: Editor): string {
+  let line = ''
+  editor.state.doc.descendants((node) => {
+    if (line === '' && node.isTextblock) line = node.textContent.trim()
+    return line === ''
+  })
+  return line
+}

@@ -1,0 +1,73 @@
+import { type SubmitEvent, useEffect, useId, useRef, useState } from 'react'
+import { MAX_NAME_LENGTH } from '../identity.ts'
+import { type Session, TokenError } from '../session.ts'
+
+interface Props {
+  readonly session: Session
+  onClose(): void
+}
+
+/** Changes one's name for everybody; rendered only while it is open. */
+export function RenameDialog({ session, onClose }: Props) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  const [name, setName] = useState(session.identity.name)
+  const [problem, setProblem] = useState('')
+  const [busy, setBusy] = useState(false)
+  const id = useId()
+
+  useEffect(() => dialog.current?.showModal(), [])
+
+  const save = async (event: SubmitEvent) => {
+    event.preventDefault()
+    const wanted = name.trim()
+    if (wanted === '') {
+      setProblem('Type a name.')
+      return
+    }
+    setBusy(true)
+    try {
+      await session.rename(wanted)
+      dialog.current?.close()
+    } catch (error) {
+      const unreachable = !(error instanceof TokenError) || error.reason === 'unreachable'
+      setProblem(unreachable ? 'The server can’t be reached. Try again later.' : 'The server did not accept this name.')
+      setBusy(false)
+    }
+  }
+
+  return (
+    <dialog ref={dialog} className="dialog" aria-labelledby={`${id}-title`} onClose={onClose}>
+      <form onSubmit={save} noValidate>
+        <h2 id={`${id}-title`}>Your name</h2>
+        <p id={`${id}-hint`}>The others see it beside your caret.</p>
+        <input
+          className="field"
+          aria-labelledby={`${id}-title`}
+          aria-describedby={problem === '' ? `${id}-hint` : `${id}-problem`}
+          aria-invalid={problem !== ''}
+          maxLength={MAX_NAME_LENGTH}
+          autoComplete="nickname"
+          value={name}
+          onChange={(event) => {
+            setName(event.target.value)
+            setProblem('')
+          }}
+          onFocus={(event) => event.target.select()}
+        />
+        {problem !== '' && (
+          <p className="field-error" id={`${id}-problem`} role="alert">
+            {problem}
+          </p>
+        )}
+        <div className="form-actions">
+          <button type="button" className="button button-quiet" onClick={() => dialog.current?.close()}>
+            Cancel
+          </button>
+          <button type="submit" className="button button-primary" disabled={busy}>
+            Save
+          </button>
+        </div>
+      </form>
+    </dialog>
+  )
+}

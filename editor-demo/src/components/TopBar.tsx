@@ -1,0 +1,58 @@
+import { type ReactNode, useEffect, useState } from 'react'
+import type { DocumentSession } from '../collaboration/document-session.ts'
+import { useStore } from '../hooks/use-store.ts'
+import { titleOf, titles } from '../titles.ts'
+import { Icon } from './Icon.tsx'
+import { People } from './People.tsx'
+import { SaveIndicator } from './SaveIndicator.tsx'
+
+interface Props {
+  readonly document: DocumentSession
+  readonly menuButton: ReactNode
+}
+
+export function TopBar({ document, menuButton }: Props) {
+  const people = useStore(document.people)
+  const title = titleOf(document.name, useStore(titles))
+  useEffect(() => {
+    globalThis.document.title = `${title} · Coweave`
+  }, [title])
+  return (
+    <div className="top-bar">
+      {menuButton}
+      <span className="top-title" title={document.name}>
+        {title}
+      </span>
+      <SaveIndicator view={document.view} />
+      <People people={people} />
+      <CopyLink />
+    </div>
+  )
+}
+
+const COPIED_MS = 2_000
+
+function CopyLink() {
+  const [copied, setCopied] = useState(false)
+  useEffect(() => {
+    if (!copied) return
+    const timer = setTimeout(() => setCopied(false), COPIED_MS)
+    return () => clearTimeout(timer)
+  }, [copied])
+  // Browsers offer no clipboard to pages without TLS, other than on this machine.
+  if (!window.isSecureContext) return null
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(location.origin + location.pathname)
+      setCopied(true)
+    } catch {
+      // Refused by the user's settings; the address bar has the same link.
+    }
+  }
+  return (
+    <button type="button" className="button copy-link" data-tooltip="Copy a link to this document" onClick={copy}>
+      <Icon name={copied ? 'check' : 'share'} size={18} />
+      <span aria-live="polite">{copied ? 'Copied' : 'Share'}</span>
+    </button>
+  )
+}

@@ -1,0 +1,154 @@
+import { useCallback, useEffect, useRef, useState } from 'react'
+import type { Collaboration } from '../collaboration/collaboration.ts'
+import type { DocumentSession } from '../collaboration/document-session.ts'
+import { useDocument } from '../hooks/use-document.ts'
+import { type DocumentList, useDocumentList } from '../hooks/use-document-list.ts'
+import { useMedia } from '../hooks/use-media.ts'
+import { useStore } from '../hooks/use-store.ts'
+import { randomId } from '../identity.ts'
+import type { Router } from '../route.ts'
+import type { Session } from '../session.ts'
+import { BadAddress } from './BadAddress.tsx'
+import { DocumentPane } from './DocumentPane.tsx'
+import { Icon } from './Icon.tsx'
+import { Sidebar } from './Sidebar.tsx'
+
+const LIST_DELAY_MS = 500
+
+interface Props {
+  readonly session: Session
+  readonly collaboration: Collaboration
+  readonly router: Router
+}
+
+/** The list of documents beside the one that is open; on narrow screens the list is a drawer. */
+export function Workspace({ session, collaboration, router }: Props) {
+  const route = useStore(router.route)
+  const list = useDocumentList(session)
+  const narrow = useMedia('(max-width: 860px)')
+  const [drawerOpen, setDrawerOpen] = useState(false)
+  const [created, setCreated] = useState<string>()
+  const menuButton = useRef<HTMLButtonElement>(null)
+  const closeButton = useRef<HTMLButtonElement>(null)
+  const main = useRef<HTMLElement>(null)
+  const covered = narrow && drawerOpen
+
+  const closeDrawer = useCallback(() => setDrawerOpen(false), [])
+  useEffect(() => {
+    if (!covered) return
+    closeButton.current?.focus()
+    const key = (event: KeyboardEvent) => {
+      if (event.key === 'Escape' && document.querySelector('dialog[open]') === null) closeDrawer()
+    }
+    document.addEventListener('keydown', key)
+    const page = main.current
+    return () => {
+      document.removeEventListener('keydown', key)
+      // What had the focus has gone behind the edge; another document's menu button is not there yet.
+      const next = menuButton.current ?? page
+      next?.focus()
+    }
+  }, [covered, closeDrawer])
+
+  const open = (name: string) => {
+    router.go(name)
+    setDrawerOpen(false)
+  }
+  const create = () => {
+    const name = `notes/untitled-${randomId(6)}`
+    setCreated(name)
+    open(name)
+  }
+  const menu = narrow ? (
+    <button
+      ref={menuButton}
+      type="button"
+      className="icon-button"
+      aria-label="Documents"
+      aria-expanded={drawerOpen}
+      onClick={() => setDrawerOpen(true)}
+    >
+      <Icon name="menu" />
+    </button>
+  ) : null
+
+  return (
+    <div className="workspace">
+      <button type="button" className="skip-link" onClick={focusEditor}>
+        Skip to the text
+      </button>
+      <aside className="sidebar" data-open={covered} inert={narrow && !drawerOpen} aria-label="Documents and settings">
+        <Sidebar
+          session={session}
+          list={list}
+          current={route.kind === 'document' ? route.name : undefined}
+          onOpen={open}
+          onCreate={create}
+          closeButton={
+            narrow && (
+              <button ref={closeButton} type="button" className="icon-button" aria-label="Close" onClick={closeDrawer}>
+                <Icon name="close" />
+              </button>
+            )
+          }
+        />
+      </aside>
+      {covered && <div className="backdrop" onClick={closeDrawer} aria-hidden="true" />}
+      <main ref={main} className="main" tabIndex={-1} inert={covered}>
+        {route.kind === 'document' ? (
+          <OpenDocument
+            key={route.name}
+            session={session}
+            collaboration={collaboration}
+            name={route.name}
+            list={list}
+            menuButton={menu}
+            autoFocus={route.name === created}
+          />
+        ) : (
+          <BadAddress problem={route.problem} menuButton={menu} onOpen={open} />
+        )}
+      </main>
+    </div>
+  )
+}
+
+interface OpenDocumentProps extends Pick<Props, 'session' | 'collaboration'> {
+  readonly name: string
+  readonly list: DocumentList
+  readonly menuButton: React.ReactNode
+  readonly autoFocus: boolean
+}
+
+function OpenDocument({ session, collaboration, name, list, menuButton, autoFocus }: OpenDocumentProps) {
+  const document = useDocument(collaboration, name)
+  useListRefresh(document, list)
+  if (document === undefined) return null
+  return <DocumentPane session={session} document={document} menuButton={menuButton} autoFocus={autoFocus} />
+}
+
+/** The list learns of a document once it has been written to, by whomever; the server needs a moment for that. */
+function useListRefresh(document: DocumentSession | undefined, list: DocumentList): void {
+  const latest = useRef(list)
+  latest.current = list
+  useEffect(() => {
+    if (document === undefined) return
+    let timer: ReturnType<typeof setTimeout> | undefined
+    const written = () => {
+      if (latest.current.documents.some(({ name }) => name === document.name)) return
+      timer ??= setTimeout(() => {
+        timer = undefined
+        latest.current.refresh()
+      }, LIST_DELAY_MS)
+    }
+    document.doc.on('update', written)
+    return () => {
+      document.doc.off('update', written)
+      clearTimeout(timer)
+    }
+  }, [document])
+}
+
+function focusEditor(): void {
+  document.getElementById('editor')?.focus()
+}

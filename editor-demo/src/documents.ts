@@ -1,0 +1,48 @@
+import type { Session } from './session.ts'
+
+/** A list to choose from by eye has an end. */
+const MAX_PAGES = 5
+
+export interface ListedDocument {
+  readonly name: string
+  /** ms since 1970 */
+  readonly updatedAt: number
+}
+
+/** The notes on the server, the latest edited first. @throws {Error} when the server doesn't answer as it should */
+export async function listDocuments(session: Session, signal: AbortSignal): Promise<readonly ListedDocument[]> {
+  const documents: ListedDocument[] = []
+  let after: string | undefined = ''
+  for (let pages = 0; pages < MAX_PAGES && after !== undefined; pages++) {
+    const query = new URLSearchParams({ prefix: 'notes/', limit: '100', after })
+    const answer = await request(`/api/documents?${query}`, session, signal)
+    documents.push(...documentsIn(answer))
+    after = nextIn(answer)
+  }
+  return documents.toSorted((a, b) => b.updatedAt - a.updatedAt)
+}
+
+async function request(url: string, session: Session, signal: AbortSignal): Promise<unknown> {
+  const send = async () => fetch(url, { headers: { authorization: `Bearer ${await session.token()}` }, signal })
+  let response = await send()
+  if (response.status === 401 && session.forgetToken()) response = await send()
+  if (!response.ok) throw new Error(`the server answered ${response.status}`)
+  return response.json()
+}
+
+function nextIn(answer: unknown): string | undefined {
+  if (typeof answer !== 'object' || answer === null || !('next' in answer)) return undefined
+  return typeof answer.next === 'string' ? answer.next : undefined
+}
+
+function documentsIn(answer: unknown): ListedDocument[] {
+  if (typeof answer !== 'object' || answer === null || !('documents' in answer) || !Array.isArray(answer.documents))
+    throw new Error('the server sent something else than a list of documents')
+  return answer.documents.filter(isListedDocument)
+}
+
+function isListedDocument(entry: unknown): entry is ListedDocument {
+  if (typeof entry !== 'object' || entry === null) return false
+  const { name, updatedAt } = entry as Partial<Record<string, unknown>>
+  return typeof name === 'string' && typeof updatedAt === 'number'
+}

@@ -1,0 +1,62 @@
+import { Extension, type Extensions } from '@tiptap/core'
+import { Collaboration } from '@tiptap/extension-collaboration'
+import { CollaborationCaret } from '@tiptap/extension-collaboration-caret'
+import { TaskItem, TaskList } from '@tiptap/extension-list'
+import { Placeholder } from '@tiptap/extensions'
+import { StarterKit } from '@tiptap/starter-kit'
+import type { DocumentSession } from '../collaboration/document-session.ts'
+import type { Identity } from '../identity.ts'
+import { caretLabels, renderCaret, renderSelection } from './caret.ts'
+import { isAllowedHref } from './link.ts'
+
+interface Shortcuts {
+  /** Mod-K */
+  editLink(): void
+  /** Alt-F10, as in other editors: from the text to the toolbar. */
+  focusToolbar(): void
+}
+
+export function editorExtensions(document: DocumentSession, identity: Identity, shortcuts: Shortcuts): Extensions {
+  const { awareness } = document.provider
+  return [
+    StarterKit.configure({
+      heading: { levels: [1, 2, 3] },
+      undoRedo: false, // Collaboration brings its own, which takes back only one's own edits
+      trailingNode: false, // it would write into documents that are only being read, once for each reader
+      link: {
+        openOnClick: false,
+        defaultProtocol: 'https',
+        isAllowedUri: isAllowedHref,
+        HTMLAttributes: { rel: 'noopener noreferrer nofollow', target: '_blank' },
+      },
+    }),
+    TaskList,
+    TaskItem.configure({
+      nested: true,
+      a11y: { checkboxLabel: (node) => `Done: ${node.firstChild?.textContent || 'empty task'}` },
+    }),
+    Placeholder.configure({
+      placeholder: ({ editor }) => (editor.isEmpty ? 'Write here. The first line becomes the title.' : ''),
+    }),
+    Collaboration.configure({ document: document.doc, field: 'default' }),
+    CollaborationCaret.configure({
+      provider: document.provider,
+      user: { id: identity.id, name: identity.name, color: identity.color },
+      render: renderCaret,
+      selectionRender: renderSelection,
+    }),
+    ...(awareness === null ? [] : [caretLabels(awareness)]),
+    keys(shortcuts),
+  ]
+}
+
+function keys({ editLink, focusToolbar }: Shortcuts): Extension {
+  const handled = (action: () => void) => () => {
+    action()
+    return true
+  }
+  return Extension.create({
+    name: 'demoKeys',
+    addKeyboardShortcuts: () => ({ 'Mod-k': handled(editLink), 'Alt-F10': handled(focusToolbar) }),
+  })
+}
