@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAX_TEXT_LENGTH, MESSAGES_PER_SEGMENT } from '../model/chat.ts'
 import { CoweaveError } from '../model/errors.ts'
 
 const MiB = 1024 * 1024
@@ -73,6 +74,10 @@ export const settings = {
   COMMIT_BUFFER_BYTES: int(MiB)
     .default(64 * MiB)
     .describe('What may wait for storage before sockets are read more slowly, bytes'),
+  CHAT_MESSAGE_LENGTH: int(1).default(MAX_TEXT_LENGTH).describe('Longest text of a chat message, characters'),
+  CHAT_SEGMENT_MESSAGES: int(1)
+    .default(MESSAGES_PER_SEGMENT)
+    .describe('Messages in one part of a chat room before the next one is opened'),
   SHUTDOWN_TIMEOUT: int(100).default(9_000).describe('How long stopping may take before it is forced, ms'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])

@@ -23,6 +23,7 @@ import { serveDemo } from './http/demo.ts'
 import { serveHealth } from './http/health.ts'
 import { HttpError, sendProblem } from './http/problem.ts'
 import { createLogger } from './logger.ts'
+import { Rooms } from './rooms/rooms.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
@@ -55,8 +56,16 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     onRecovered: () => logger.info('storage takes writes again'),
   })
   const egresses = new EgressGroup(durability)
+  const rooms = new Rooms({
+    log,
+    durability,
+    logger,
+    limits: { maxTextLength: config.CHAT_MESSAGE_LENGTH, maxMessages: config.CHAT_SEGMENT_MESSAGES },
+  })
   const documents = new Documents({
     log,
+    rooms,
+    onClientChange: ({ ydoc }) => rooms.changed(ydoc),
     durability,
     logger,
     maxPresenceBytes: config.MAX_PRESENCE_BYTES,
@@ -69,6 +78,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     maxPendingDocuments: config.MAX_UNAUTHENTICATED_DOCUMENTS + 1,
     extensions: [documents, new Authentication(tokens, logger)],
   })
+  rooms.use(hocuspocus)
   const gateway = new Gateway(hocuspocus, { config, logger, documents, durability, egresses })
   const app = await createHttp(config, logger, { tokens, log, durability, isStopping: () => stopping !== undefined })
   app.server.on('upgrade', gateway.upgrade)

@@ -1,8 +1,10 @@
 import type { connectedPayload, Extension, onAuthenticatePayload, onTokenSyncPayload } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import { CloseCode } from '../../model/close-codes.ts'
+import { CoweaveError } from '../../model/errors.ts'
 import { AccessError } from '../access/access-error.ts'
-import { allows, type Level, levelFor, type Principal } from '../access/grants.ts'
+import { allows, type Level, type Principal } from '../access/grants.ts'
+import { levelIn, levelToChange } from '../access/levels.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { OpenRefusal } from '../documents/documents.ts'
 import type { ConnectionContext } from './socket-connection.ts'
@@ -24,7 +26,7 @@ export class Authentication implements Extension<ConnectionContext> {
     const { documentName, token, connectionConfig, context } = payload
     try {
       const { principal, level } = await this.#admit(token, documentName)
-      connectionConfig.readOnly = !allows(level, 'write')
+      connectionConfig.readOnly = !allows(level, levelToChange(documentName))
       context.socket.authenticated()
       return { principal, level }
     } catch (error) {
@@ -47,7 +49,7 @@ export class Authentication implements Extension<ConnectionContext> {
     if (channel === undefined) return
     try {
       const principal = await this.#tokens.verify(token)
-      socket.renewed(channel, principal, levelFor(principal.grants, documentName))
+      socket.renewed(channel, principal, levelIn(documentName, principal))
     } catch (error) {
       if (error instanceof AccessError) {
         this.#logger.info({ document: documentName, error }, 'new token refused')
@@ -61,7 +63,7 @@ export class Authentication implements Extension<ConnectionContext> {
 
   async #admit(token: string, documentName: string): Promise<{ principal: Principal; level: Level }> {
     const principal = await this.#tokens.verify(token)
-    const level = levelFor(principal.grants, documentName)
+    const level = levelIn(documentName, principal)
     if (level === undefined) {
       throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant ${documentName}`)
     }
@@ -69,7 +71,7 @@ export class Authentication implements Extension<ConnectionContext> {
   }
 
   #refusal(error: unknown, documentName: string): OpenRefusal {
-    if (error instanceof AccessError) return { reason: error.code }
+    if (error instanceof CoweaveError) return { reason: error.code }
     this.#logger.error({ document: documentName, error }, 'a token could not be checked')
     return { reason: 'access/unavailable' }
   }

@@ -1,8 +1,10 @@
 import type { Connection } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import { CloseCode } from '../../model/close-codes.ts'
+import { encodeRefusal } from '../../model/refusals.ts'
 import { AccessError } from '../access/access-error.ts'
 import { allows, type Level, type Principal } from '../access/grants.ts'
+import { RefusedError } from '../documents/guard.ts'
 import type { OpenDocument, Subscriber } from '../documents/open-document.ts'
 import type { Egress } from './egress.ts'
 import {
@@ -11,6 +13,7 @@ import {
   type Frame,
   MessageType,
   SyncType,
+  statelessFrame,
   syncFrame,
   syncStatusFrame,
 } from './frames.ts'
@@ -35,6 +38,10 @@ export class Channel implements Subscriber {
   readonly #acknowledges: boolean
   #principal: Principal
   #level: Level
+  #understandsRefusals = false
+  /** Whether the client has answered our sync step, and so brought all it had. */
+  #hasAnswered = false
+  #owedAcknowledgements = 0
 
   constructor(options: ChannelOptions) {
     this.document = options.document
@@ -49,6 +56,15 @@ export class Channel implements Subscriber {
 
   get principal(): Principal {
     return this.#principal
+  }
+
+  get level(): Level {
+    return this.#level
+  }
+
+  /** From now on the client is told of refused changes, instead of being cut off. */
+  understandRefusals(): void {
+    this.#understandsRefusals = true
   }
 
   send(frame: Frame): void {
@@ -87,7 +103,7 @@ export class Channel implements Subscriber {
   }
 
   get #mayWrite(): boolean {
-    return allows(this.#level, 'write')
+    return allows(this.#level, this.document.levelToChange)
   }
 
   #receiveSync(syncType: number, payload: Uint8Array, messageType: number): void {
@@ -97,7 +113,7 @@ export class Channel implements Subscriber {
         return
       case SyncType.Step2:
       case SyncType.Update:
-        this.#acknowledge(this.#take(payload, syncType === SyncType.Step2))
+        this.#take(payload, syncType === SyncType.Step2)
         return
       default:
         throw new AccessError('protocol/unknown-message', CloseCode.Malformed, `unknown sync message type ${syncType}`)
@@ -110,11 +126,37 @@ export class Channel implements Subscriber {
     this.#egress.send(syncFrame(this.address, SyncType.Step1, this.document.stateVector()), true)
   }
 
-  /** Whether the document holds `update` now. */
-  #take(update: Uint8Array, isAnswer: boolean): boolean {
-    if (!this.#mayWrite) return isAnswer && this.document.contains(update)
-    this.document.receive(this, update, isAnswer)
+  #take(update: Uint8Array, isAnswer: boolean): void {
+    if (!this.#mayWrite) {
+      this.#acknowledge(isAnswer && this.document.contains(update))
+      return
+    }
+    try {
+      this.document.receive(this, update, isAnswer)
+    } catch (error) {
+      if (error instanceof RefusedError && this.#copesWith(error, isAnswer)) return
+      throw error
+    }
+    this.#acknowledge(true)
+    if (isAnswer) this.#finishFirstSync()
+  }
+
+  /** Whether the client can go on after a refusal. */
+  #copesWith({ gap, code: rule, reason }: RefusedError, isAnswer: boolean): boolean {
+    if (gap && !isAnswer && !this.#hasAnswered) {
+      // Made before the first sync was done: the answer to our sync step brings it, with what it needs.
+      this.#owedAcknowledgements += 1
+      return true
+    }
+    if (!this.#understandsRefusals) return false
+    this.#egress.send(statelessFrame(this.address, encodeRefusal({ rule, reason })), true)
+    this.#acknowledge(false)
     return true
+  }
+
+  #finishFirstSync(): void {
+    this.#hasAnswered = true
+    for (; this.#owedAcknowledgements > 0; this.#owedAcknowledgements -= 1) this.#acknowledge(true)
   }
 
   #acknowledge(stored: boolean): void {

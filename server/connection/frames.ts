@@ -69,6 +69,14 @@ export function syncStatusFrame(address: Address, stored: boolean): Frame {
   return frameOf(address, Uint8Array.of(MessageType.SyncStatus, stored ? 1 : 0))
 }
 
+export function statelessFrame(address: Address, payload: string): Frame {
+  const body = encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, MessageType.Stateless)
+    encoding.writeVarString(encoder, payload)
+  })
+  return frameOf(address, body)
+}
+
 export function permissionDeniedFrame(address: Address, reason: string): Frame {
   const body = encoding.encode((encoder) => {
     encoding.writeVarUint(encoder, MessageType.Auth)

@@ -6,6 +6,7 @@ import type { Logger } from 'pino'
 import type { RawData, WebSocket } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
+import { UNDERSTANDS_REFUSALS } from '../../model/refusals.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
 import type { Config } from '../config.ts'
@@ -239,8 +240,8 @@ export class SocketConnection {
         this.#hocuspocus.handleMessage(data)
         return
       case MessageType.Stateless:
-        decoding.readVarString(decoder)
-        this.#hocuspocus.handleMessage(data)
+        if (decoding.readVarString(decoder) === UNDERSTANDS_REFUSALS) channel.understandRefusals()
+        else this.#hocuspocus.handleMessage(data)
         return
       case MessageType.Close:
         this.#detach(key, channel)
@@ -284,7 +285,7 @@ export class SocketConnection {
 
   #refuse(error: unknown): void {
     if (error instanceof AccessError) {
-      this.#logger.info({ code: error.code, closeCode: error.closeCode, error }, 'message refused')
+      this.#logger.info({ code: error.code, closeCode: error.closeCode, reason: error.message }, 'message refused')
       this.close(error.closeCode, error.message)
     } else {
       this.#logger.info({ error }, 'malformed message')

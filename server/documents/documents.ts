@@ -2,8 +2,10 @@ import { Database } from '@hocuspocus/extension-database'
 import type { beforeUnloadDocumentPayload, Document, Hocuspocus, onLoadDocumentPayload } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import * as Y from 'yjs'
-import { StorageError } from '../../persistence/storage-error.ts'
+import { CoweaveError } from '../../model/errors.ts'
 import type { StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
+import type { Rooms } from '../rooms/rooms.ts'
+import { type DocumentRules, Guard } from './guard.ts'
 import { boundObservedDepth } from './observed-depth.ts'
 import { OpenDocument, type OpenDocumentOptions } from './open-document.ts'
 
@@ -14,6 +16,7 @@ export interface OpenRefusal {
 
 export interface DocumentsOptions extends OpenDocumentOptions {
   readonly log: UpdateLog
+  readonly rooms: Rooms
   readonly logger: Logger
 }
 
@@ -29,7 +32,9 @@ export class Documents extends Database {
     super({})
     this.#options = options
     this.configuration.fetch = async ({ documentName, document }) => {
-      this.#build(document, await options.log.load(documentName))
+      const stored = await options.log.load(documentName)
+      const rules = await options.rooms.rulesOf(documentName, stored.position === 0)
+      this.#build(document, stored, rules)
       return null
     }
   }
@@ -54,8 +59,7 @@ export class Documents extends Database {
       // Hocuspocus drops the document without ending it, which leaks it and its timer.
       payload.document.destroy()
       this.#options.logger.error({ document: payload.documentName, error }, 'a document could not be loaded')
-      const refusal: OpenRefusal = { reason: error instanceof StorageError ? error.code : 'document/load-failed' }
-      throw refusal
+      throw refusalOf(error)
     }
   }
 
@@ -81,7 +85,7 @@ export class Documents extends Database {
     return forgotten
   }
 
-  #build(document: Document, stored: StoredDocument): void {
+  #build(document: Document, stored: StoredDocument, rules: DocumentRules | undefined): void {
     // Hocuspocus encodes each change anew and sends it to everybody, its sender too: ours is open-document.ts.
     document._observers.delete('update')
     document.awareness._observers.delete('update')
@@ -89,7 +93,16 @@ export class Documents extends Database {
     document.transact(() => {
       for (const part of stored.parts) Y.applyUpdate(document, part)
     })
-    document.once('destroy', () => this.#open.delete(document))
-    this.#open.set(document, new OpenDocument(document, stored.clients, this.#options))
+    const guard = rules === undefined ? undefined : new Guard(document, rules)
+    document.once('destroy', () => {
+      this.#open.delete(document)
+      guard?.destroy()
+    })
+    this.#open.set(document, new OpenDocument(document, stored.clients, guard, this.#options))
+    if (rules !== undefined) this.#options.rooms.opened(document.name, document, rules)
   }
+}
+
+function refusalOf(error: unknown): OpenRefusal {
+  return { reason: error instanceof CoweaveError ? error.code : 'document/load-failed' }
 }

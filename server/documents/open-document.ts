@@ -3,7 +3,8 @@ import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { CloseCode } from '../../model/close-codes.ts'
 import { AccessError } from '../access/access-error.ts'
-import type { Principal } from '../access/grants.ts'
+import type { Level, Principal } from '../access/grants.ts'
+import { levelToChange } from '../access/levels.ts'
 import {
   type Address,
   awarenessFrame,
@@ -15,11 +16,16 @@ import {
 import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
 import type { Durability } from './durability.ts'
+import type { Guard } from './guard.ts'
 import { Presence } from './presence.ts'
+
+/** The author of what the server itself writes: no user has this id. */
+const SERVER = ''
 
 /** Who listens to a document: one connection's channel. */
 export interface Subscriber {
   readonly principal: Principal
+  readonly level: Level
   /** The same object for all who get the same bytes. */
   readonly address: Address
   send(frame: Frame): void
@@ -31,6 +37,8 @@ export interface OpenDocumentOptions {
   readonly maxPresenceBytes: number
   /** Lets every user send edits of others' Yjs clients. */
   readonly relayedClientIds: boolean
+  /** A client changed the document; the change is not committed yet. */
+  readonly onClientChange?: (document: OpenDocument) => void
 }
 
 /**
@@ -40,19 +48,30 @@ export interface OpenDocumentOptions {
 export class OpenDocument {
   readonly name: string
   readonly ydoc: Document
+  /** What one needs to change it. */
+  readonly levelToChange: Level
   /** What starts the messages of clients of the Hocuspocus dialect. */
   readonly address: Address
   readonly presence: Presence
   readonly #clientIds: ClientIds
+  readonly #guard: Guard | undefined
   readonly #options: OpenDocumentOptions
   readonly #subscribers = new Set<Subscriber>()
 
-  constructor(ydoc: Document, owners: ReadonlyMap<number, string>, options: OpenDocumentOptions) {
+  /** `guard` keeps the document to its rules; free-form documents have none. */
+  constructor(
+    ydoc: Document,
+    owners: ReadonlyMap<number, string>,
+    guard: Guard | undefined,
+    options: OpenDocumentOptions,
+  ) {
     this.name = ydoc.name
     this.ydoc = ydoc
+    this.levelToChange = levelToChange(ydoc.name)
     this.address = hocuspocusAddress(ydoc.name)
     this.#options = options
     this.#clientIds = new ClientIds(owners)
+    this.#guard = guard
     this.presence = new Presence(ydoc.awareness, this.#clientIds, options.maxPresenceBytes)
     ydoc.on('update', this.#recordServerChange)
   }
@@ -89,10 +108,12 @@ export class OpenDocument {
    * Takes an update from `sender`: applies it, appends it to the log and broadcasts it. `isAnswer` tells that it
    * answers a sync step. Who is told of it waits for the commit (egress).
    * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`
+   * @throws {RefusedError} when the rules of the document forbid it
    */
   receive(sender: Subscriber, update: Uint8Array, isAnswer: boolean): void {
     const { user } = sender.principal
     const claimed = this.#checkClientIds(sender, update)
+    this.#guard?.admit(update, sender)
     // Yjs encodes a change anew for whoever listens to updates, which costs more than the change.
     this.ydoc.off('update', this.#recordServerChange)
     try {
@@ -100,6 +121,7 @@ export class OpenDocument {
       if (applied === undefined) return
       this.#clientIds.claim(claimed, user)
       this.#record(applied, user, claimed, sender)
+      this.#options.onClientChange?.(this)
     } catch (error) {
       if (!(error instanceof InvalidUpdateError)) throw error
       // What Yjs took before it failed is in memory: then it belongs into the log as well.
@@ -111,7 +133,7 @@ export class OpenDocument {
   }
 
   #checkClientIds({ principal }: Subscriber, update: Uint8Array): number[] {
-    if (principal.relay || this.#options.relayedClientIds) return []
+    if (this.#guard === undefined && (principal.relay || this.#options.relayedClientIds)) return []
     let unclaimed: number[]
     try {
       unclaimed = this.#clientIds.check(this.ydoc, update, principal.user)
@@ -149,9 +171,17 @@ export class OpenDocument {
     }
   }
 
-  /** Changes made by the server itself, through any API of Yjs or Hocuspocus, are logged and broadcast all the same. */
-  readonly #recordServerChange = (update: Uint8Array): void =>
-    this.#record({ stored: update, shown: update }, '', [], undefined)
+  /**
+   * Changes made by the server itself, through any API of Yjs or Hocuspocus, are logged and broadcast all the same.
+   * The server's client id is claimed for nobody, so that no client writes with it.
+   */
+  readonly #recordServerChange = (update: Uint8Array): void => {
+    const { clientID } = this.ydoc
+    const claimed = this.#clientIds.ownerOf(clientID) === undefined ? [clientID] : []
+    this.#clientIds.claim(claimed, SERVER)
+    this.#guard?.mirror(update)
+    this.#record({ stored: update, shown: update }, SERVER, claimed, undefined)
+  }
 
   #listenToPresence(): void {
     // Hocuspocus attaches a listener of its own once a document is loaded, which lists all states at each change.

@@ -1,0 +1,68 @@
+import { CoweaveError } from './errors.ts'
+
+/** A document with rules, as its name tells. */
+export type Room =
+  | { readonly kind: 'chat'; readonly room: string; readonly segment: number | undefined; readonly beside: string }
+  | {
+      readonly kind: 'dm'
+      readonly room: string
+      readonly segment: number | undefined
+      readonly members: readonly [string, string]
+    }
+
+const SEGMENT = /@([1-9]\d{0,8})$/
+
+/**
+ * The room that a document name belongs to, undefined for a free-form document. `segment` is undefined for the head
+ * of the room, whose name is `room` itself. A name that ends in `@<number>` is a segment, so that the chat beside a
+ * document of such a name can't be had.
+ * @throws {CoweaveError} `document/bad-name` for a name of a room that isn't written as rooms are
+ */
+export function roomOf(document: string): Room | undefined {
+  const [kind, ...rest] = document.split('/')
+  if (kind !== 'chat' && kind !== 'dm') return undefined
+  if (rest.length === 0) throw badName(document, `"${kind}" alone names no room`)
+  const [, number] = SEGMENT.exec(document) ?? []
+  const segment = number === undefined ? undefined : Number(number)
+  const room = document.replace(SEGMENT, '')
+  const name = room.slice(kind.length + 1)
+  if (name === '') throw badName(document, 'the room has no name')
+  if (kind === 'chat') return { kind, room, segment, beside: name }
+  return { kind, room, segment, members: membersOf(document, name) }
+}
+
+/** The head of the direct chat between two users. */
+export function directChat(one: string, other: string): string {
+  return `dm/${[one, other].map(encodeURIComponent).sort(compare).join(',')}`
+}
+
+/** The document that holds the `segment`th part of a room's messages. */
+export function segmentName(room: string, segment: number): string {
+  return `${room}@${segment}`
+}
+
+function membersOf(document: string, name: string): readonly [string, string] {
+  const parts = name.split(',')
+  const [one, other] = parts.map(decode)
+  if (parts.length !== 2 || !one || !other || directChat(one, other) !== `dm/${name}`) {
+    throw badName(document, 'a direct chat is named dm/<user>,<user>, sorted and percent-encoded')
+  }
+  return [one, other]
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    // An empty user is refused by the caller, which knows the whole name.
+    return ''
+  }
+}
+
+function compare(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0
+}
+
+function badName(document: string, problem: string): CoweaveError {
+  return new CoweaveError('document/bad-name', `"${document}": ${problem}`)
+}

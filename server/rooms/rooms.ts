@@ -1,0 +1,136 @@
+import type { Hocuspocus } from '@hocuspocus/server'
+import type { Logger } from 'pino'
+import * as Y from 'yjs'
+import { messagesOf, openSegmentOf } from '../../model/chat.ts'
+import { CoweaveError } from '../../model/errors.ts'
+import { type Room, roomOf, segmentName } from '../../model/rooms.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
+import type { Durability } from '../documents/durability.ts'
+import type { DocumentRules } from '../documents/guard.ts'
+import { headRules } from './head-rules.ts'
+import { idsOf, isStamped, lastSeqOf, type Predecessor, Segment, type SegmentLimits } from './segment.ts'
+
+export interface RoomsOptions {
+  readonly log: UpdateLog
+  readonly durability: Durability
+  readonly logger: Logger
+  readonly limits: SegmentLimits
+}
+
+/**
+ * The rooms: which documents have rules, and what the server itself does in them. It stamps messages once they are
+ * committed and opens the next segment when one is full.
+ */
+export class Rooms {
+  readonly #options: RoomsOptions
+  readonly #segments = new Map<Y.Doc, { room: Room; number: number; segment: Segment }>()
+  readonly #scheduled = new Set<Y.Doc>()
+  #hocuspocus: Hocuspocus | undefined
+
+  constructor(options: RoomsOptions) {
+    this.#options = options
+  }
+
+  /** Where the server finds the documents it writes in. To be called once, before any document is opened. */
+  use(hocuspocus: Hocuspocus): void {
+    this.#hocuspocus = hocuspocus
+  }
+
+  /**
+   * The rules of a document that is being opened; undefined for a free-form one. `isNew` tells that the log has
+   * nothing of it yet.
+   * @throws {CoweaveError} `chat/no-such-segment` for a segment whose predecessor isn't full
+   */
+  async rulesOf(name: string, isNew: boolean): Promise<DocumentRules | undefined> {
+    const room = roomOf(name)
+    if (room === undefined) return undefined
+    if (room.segment === undefined) return headRules
+    const { limits } = this.#options
+    if (room.segment === 1) return new Segment(limits)
+    return new Segment(limits, await this.#predecessorOf(room.room, room.segment, isNew))
+  }
+
+  /** A document of a room is open: does what was left undone when it was last closed. */
+  opened(name: string, document: Y.Doc, rules: DocumentRules): void {
+    const room = roomOf(name)
+    if (room === undefined) return
+    if (rules instanceof Segment && room.segment !== undefined) {
+      this.#segments.set(document, { room, number: room.segment, segment: rules })
+      document.once('destroy', () => this.#segments.delete(document))
+      this.changed(document)
+    } else if (openSegmentOf(document) === undefined) {
+      document.getMap('room').set('segment', 1)
+    }
+  }
+
+  /** A client changed a document: its messages are stamped once that is committed. */
+  changed(document: Y.Doc): void {
+    if (!this.#segments.has(document) || this.#scheduled.has(document)) return
+    this.#scheduled.add(document)
+    void this.#stampWhenCommitted(document)
+  }
+
+  async #stampWhenCommitted(document: Y.Doc): Promise<void> {
+    await this.#options.durability.settled()
+    this.#scheduled.delete(document)
+    const open = this.#segments.get(document)
+    // Forgotten or unloaded meanwhile: whoever opens it next stamps.
+    if (open === undefined) return
+    open.segment.stamp(document, Date.now())
+    if (!open.segment.isFull(document)) return
+    try {
+      await this.#openNext(open.room.room, open.number)
+    } catch (error) {
+      // Tried again with the next change, and whenever the segment is opened.
+      this.#options.logger.error(
+        { document: segmentName(open.room.room, open.number), error },
+        'the next segment could not be opened',
+      )
+    }
+  }
+
+  async #openNext(room: string, full: number): Promise<void> {
+    await this.#withDocument(room, (head) => {
+      if ((openSegmentOf(head) ?? 0) <= full) head.getMap('room').set('segment', full + 1)
+    })
+  }
+
+  /** Reads the segment before `number` from the log, so that opening one doesn't open all before it. */
+  async #predecessorOf(room: string, number: number, isNew: boolean): Promise<Predecessor> {
+    const name = segmentName(room, number - 1)
+    let document = await this.#stored(name)
+    if (messagesOf(document).length < this.#options.limits.maxMessages && isNew) {
+      throw new CoweaveError('chat/no-such-segment', `${segmentName(room, number)} begins once ${name} is full`)
+    }
+    if (!isStamped(document)) {
+      // The server stopped between taking messages and stamping them: opening the segment does that.
+      await this.#withDocument(name, async (open) => {
+        await this.#stampWhenCommitted(open)
+        await this.#options.durability.settled()
+      })
+      document = await this.#stored(name)
+    }
+    return { lastSeq: lastSeqOf(document), ids: idsOf(document) }
+  }
+
+  async #stored(name: string): Promise<Y.Doc> {
+    await this.#options.durability.settled()
+    const { parts } = await this.#options.log.load(name)
+    const document = new Y.Doc()
+    document.transact(() => {
+      for (const part of parts) Y.applyUpdate(document, part)
+    })
+    return document
+  }
+
+  async #withDocument<T>(name: string, use: (document: Y.Doc) => T | Promise<T>): Promise<T> {
+    if (this.#hocuspocus === undefined) throw new Error('the rooms have no documents yet')
+    const connection = await this.#hocuspocus.openDirectConnection(name)
+    try {
+      if (connection.document === null) throw new Error(`${name} was closed at once`)
+      return await use(connection.document)
+    } finally {
+      await connection.disconnect()
+    }
+  }
+}
