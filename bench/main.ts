@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { measureChat } from './chat.ts'
 import { measureOpen } from './open.ts'
 import { describeMachine, type Row, tableOf } from './results.ts'
 import { measureWrites } from './writes.ts'
@@ -8,6 +9,7 @@ import { measureWrites } from './writes.ts'
 const parts: Readonly<Record<string, (log: (line: string) => void) => Promise<Row[]>>> = {
   writes: measureWrites,
   open: measureOpen,
+  chat: measureChat,
 }
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)

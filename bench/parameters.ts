@@ -18,4 +18,23 @@ export const parameters = {
     /** Openings of the document by a cold server, and applications of its snapshot by Yjs alone, in turn. */
     openings: 5,
   },
+  chat: {
+    /** Messages; one short of a full segment, so that the newest one holds many in both. */
+    bigRoom: 99_999,
+    smallRoom: 999,
+    openings: 7,
+    pageSize: 100,
+    /** Pages and searches in one round, and how many of them are under way at once. */
+    asked: 200,
+    askedTogether: 8,
+    askingRounds: 7,
+    /** Rooms, one writer each, and how many messages a writer sends ahead of their acknowledgements. */
+    loads: [
+      { rooms: 1, window: 64 },
+      { rooms: 50, window: 16 },
+    ],
+    rounds: 5,
+    warmUpMs: 1_500,
+    measuredMs: 3_000,
+  },
 } as const

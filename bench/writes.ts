@@ -64,7 +64,7 @@ async function measure(peer: Peer, load: { documents: number; window: number }):
 }
 
 /** The reports of a clients' process, asked for one after the other. */
-function reportsOf(writers: ReturnType<typeof fork>) {
+export function reportsOf(writers: ReturnType<typeof fork>) {
   const received: WritersReport[] = []
   let wake = () => {}
   writers.on('message', (report: WritersReport) => {

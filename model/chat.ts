@@ -9,6 +9,8 @@ export const MESSAGES_PER_SEGMENT = 500
 export const MAX_TEXT_LENGTH = 4_000
 export const MAX_ATTACHMENTS = 10
 export const MAX_EMOJI_LENGTH = 32
+/** Of one user, on one message. */
+export const MAX_REACTIONS = 20
 
 export interface Attachment {
   readonly name: string

@@ -27,6 +27,9 @@ export function roomOf(document: string): Room | undefined {
   const room = document.replace(SEGMENT, '')
   const name = room.slice(kind.length + 1)
   if (name === '') throw badName(document, 'the room has no name')
+  // The head of such a room would be a segment of another one.
+  if (SEGMENT.test(room)) throw badName(document, 'a room’s name does not end in "@<number>"')
+  if (/^(chat|dm)\//.test(name)) throw badName(document, 'there is no chat beside a chat')
   if (kind === 'chat') return { kind, room, segment, beside: name }
   return { kind, room, segment, members: membersOf(document, name) }
 }

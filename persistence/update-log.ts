@@ -9,6 +9,35 @@ export interface NewUpdate {
   readonly data: Uint8Array
   /** The Yjs client ids that this update is the first to use: they belong to `author` from now on. */
   readonly clients: readonly number[]
+  /** The chat messages that this update makes or changes, as they are after it: stored with it or not at all. */
+  readonly messages?: readonly ArchivedMessage[]
+}
+
+/** A chat message in the archive. */
+export interface ArchivedMessage {
+  /** The name of its room, which is that of the room's head. */
+  readonly room: string
+  /** Its place in the room, from 1. */
+  readonly seq: number
+  readonly id: string
+  /** The whole message as JSON, a `ChatMessage` (model/chat.ts). Text, since whoever asks mostly hands it on. */
+  readonly json: string
+}
+
+export interface SearchOptions {
+  /** The only room to look in. */
+  readonly room?: string
+  readonly except?: readonly string[]
+  /** What the page before named as `next`. */
+  readonly before?: number
+  readonly limit: number
+}
+
+/** What a search found, newest first. */
+export interface FoundMessages {
+  readonly messages: readonly ArchivedMessage[]
+  /** What to give as `before` to go on; undefined when there is nothing more. */
+  readonly next: number | undefined
 }
 
 export interface LogRow {
@@ -60,6 +89,10 @@ export interface UpdateLog {
    * it again, since applying an update twice changes nothing. Positions count 1, 2, 3 … for each document, in
    * commit order, without gaps, and a reader never sees a position before the ones below it, also with several
    * processes writing. An empty batch writes and commits too: it tells whether storage takes writes.
+   *
+   * An update's `messages` are stored with it: a message that the archive has is replaced. Within a room `seq` and `id`
+   * are each taken once, by whoever comes first; a message that has one of them and not the other is left out, since
+   * an append can't be refused for what a client chose as an id.
    * @throws {StorageError} `storage/full`, `storage/unavailable`, `storage/corrupt`, `storage/missing`,
    * `storage/closed`
    */
@@ -80,6 +113,26 @@ export interface UpdateLog {
 
   /** Documents whose name starts with `prefix`, ordered by name (by bytes), from the first behind `after`. */
   documents(options: { prefix?: string; after?: string; limit: number }): Promise<DocumentSummary[]>
+
+  /**
+   * The newest `limit` messages of a chat room with a `seq` below `before`, lowest first; none for an unknown room.
+   * @throws {StorageError} `storage/corrupt` (naming room and seq), `storage/key`, `storage/closed`
+   */
+  messages(room: string, options: { before?: number; limit: number }): Promise<ArchivedMessage[]>
+
+  /** The message of that id in a room. @throws {StorageError} as messages() */
+  messageById(room: string, id: string): Promise<ArchivedMessage | undefined>
+
+  /**
+   * Messages, of one room or all, that hold each word of `query`, the last one also as the beginning of a word; case
+   * and accents don't count. What was deleted is not found, nor what an edit took away. `query` is what a person
+   * typed: nothing in it has a meaning of its own. Newest first; one call looks at a bounded number of messages, so
+   * that it may find fewer than `limit` and still name what comes `next`. The rooms in `except` are left out. It delays
+   * no other call but searches.
+   * @throws {CoweaveError} `search/encrypted` for a log that encrypts: an index of words would be readable
+   * @throws {StorageError} as messages()
+   */
+  searchMessages(query: string, options: SearchOptions): Promise<FoundMessages>
 
   /**
    * Writes a snapshot of the document, made from the log alone. It happens by itself once the tail outweighs the

@@ -28,7 +28,7 @@ export const settings = {
     .string()
     .optional()
     .describe(
-      'Encrypts updates and snapshots at rest: `<id>:<32 bytes in base64>`; several with commas, the first encrypts and all decrypt',
+      'Encrypts updates, snapshots and chat messages at rest, and turns off search in messages: `<id>:<32 bytes in base64>`; several with commas, the first encrypts and all decrypt',
     ),
   JWT_SECRET: z.string().min(32).optional().describe('Secret that signs tokens (HS256), at least 32 characters'),
   JWT_PUBLIC_KEY: z.string().optional().describe('Public key that verifies tokens (RS256 or ES256): PEM, or its file'),

@@ -22,13 +22,17 @@ import { serveDemoTokens, serveDocuments } from './http/api.ts'
 import { serveDemo } from './http/demo.ts'
 import { serveHealth } from './http/health.ts'
 import { HttpError, sendProblem } from './http/problem.ts'
+import { serveRooms } from './http/rooms.ts'
 import { createLogger } from './logger.ts'
+import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
 /** How long a client may take to send an HTTP request. */
 const REQUEST_TIMEOUT_MS = 60_000
+/** A name of 255 bytes, percent-encoded. */
+const MAX_PARAMETER_LENGTH = 3 * 255
 
 export interface Coweave {
   /** Starts listening. Resolves with the port. */
@@ -80,7 +84,9 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   })
   rooms.use(hocuspocus)
   const gateway = new Gateway(hocuspocus, { config, logger, documents, durability, egresses })
-  const app = await createHttp(config, logger, { tokens, log, durability, isStopping: () => stopping !== undefined })
+  const posting = new Posting({ log, durability, documents, rooms })
+  const isStopping = () => stopping !== undefined
+  const app = await createHttp(config, logger, { tokens, log, durability, posting, isStopping })
   app.server.on('upgrade', gateway.upgrade)
 
   function forgetDocuments(names: ReadonlySet<string>): void {
@@ -129,6 +135,7 @@ interface HttpParts {
   readonly tokens: Tokens
   readonly log: UpdateLog
   readonly durability: Durability
+  readonly posting: Posting
   readonly isStopping: () => boolean
 }
 
@@ -140,6 +147,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
     logController,
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     ...tlsOf(config),
   })
   app.setErrorHandler(sendProblem)
@@ -151,6 +159,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
   })
   serveHealth(app, () => ({ storage: parts.durability.healthy, stopping: parts.isStopping() }))
   serveDocuments(app, parts.tokens, parts.log)
+  serveRooms(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   await serveDemo(app, fileURLToPath(new URL('../editor-demo/dist', import.meta.url)))
   return app

@@ -1,3 +1,4 @@
+import { getJson } from './api.ts'
 import type { Session } from './session.ts'
 
 /** A list to choose from by eye has an end. */
@@ -15,19 +16,11 @@ export async function listDocuments(session: Session, signal: AbortSignal): Prom
   let after: string | undefined = ''
   for (let pages = 0; pages < MAX_PAGES && after !== undefined; pages++) {
     const query = new URLSearchParams({ prefix: 'notes/', limit: '100', after })
-    const answer = await request(`/api/documents?${query}`, session, signal)
+    const answer = await getJson(`/api/documents?${query}`, session, signal)
     documents.push(...documentsIn(answer))
     after = nextIn(answer)
   }
   return documents.toSorted((a, b) => b.updatedAt - a.updatedAt)
-}
-
-async function request(url: string, session: Session, signal: AbortSignal): Promise<unknown> {
-  const send = async () => fetch(url, { headers: { authorization: `Bearer ${await session.token()}` }, signal })
-  let response = await send()
-  if (response.status === 401 && session.forgetToken()) response = await send()
-  if (!response.ok) throw new Error(`the server answered ${response.status}`)
-  return response.json()
 }
 
 function nextIn(answer: unknown): string | undefined {

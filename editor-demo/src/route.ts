@@ -1,4 +1,6 @@
 import { documentNameProblem } from '../../model/document-name.ts'
+import { CoweaveError } from '../../model/errors.ts'
+import { roomOf } from '../../model/rooms.ts'
 import { Store } from './store.ts'
 
 export const DEFAULT_DOCUMENT = 'notes/welcome'
@@ -21,8 +23,18 @@ export function routeOf(path: string): Route {
   } catch {
     return { kind: 'bad', problem: 'the address is not correctly encoded' }
   }
-  const problem = documentNameProblem(name)
+  const problem = documentNameProblem(name) ?? roomProblem(name)
   return problem === undefined ? { kind: 'document', name } : { kind: 'bad', problem }
+}
+
+/** A chat is no text to be edited; the page shows it beside the document that it belongs to. */
+function roomProblem(name: string): string | undefined {
+  try {
+    return roomOf(name) === undefined ? undefined : 'this is a chat, and is shown beside its document'
+  } catch (error) {
+    if (error instanceof CoweaveError) return error.message
+    throw error
+  }
 }
 
 /** The address of the page, through the history API. */

@@ -7,29 +7,36 @@ import {
   writeVarUint,
   writeVarUint8Array,
 } from 'lib0/encoding'
-import type { NewUpdate } from '../update-log.ts'
+import type { ArchivedMessage, NewUpdate } from '../update-log.ts'
 
 /**
  * A batch as one piece of memory of its own, so that it can be moved to the writer: structured clone would copy the
- * whole pool that a small Buffer is a part of. Each document and author name is written once per batch.
+ * whole pool that a small Buffer is a part of. Each name of a document, author or room is written once per batch.
  */
 export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> {
   const encoder = createEncoder()
   const names = new Map<string, number>()
   writeVarUint(encoder, batch.length)
-  for (const { document, at, author, data, clients } of batch) {
+  for (const { document, at, author, data, clients, messages = [] } of batch) {
     writeName(encoder, names, document)
     writeVarUint(encoder, natural(at, 'at'))
     writeName(encoder, names, author)
     writeVarUint(encoder, clients.length)
     for (const client of clients) writeVarUint(encoder, natural(client, 'a client id'))
     writeVarUint8Array(encoder, data)
+    writeVarUint(encoder, messages.length)
+    for (const { room, seq, id, json } of messages) {
+      writeName(encoder, names, room)
+      writeVarUint(encoder, natural(seq, 'seq'))
+      writeVarString(encoder, id)
+      writeVarString(encoder, json)
+    }
   }
   return toUint8Array(encoder)
 }
 
 /** The updates in a packed batch; their `data` are views into it. */
-export function unpackBatch(packed: Uint8Array): NewUpdate[] {
+export function unpackBatch(packed: Uint8Array): (NewUpdate & { readonly messages: readonly ArchivedMessage[] })[] {
   const decoder = createDecoder(packed)
   const names: string[] = []
   const readName = (): string => {
@@ -46,6 +53,12 @@ export function unpackBatch(packed: Uint8Array): NewUpdate[] {
     author: readName(),
     clients: Array.from({ length: readVarUint(decoder) }, () => readVarUint(decoder)),
     data: readVarUint8Array(decoder),
+    messages: Array.from({ length: readVarUint(decoder) }, () => ({
+      room: readName(),
+      seq: readVarUint(decoder),
+      id: readVarString(decoder),
+      json: readVarString(decoder),
+    })),
   }))
 }
 

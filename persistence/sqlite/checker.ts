@@ -6,6 +6,7 @@ import type { Damage } from '../update-log.ts'
 import { clientReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { type DocumentRecord, documentFinder } from './document-table.ts'
+import { messageDamages } from './message-checker.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packDamage } from './replies.ts'
 import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
@@ -37,6 +38,7 @@ function* findDamages(db: Database, keys: KeyRing | undefined): Generator<Damage
       if (typeof name === 'string') yield* check(name)
       else yield { document: undefined, position: undefined, problem: `a document's name is ${typeof name}` }
     }
+    yield* messageDamages(db, keys)
     yield* orphans(db)
   } catch (error) {
     yield { document: undefined, position: undefined, problem: messageOf(error) }

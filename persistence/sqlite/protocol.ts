@@ -3,7 +3,8 @@ import type { StorageErrorCode } from '../storage-error.ts'
 
 /**
  * What a worker thread is for. Each has a connection of its own, so that none waits for another. Writer, reader and
- * compactor live as long as the log; the others as long as one call.
+ * compactor live as long as the log, and so does a second reader once messages are searched; the others as long as one
+ * call.
  */
 export type WorkerRole = 'opener' | 'writer' | 'reader' | 'compactor' | 'checker' | 'backup'
 
@@ -23,6 +24,16 @@ export type Request =
   | { readonly kind: 'load'; readonly document: string }
   | { readonly kind: 'read'; readonly document: string; readonly after: number; readonly until: number }
   | { readonly kind: 'documents'; readonly prefix: string; readonly after: string; readonly limit: number }
+  | { readonly kind: 'messages'; readonly room: string; readonly before: number; readonly limit: number }
+  | { readonly kind: 'message'; readonly room: string; readonly id: string }
+  | {
+      readonly kind: 'search'
+      readonly query: string
+      readonly room: string | undefined
+      readonly except: readonly string[]
+      readonly before: number
+      readonly limit: number
+    }
   | { readonly kind: 'compact'; readonly document: string }
   | { readonly kind: 'check-next' }
   | { readonly kind: 'backup'; readonly target: string }

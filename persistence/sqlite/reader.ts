@@ -4,8 +4,10 @@ import { clientReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentLoader, tailWeight } from './document-loader.ts'
 import { documentFinder, documentLister } from './document-table.ts'
+import { messageSearcher } from './message-search.ts'
+import { messageFinder, messagePager } from './message-table.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
-import { packLoadReply, packReadReply, packSummaries } from './replies.ts'
+import { packFoundMessages, packLoadReply, packMessages, packReadReply, packSummaries } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowReader } from './update-table.ts'
 
@@ -13,7 +15,7 @@ import { rowReader } from './update-table.ts'
 const PAGE_ROWS = 1_000
 const PAGE_BYTES = 256 * 1024
 
-/** The thread that loads documents, reads rows and lists documents. */
+/** The thread that loads documents, reads rows and messages, and lists documents; another one searches messages. */
 export function openReader(settings: WorkerSettings): Role {
   const db = openForReading(settings)
   const loadDocument = documentLoader(db, settings.keys)
@@ -21,6 +23,9 @@ export function openReader(settings: WorkerSettings): Role {
   const find = documentFinder(db)
   const list = documentLister(db)
   const rows = rowReader(db, settings.keys)
+  const pageOfMessages = messagePager(db, settings.keys)
+  const findMessage = messageFinder(db, settings.keys)
+  const search = messageSearcher(db, settings.keys)
 
   function load(name: string): Uint8Array<ArrayBuffer> {
     return loadDocument(name, (document) => {
@@ -66,6 +71,9 @@ export function openReader(settings: WorkerSettings): Role {
           const { prefix, after, limit } = request
           return packSummaries(list({ prefix, after, limit }))
         }
+        if (request.kind === 'messages') return packMessages(pageOfMessages(request))
+        if (request.kind === 'message') return packMessages(findMessage(request.room, request.id))
+        if (request.kind === 'search') return packFoundMessages(search(request))
       } catch (error) {
         throw toStorageError(error, `${'document' in request ? request.document : settings.file}: reading`)
       }

@@ -8,7 +8,8 @@ import {
   writeVarUint,
   writeVarUint8Array,
 } from 'lib0/encoding'
-import type { Damage, DocumentSummary, LogRow, StoredDocument } from '../update-log.ts'
+import type { ArchivedMessage, Damage, DocumentSummary, FoundMessages, LogRow, StoredDocument } from '../update-log.ts'
+import type { StoredMessage } from './message-table.ts'
 
 // What each request is answered with, packed by the worker and unpacked by the main thread.
 
@@ -129,6 +130,50 @@ export function unpackSummaries(packed: Packed): DocumentSummary[] {
     })
   }
   return documents
+}
+
+export function packMessages(messages: readonly StoredMessage[]): Packed {
+  return encode((encoder) => {
+    for (const { room, seq, id, data } of messages) {
+      writeVarString(encoder, room)
+      writeVarUint(encoder, seq)
+      writeVarString(encoder, id)
+      writeVarUint8Array(encoder, data)
+    }
+  })
+}
+
+export function unpackMessages(packed: Uint8Array): ArchivedMessage[] {
+  const decoder = createDecoder(packed)
+  const messages: ArchivedMessage[] = []
+  // A message's JSON is packed as bytes, as it is stored; a string has the same form.
+  while (hasContent(decoder)) {
+    messages.push({
+      room: readVarString(decoder),
+      seq: readVarUint(decoder),
+      id: readVarString(decoder),
+      json: readVarString(decoder),
+    })
+  }
+  return messages
+}
+
+export interface SearchReply {
+  readonly messages: readonly StoredMessage[]
+  readonly next: number | undefined
+}
+
+export function packFoundMessages({ messages, next = 0 }: SearchReply): Packed {
+  return encode((encoder) => {
+    writeVarUint(encoder, next) // rows count from 1
+    writeVarUint8Array(encoder, packMessages(messages))
+  })
+}
+
+export function unpackFoundMessages(packed: Packed): FoundMessages {
+  const decoder = createDecoder(packed)
+  const next = readVarUint(decoder) || undefined
+  return { messages: unpackMessages(readVarUint8Array(decoder)), next }
 }
 
 export function packPosition(position: number): Packed {

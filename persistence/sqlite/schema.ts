@@ -69,6 +69,42 @@ const MIGRATIONS = [
     PRIMARY KEY (snapshot, part)
   ) WITHOUT ROWID;
   `,
+  `
+  -- The chat archive. data: the whole message as JSON; the columns before it are a copy, to search and sort by. With
+  -- encryption only data holds the text. "row" is written out so that VACUUM keeps it: the index below refers to it.
+  CREATE TABLE messages (
+    row INTEGER PRIMARY KEY,
+    room TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    author TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    received_at INTEGER NOT NULL,
+    edited_at INTEGER,
+    deleted_at INTEGER,
+    text TEXT,
+    key TEXT,
+    data BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    UNIQUE (room, seq),
+    UNIQUE (room, id)
+  );
+
+  -- Its content is the table's, so that it can be verified and built anew from there. Lengths are for ranking only.
+  CREATE VIRTUAL TABLE messages_text USING fts5 (
+    text, content = 'messages', content_rowid = 'row', tokenize = 'unicode61 remove_diacritics 2', columnsize = 0
+  );
+  CREATE TRIGGER messages_inserted AFTER INSERT ON messages BEGIN
+    INSERT INTO messages_text (rowid, text) VALUES (new.row, new.text);
+  END;
+  CREATE TRIGGER messages_updated AFTER UPDATE OF text ON messages WHEN new.text IS NOT old.text BEGIN
+    INSERT INTO messages_text (messages_text, rowid, text) VALUES ('delete', old.row, old.text);
+    INSERT INTO messages_text (rowid, text) VALUES (new.row, new.text);
+  END;
+  CREATE TRIGGER messages_deleted AFTER DELETE ON messages BEGIN
+    INSERT INTO messages_text (messages_text, rowid, text) VALUES ('delete', old.row, old.text);
+  END;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -9,10 +9,12 @@ export interface SealedBytes {
 
 /** What sealed bytes belong to; encrypted bytes open nowhere else. */
 export interface SealContext {
-  readonly kind: 'row' | 'snapshot'
+  readonly kind: 'row' | 'snapshot' | 'message'
+  /** Of a message its room. */
   readonly document: string
+  /** Of a message its `seq`. */
   readonly position: number
-  /** The rest that identifies them: time and author of a row, part number of a snapshot. */
+  /** The rest that identifies them: time and author of a row, part number of a snapshot, id of a message. */
   readonly details: readonly (string | number)[]
 }
 

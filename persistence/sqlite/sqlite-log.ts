@@ -1,7 +1,18 @@
 import { resolve } from 'node:path'
+import { CoweaveError } from '../../model/errors.ts'
 import type { KeyRing } from '../encryption.ts'
 import { StorageError } from '../storage-error.ts'
-import type { Damage, DocumentSummary, LogRow, NewUpdate, StoredDocument, UpdateLog } from '../update-log.ts'
+import type {
+  ArchivedMessage,
+  Damage,
+  DocumentSummary,
+  FoundMessages,
+  LogRow,
+  NewUpdate,
+  SearchOptions,
+  StoredDocument,
+  UpdateLog,
+} from '../update-log.ts'
 import { packBatch } from './batch.ts'
 import { CompactionQueue } from './compaction-queue.ts'
 import { readMarker, writeMarker } from './marker.ts'
@@ -9,7 +20,9 @@ import type { Request, WorkerRole, WorkerSettings } from './protocol.ts'
 import {
   unpackAppendReply,
   unpackDamage,
+  unpackFoundMessages,
   unpackLoadReply,
+  unpackMessages,
   unpackPosition,
   unpackReadReply,
   unpackSummaries,
@@ -21,7 +34,10 @@ import { WorkerThread } from './worker-thread.ts'
 export interface SqliteLogOptions {
   /** Made if it is not there; its folder must be. Its marker stands beside it, see marker.ts. */
   readonly file: string
-  /** Encrypts updates and snapshots; document names, user ids and times stay readable. */
+  /**
+   * Encrypts updates, snapshots and messages; names of documents, ids of users and messages, and times stay readable.
+   * Messages can't be searched then.
+   */
   readonly encryption?: KeyRing | undefined
   /** Told what no call can tell: a compaction that failed, a thread that died. The log goes on. */
   readonly onProblem?: ((error: Error) => void) | undefined
@@ -59,6 +75,8 @@ class SqliteLog implements UpdateLog {
   readonly #writer: WorkerThread
   readonly #reader: WorkerThread
   readonly #compactor: WorkerThread
+  /** A reader of its own, since a search may take longer than opening a document should wait. */
+  #searcher: WorkerThread | undefined
   readonly #compactions: CompactionQueue
   /** When compacting a document failed last: one that is damaged is not tried with every edit. */
   readonly #failedCompactions = new Map<string, number>()
@@ -114,6 +132,26 @@ class SqliteLog implements UpdateLog {
     return unpackSummaries(await this.#read({ kind: 'documents', prefix, after, limit }))
   }
 
+  async messages(room: string, options: { before?: number; limit: number }): Promise<ArchivedMessage[]> {
+    const { before = Number.MAX_SAFE_INTEGER, limit } = options
+    return unpackMessages(await this.#read({ kind: 'messages', room, before, limit }))
+  }
+
+  async messageById(room: string, id: string): Promise<ArchivedMessage | undefined> {
+    const [found] = unpackMessages(await this.#read({ kind: 'message', room, id }))
+    return found
+  }
+
+  async searchMessages(query: string, options: SearchOptions): Promise<FoundMessages> {
+    this.#refuseIfClosed()
+    if (this.#settings.keys !== undefined) {
+      throw new CoweaveError('search/encrypted', 'messages are encrypted at rest, so that they can not be searched')
+    }
+    const { room, except = [], before = Number.MAX_SAFE_INTEGER, limit } = options
+    this.#searcher ??= this.#thread('reader')
+    return unpackFoundMessages(await this.#searcher.call({ kind: 'search', query, room, except, before, limit }))
+  }
+
   async compact(document: string): Promise<number> {
     this.#refuseIfClosed()
     return await this.#compactions.request(document, { optional: false })
@@ -146,7 +184,9 @@ class SqliteLog implements UpdateLog {
 
   async #close(): Promise<void> {
     await this.#compactions.stop(CLOSING_COMPACTIONS_MS)
-    await Promise.all([this.#reader, this.#compactor, ...this.#temporary].map((thread) => thread.close()))
+    const searchers = this.#searcher === undefined ? [] : [this.#searcher]
+    const threads = [this.#reader, this.#compactor, ...searchers, ...this.#temporary]
+    await Promise.all(threads.map((thread) => thread.close()))
     // Last: the last connection to close copies the write-ahead log into the file.
     await this.#writer.close()
   }

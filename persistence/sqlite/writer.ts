@@ -1,9 +1,9 @@
 import type { Database } from 'better-sqlite3'
-import type { NewUpdate } from '../update-log.ts'
 import { unpackBatch } from './batch.ts'
 import { clientClaimer } from './client-table.ts'
 import { openForWriting } from './database.ts'
 import { DocumentCache } from './document-cache.ts'
+import { messageWriter } from './message-table.ts'
 import { placeGuard } from './place-guard.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packAppendReply } from './replies.ts'
@@ -24,7 +24,10 @@ export function openWriter(settings: WorkerSettings): Role {
   }
 }
 
-function appender(db: Database, settings: WorkerSettings): (batch: readonly NewUpdate[]) => Uint8Array<ArrayBuffer> {
+function appender(
+  db: Database,
+  settings: WorkerSettings,
+): (batch: ReturnType<typeof unpackBatch>) => Uint8Array<ArrayBuffer> {
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const beat = db.prepare(
@@ -32,6 +35,7 @@ function appender(db: Database, settings: WorkerSettings): (batch: readonly NewU
   )
   const insertRow = rowInserter(db, settings.keys)
   const claimClient = clientClaimer(db)
+  const writeMessage = messageWriter(db, settings.keys)
   const documents = new DocumentCache(db)
   const inPlace = placeGuard(settings.file)
 
@@ -47,6 +51,7 @@ function appender(db: Database, settings: WorkerSettings): (batch: readonly NewU
         for (const client of update.clients) {
           if (claimClient(document, client, update.author, document.position)) documents.countClient(update.document)
         }
+        for (const message of update.messages) writeMessage(message)
         positions.push(document.position)
         touched.add(update.document)
       }

@@ -98,7 +98,8 @@ export class Documents extends Database {
       this.#open.delete(document)
       guard?.destroy()
     })
-    this.#open.set(document, new OpenDocument(document, stored.clients, guard, this.#options))
+    const archive = this.#options.rooms.archiveOf(document.name, document)
+    this.#open.set(document, new OpenDocument(document, stored.clients, guard, archive, this.#options))
     if (rules !== undefined) this.#options.rooms.opened(document.name, document, rules)
   }
 }

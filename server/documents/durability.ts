@@ -52,7 +52,7 @@ export class Durability {
   append(update: NewUpdate): void {
     this.#queue.push(update)
     this.appended += 1
-    this.waitingBytes += update.data.length
+    this.waitingBytes += bytesOf(update)
     this.#start()
   }
 
@@ -119,7 +119,7 @@ export class Durability {
   #finish(batch: readonly NewUpdate[]): void {
     this.#inFlight = []
     this.committed += batch.length
-    for (const update of batch) this.waitingBytes -= update.data.length
+    for (const update of batch) this.waitingBytes -= bytesOf(update)
     this.#notify()
   }
 
@@ -148,4 +148,8 @@ export class Durability {
   #notify(): void {
     for (const listener of [...this.#listeners]) listener()
   }
+}
+
+function bytesOf({ data, messages = [] }: NewUpdate): number {
+  return messages.reduce((sum, { json }) => sum + json.length, data.length)
 }

@@ -48,32 +48,34 @@ export class RefusedError extends AccessError {
 export class Guard {
   readonly #document: Y.Doc
   readonly #rules: DocumentRules
-  #trial: Y.Doc
+  /** Undefined after a refusal: made anew only when it is needed, since it costs a copy of the document. */
+  #trial: Y.Doc | undefined
 
   constructor(document: Y.Doc, rules: DocumentRules) {
     this.#document = document
     this.#rules = rules
     rules.define(document)
-    this.#trial = this.#copy()
   }
 
   /** Returns if `author` may make the change, which must then be applied to the document. @throws {RefusedError} */
   admit(update: Uint8Array, author: Author): void {
+    this.#trial ??= this.#copy()
+    const trial = this.#trial
     let refusal: Refusal | undefined
     const judge = (transaction: Y.Transaction) => {
       refusal ??= this.#rules.check(transaction, this.#document, author)
     }
-    this.#trial.on('afterTransaction', judge)
+    trial.on('afterTransaction', judge)
     try {
-      Y.applyUpdate(this.#trial, update)
+      Y.applyUpdate(trial, update)
     } catch (cause) {
       this.#reset()
       throw new RefusedError({ rule: 'document/malformed-update', reason: 'the update can not be applied' }, false, {
         cause,
       })
     }
-    this.#trial.off('afterTransaction', judge)
-    const waits = this.#trial.store.pendingStructs !== null || this.#trial.store.pendingDs !== null
+    trial.off('afterTransaction', judge)
+    const waits = trial.store.pendingStructs !== null || trial.store.pendingDs !== null
     if (refusal === undefined && !waits) return
     this.#reset()
     throw waits ? new RefusedError(GAP, true) : new RefusedError(refusal ?? GAP)
@@ -81,16 +83,16 @@ export class Guard {
 
   /** Takes a change that the server itself made to the document. */
   mirror(update: Uint8Array): void {
-    Y.applyUpdate(this.#trial, update)
+    if (this.#trial !== undefined) Y.applyUpdate(this.#trial, update)
   }
 
   destroy(): void {
-    this.#trial.destroy()
+    this.#reset()
   }
 
   #reset(): void {
-    this.#trial.destroy()
-    this.#trial = this.#copy()
+    this.#trial?.destroy()
+    this.#trial = undefined
   }
 
   #copy(): Y.Doc {

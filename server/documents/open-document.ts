@@ -13,7 +13,8 @@ import {
   SyncType,
   syncFrame,
 } from '../connection/frames.ts'
-import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
+import type { MessageArchive } from '../rooms/archive.ts'
+import { type Applied, applyUpdate, encodeShown, InvalidUpdateError, repeatsStructs } from './apply-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
 import type { Durability } from './durability.ts'
 import type { Guard } from './guard.ts'
@@ -55,14 +56,16 @@ export class OpenDocument {
   readonly presence: Presence
   readonly #clientIds: ClientIds
   readonly #guard: Guard | undefined
+  readonly #archive: MessageArchive | undefined
   readonly #options: OpenDocumentOptions
   readonly #subscribers = new Set<Subscriber>()
 
-  /** `guard` keeps the document to its rules; free-form documents have none. */
+  /** `guard` keeps the document to its rules; free-form documents have none. `archive` is for those with messages. */
   constructor(
     ydoc: Document,
     owners: ReadonlyMap<number, string>,
     guard: Guard | undefined,
+    archive: MessageArchive | undefined,
     options: OpenDocumentOptions,
   ) {
     this.name = ydoc.name
@@ -72,6 +75,7 @@ export class OpenDocument {
     this.#options = options
     this.#clientIds = new ClientIds(owners)
     this.#guard = guard
+    this.#archive = archive
     this.presence = new Presence(ydoc.awareness, this.#clientIds, options.maxPresenceBytes)
     ydoc.on('update', this.#recordServerChange)
   }
@@ -117,7 +121,7 @@ export class OpenDocument {
     // Yjs encodes a change anew for whoever listens to updates, which costs more than the change.
     this.ydoc.off('update', this.#recordServerChange)
     try {
-      const applied = applyUpdate(this.ydoc, update, sender, isAnswer)
+      const applied = applyUpdate(this.ydoc, update, sender, isAnswer || repeatsStructs(this.ydoc, update))
       if (applied === undefined) return
       this.#clientIds.claim(claimed, user)
       this.#record(applied, user, claimed, sender)
@@ -153,7 +157,8 @@ export class OpenDocument {
     clients: readonly number[],
     sender: Subscriber | undefined,
   ): void {
-    this.#options.durability.append({ document: this.name, at: Date.now(), author, data: stored, clients })
+    const messages = this.#archive?.take() ?? []
+    this.#options.durability.append({ document: this.name, at: Date.now(), author, data: stored, clients, messages })
     if (shown !== undefined) this.#broadcast(sender, (address) => syncFrame(address, SyncType.Update, shown))
   }
 

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { UpdateLog } from '../../persistence/update-log.ts'
-import { allows, levelFor, type Principal } from '../access/grants.ts'
+import { allows, levelFor } from '../access/grants.ts'
 import type { Tokens } from '../access/tokens.ts'
-import { HttpError } from './problem.ts'
+import { authenticate, parse } from './request.ts'
 
 const DEMO_TOKEN_S = 60 * 60
 /** Names looked at for one page at most, so that a user with few grants doesn't make the server read them all. */
@@ -51,16 +51,4 @@ export function serveDocuments(app: FastifyInstance, tokens: Tokens, log: Update
     }
     return { documents, next: last }
   })
-}
-
-/** @throws {AccessError} without a valid `Authorization: Bearer` */
-function authenticate({ headers }: FastifyRequest, tokens: Tokens): Promise<Principal> {
-  const [scheme, token] = headers.authorization?.split(' ') ?? []
-  return tokens.verify(scheme?.toLowerCase() === 'bearer' ? (token ?? '') : '')
-}
-
-function parse<T>(schema: z.ZodType<T>, value: unknown): T {
-  const result = schema.safeParse(value)
-  if (result.success) return result.data
-  throw new HttpError(400, 'http/bad-request', z.prettifyError(result.error))
 }

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { CoweaveError } from '../../model/errors.ts'
 import { AccessError } from '../access/access-error.ts'
+import { RefusedError } from '../documents/guard.ts'
 
 /** An HTTP answer that is not what was asked for. */
 export class HttpError extends CoweaveError {
@@ -11,6 +12,13 @@ export class HttpError extends CoweaveError {
     super(code, message, options)
     this.status = status
   }
+}
+
+/** Of errors whose code says more than the area before its slash. */
+const STATUS: Readonly<Record<string, number>> = {
+  'chat/duplicate-id': 409,
+  'chat/segment-closed': 503,
+  'document/load-failed': 500,
 }
 
 /** Answers with problem details (RFC 9457); `code` is the stable code of the error. */
@@ -25,8 +33,11 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 
 function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status
+  if (error instanceof RefusedError) return 422
   if (error instanceof AccessError) return error.closeCode === 4401 ? 401 : 403
   if (error instanceof CoweaveError) {
+    const status = STATUS[error.code]
+    if (status !== undefined) return status
     return error.code.startsWith('storage/') || error.code === 'access/unavailable' ? 503 : 400
   }
   // Fastify's own errors, such as a body that is no JSON.

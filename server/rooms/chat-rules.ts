@@ -1,11 +1,15 @@
 import { z } from 'zod'
-import { MAX_ATTACHMENTS, MAX_EMOJI_LENGTH } from '../../model/chat.ts'
+import { MAX_ATTACHMENTS, MAX_EMOJI_LENGTH, MAX_REACTIONS } from '../../model/chat.ts'
 import { allows, type Level } from '../access/grants.ts'
 import type { Refusal } from '../documents/guard.ts'
 import type { MessageEdit, PlainMessage, SegmentChange } from './segment-change.ts'
 
 /** Clients' clocks may be ahead by so much. */
 const CLOCK_AHEAD_MS = 60_000
+const MAX_REASON_LENGTH = 500
+/** An emoji, and what emoji are joined of; the user behind it is checked against the principal. */
+const REACTION_KEY =
+  /^(?=[^ ]*(?:\p{Extended_Pictographic}|\p{Regional_Indicator}|\u20e3))[\p{Extended_Pictographic}\p{Emoji_Component}]+ /u
 
 export interface ChatContext {
   readonly user: string
@@ -20,27 +24,29 @@ export interface ChatContext {
 }
 
 const time = z.int().min(0)
-const uuidV7 = z.uuid({ version: 'v7' })
+const reactionTimes = z.record(z.string(), time)
+// One spelling: two of the same id would be two messages.
+const uuidV7 = z.uuid({ version: 'v7' }).lowercase()
 const url = z.url({ protocol: /^https?$/ }).max(2_048)
 
-const yjsId = z.strictObject({ client: time, clock: time }).nullish()
+const yjsId = z.strictObject({ client: time, clock: time }).nullable().exactOptional()
 
 /** As Y.relativePositionToJSON gives it. */
 const relativePosition = z.strictObject({
   type: yjsId,
-  tname: z.string().max(255).nullish(),
+  tname: z.string().max(255).nullable().exactOptional(),
   item: yjsId,
-  assoc: z.int().optional(),
+  assoc: z.int().exactOptional(),
 })
 
 /** What a client may write in a message; `seq` and `receivedAt` are the server's. */
-const messageShape = z.strictObject({
+export const messageShape = z.strictObject({
   id: uuidV7,
   author: z.string(),
   at: time,
   text: z.string(),
-  replyTo: uuidV7.optional(),
-  anchor: z.strictObject({ start: relativePosition, end: relativePosition.optional() }).optional(),
+  replyTo: uuidV7.exactOptional(),
+  anchor: z.strictObject({ start: relativePosition, end: relativePosition.exactOptional() }).exactOptional(),
   attachments: z
     .array(
       z.strictObject({
@@ -51,10 +57,10 @@ const messageShape = z.strictObject({
       }),
     )
     .max(MAX_ATTACHMENTS)
-    .optional(),
-  editedAt: time.optional(),
-  deletedAt: time.optional(),
-  reactions: z.record(z.string(), time).optional(),
+    .exactOptional(),
+  editedAt: time.exactOptional(),
+  deletedAt: time.exactOptional(),
+  reactions: reactionTimes.exactOptional(),
 })
 
 /** The first rule of chat segments that `change` breaks. */
@@ -76,86 +82,93 @@ export function segmentRefusal(change: SegmentChange, context: ChatContext): Ref
 
 function insertionRefusal(message: PlainMessage, context: ChatContext, ids: Set<string>): Refusal | undefined {
   const parsed = messageShape.safeParse(message)
-  if (!parsed.success) return refuse('message-shape', z.prettifyError(parsed.error))
-  const { id, author, deletedAt, attachments, text, reactions } = parsed.data
+  if (!parsed.success) return shapeRefusal(parsed.error)
+  const { id, author, deletedAt, attachments, text, reactions = {} } = parsed.data
   if (author !== context.user) return refuse('foreign-author', 'a message is written in one’s own name only')
   if (ids.has(id) || context.has(id)) return refuse('duplicate-id', 'the room has a message of this id')
   ids.add(id)
-  if (deletedAt === undefined && text === '' && !attachments?.length)
-    return refuse('empty-message', 'a message has a text')
-  for (const key of Object.keys(reactions ?? {})) {
-    const refusal = reactionRefusal(key, context)
-    if (refusal !== undefined) return refusal
-  }
-  return textRefusal(text, context) ?? timeRefusal(parsed.data, context)
+  const isEmpty = text === '' && !attachments?.length
+  if (deletedAt === undefined && isEmpty) return refuse('empty-message', 'a message has a text')
+  if (deletedAt !== undefined && !isEmpty) return refuse('deletion-keeps-content', 'a deleted message is empty')
+  return (
+    reactionsRefusal(Object.keys(reactions), reactions, context) ??
+    textRefusal(text, context) ??
+    timeRefusal(parsed.data, context)
+  )
 }
 
-function editRefusal({ before, after }: MessageEdit, context: ChatContext): Refusal | undefined {
-  const changed = keysThatDiffer(before, after)
-  const isReaction = changed.delete('reactions')
-  if (isReaction) {
-    const refusal = reactionsRefusal(before.reactions, after.reactions, context)
-    if (refusal !== undefined) return refusal
-  }
-  if (changed.size === 0) return undefined
-  if (changed.has('seq') || changed.has('receivedAt'))
+function editRefusal({ before, after, written, reactions }: MessageEdit, context: ChatContext): Refusal | undefined {
+  if (written.has('reactions')) return refuse('fixed-field', 'reactions are made with the message')
+  const refusal = reactionsRefusal(reactions, after.reactions, context)
+  if (refusal !== undefined || written.size === 0) return refusal
+  if (written.has('seq') || written.has('receivedAt'))
     return refuse('server-field', 'seq and receivedAt are the server’s')
-  const { seq: _seq, receivedAt: _receivedAt, ...written } = after
-  const parsed = messageShape.safeParse(written)
-  if (!parsed.success) return refuse('message-shape', z.prettifyError(parsed.error))
-  if (before.deletedAt !== undefined) return refuse('deleted-message', 'a deleted message does not change')
-  return changed.has('deletedAt')
-    ? deletionRefusal(before, parsed.data, changed, context)
-    : textEditRefusal(before, parsed.data, changed, context)
+  const { seq: _seq, receivedAt: _receivedAt, ...rest } = after
+  const parsed = messageShape.safeParse(rest)
+  if (!parsed.success) return shapeRefusal(parsed.error)
+  return written.has('deletedAt')
+    ? deletionRefusal(before, parsed.data, written, context)
+    : textEditRefusal(before, parsed.data, written, context)
 }
 
 type ParsedMessage = z.infer<typeof messageShape>
 
-function textEditRefusal(before: PlainMessage, after: ParsedMessage, changed: Set<string>, context: ChatContext) {
+function textEditRefusal(
+  before: PlainMessage,
+  after: ParsedMessage,
+  written: ReadonlySet<string>,
+  context: ChatContext,
+) {
   if (before.author !== context.user) return refuse('foreign-message', 'only the author edits a message')
-  if (!onlyHas(changed, ['text', 'editedAt'])) return refuse('fixed-field', 'of a message only the text is edited')
-  if (!changed.has('editedAt')) return refuse('edit-unmarked', 'an edit sets editedAt')
+  if (!onlyHas(written, ['text', 'editedAt'])) return refuse('fixed-field', 'of a message only the text is edited')
+  if (before.deletedAt !== undefined) return refuse('deleted-message', 'a deleted message does not change')
+  if (!written.has('editedAt') || after.editedAt === undefined) return refuse('edit-unmarked', 'an edit sets editedAt')
   if (after.text === '' && !after.attachments?.length) return refuse('empty-message', 'a message has a text')
   return textRefusal(after.text, context) ?? timeRefusal(after, context)
 }
 
-function deletionRefusal(before: PlainMessage, after: ParsedMessage, changed: Set<string>, context: ChatContext) {
+function deletionRefusal(
+  before: PlainMessage,
+  after: ParsedMessage,
+  written: ReadonlySet<string>,
+  context: ChatContext,
+) {
   if (before.author !== context.user && !allows(context.level, 'moderate')) {
     return refuse('foreign-message', 'only the author and moderators delete a message')
   }
-  if (!onlyHas(changed, ['text', 'attachments', 'deletedAt']))
+  // Twice is fine: the author and a moderator may delete a message without knowing of each other.
+  if (after.deletedAt === undefined) return refuse('deleted-message', 'a deleted message stays deleted')
+  if (!onlyHas(written, ['text', 'attachments', 'deletedAt']))
     return refuse('fixed-field', 'a deletion empties the message only')
   if (after.text !== '' || after.attachments?.length)
     return refuse('deletion-keeps-content', 'a deleted message is empty')
   return timeRefusal(after, context)
 }
 
-function reactionsRefusal(before: unknown, after: unknown, context: ChatContext): Refusal | undefined {
-  const old = z.record(z.string(), z.unknown()).safeParse(before)
-  const parsed = z.record(z.string(), time).safeParse(after)
-  if (!old.success) return refuse('fixed-field', 'reactions are made with the message')
+/** `written` are the keys of `all` reactions that were set or removed. */
+function reactionsRefusal(written: Iterable<string>, all: unknown, context: ChatContext): Refusal | undefined {
+  const parsed = reactionTimes.safeParse(all ?? {})
   if (!parsed.success) return refuse('message-shape', 'a reaction is a time')
-  for (const key of keysThatDiffer(old.data, parsed.data)) {
-    const refusal = reactionRefusal(key, context)
-    if (refusal !== undefined) return refusal
+  const own = Object.keys(parsed.data).filter((key) => userOf(key) === context.user)
+  for (const key of written) {
+    if (key.indexOf(' ') > MAX_EMOJI_LENGTH || !REACTION_KEY.test(key))
+      return refuse('reaction-shape', 'a reaction is named "<emoji> <user>"')
+    if (userOf(key) !== context.user) return refuse('foreign-reaction', 'everybody reacts for themselves only')
+    if (own.length > MAX_REACTIONS)
+      return refuse('too-many-reactions', `one user has at most ${MAX_REACTIONS} reactions`)
     if ((parsed.data[key] ?? 0) > context.now + CLOCK_AHEAD_MS)
-      return refuse('time-ahead', 'the time lies in the future')
+      return refuse('time-ahead', 'the time of a reaction is more than a minute ahead of the server’s')
   }
   return undefined
 }
 
-function reactionRefusal(key: string, { user }: ChatContext): Refusal | undefined {
-  const end = key.indexOf(' ')
-  const emoji = key.slice(0, end)
-  if (end < 1 || emoji.length > MAX_EMOJI_LENGTH || /[\p{L}\p{N}\p{C}]{3}/u.test(emoji)) {
-    return refuse('reaction-shape', 'a reaction is named "<emoji> <user>"')
-  }
-  return key.slice(end + 1) === user ? undefined : refuse('foreign-reaction', 'everybody reacts for themselves only')
+function userOf(reaction: string): string {
+  return reaction.slice(reaction.indexOf(' ') + 1)
 }
 
 function textRefusal(text: string, { maxTextLength }: ChatContext): Refusal | undefined {
-  // By code points, as people count.
-  return text.length <= maxTextLength || [...text].length <= maxTextLength
+  // By code points, as people count; they are at most two units each, so that a huge text is never taken apart.
+  return text.length <= maxTextLength || (text.length <= 2 * maxTextLength && [...text].length <= maxTextLength)
     ? undefined
     : refuse('text-too-long', `a message has at most ${maxTextLength} characters`)
 }
@@ -166,14 +179,13 @@ function timeRefusal({ at, editedAt = 0, deletedAt = 0 }: ParsedMessage, { now }
     : undefined
 }
 
-function keysThatDiffer(before: PlainMessage, after: PlainMessage): Set<string> {
-  const keys = new Set([...Object.keys(before), ...Object.keys(after)])
-  for (const key of keys) if (JSON.stringify(before[key]) === JSON.stringify(after[key])) keys.delete(key)
-  return keys
+function onlyHas(written: ReadonlySet<string>, allowed: readonly string[]): boolean {
+  return [...written].every((key) => allowed.includes(key))
 }
 
-function onlyHas(changed: ReadonlySet<string>, allowed: readonly string[]): boolean {
-  return [...changed].every((key) => allowed.includes(key))
+/** What zod says may repeat what the client sent, however long. */
+function shapeRefusal(error: z.ZodError): Refusal {
+  return refuse('message-shape', z.prettifyError(error).slice(0, MAX_REASON_LENGTH))
 }
 
 function refuse(rule: string, reason: string): Refusal {

@@ -6,38 +6,69 @@ import { deletedStructs, newStructs } from '../documents/transaction-structs.ts'
 /**
  * The rules of a room's head: everybody moves their own read mark forwards; which segment is open is the server's.
  */
-export const headRules: DocumentRules = {
-  define(document) {
+export class HeadRules implements DocumentRules {
+  /** Marks that somebody moved back without knowing of them. */
+  readonly #overwritten = new Map<string, number>()
+
+  define(document: Y.Doc): void {
     document.getMap('room')
     readsOf(document)
-  },
+  }
 
-  check(transaction, before, author) {
+  check(transaction: Y.Transaction, before: Y.Doc, author: Author): Refusal | undefined {
     const reads = readsOf(transaction.doc)
     const touched = new Set<string>()
-    const inspect = (struct: Y.AbstractStruct): Refusal | undefined => {
+    const created = newStructs(transaction)
+    for (const struct of [...created, ...deletedStructs(transaction)]) {
       if (!(struct instanceof Y.Item) || struct.parent !== reads || struct.parentSub === null) {
         return refuse('server-field', 'of a room’s head only the read marks are written by clients')
       }
       touched.add(struct.parentSub)
-      return undefined
     }
-    for (const struct of [...newStructs(transaction), ...deletedStructs(transaction)]) {
-      const refusal = inspect(struct)
+    const values = created.filter(isValue)
+    if (values.length < created.length) return refuse('read-mark-shape', 'a read mark is the seq of a message')
+    for (const user of touched) {
+      const refusal = this.#markRefusal(user, values, readsOf(before), reads.get(user), author)
       if (refusal !== undefined) return refusal
     }
-    return [...touched]
-      .map((user) => markRefusal(user, readsOf(before).get(user), reads.get(user), author))
-      .find(Boolean)
-  },
+    return undefined
+  }
+
+  /** Takes back what moved marks backwards: of two written at the same time, either may win. */
+  restoreMarks(document: Y.Doc): void {
+    const reads = readsOf(document)
+    document.transact(() => {
+      for (const [user, mark] of this.#overwritten) if ((reads.get(user) ?? 0) < mark) reads.set(user, mark)
+    })
+    this.#overwritten.clear()
+  }
+
+  #markRefusal(
+    user: string,
+    values: readonly Y.Item[],
+    before: Y.Map<number>,
+    after: unknown,
+    { principal }: Author,
+  ): Refusal | undefined {
+    if (user !== principal.user) return refuse('foreign-read-mark', 'everybody marks as read for themselves only')
+    if (!Number.isSafeInteger(after) || Number(after) < 0)
+      return refuse('read-mark-shape', 'a read mark is the seq of a message')
+    const mark = before.get(user) ?? 0
+    if (Number(after) >= mark) return undefined
+    const known = before._map.get(user)?.lastId ?? null
+    if (values.some(({ origin }) => Y.compareIDs(origin, known)))
+      return refuse('read-mark-backwards', 'a read mark moves forwards only')
+    // Another tab or device of the same user was faster.
+    this.#overwritten.set(user, Math.max(mark, this.#overwritten.get(user) ?? 0))
+    return undefined
+  }
 }
 
-function markRefusal(user: string, before: unknown, after: unknown, { principal }: Author): Refusal | undefined {
-  if (user !== principal.user) return refuse('foreign-read-mark', 'everybody marks as read for themselves only')
-  if (!Number.isSafeInteger(after) || Number(after) < 0)
-    return refuse('read-mark-shape', 'a read mark is the seq of a message')
-  if (Number(after) < Number(before ?? 0)) return refuse('read-mark-backwards', 'a read mark moves forwards only')
-  return undefined
+/** Or what is left of one that was overwritten before it was sent. */
+function isValue(struct: Y.AbstractStruct): struct is Y.Item {
+  if (!(struct instanceof Y.Item)) return false
+  const { content } = struct
+  return content instanceof Y.ContentDeleted || (content instanceof Y.ContentAny && content.arr.length === 1)
 }
 
 function refuse(rule: string, reason: string): Refusal {

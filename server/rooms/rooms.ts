@@ -1,13 +1,14 @@
-import type { Hocuspocus } from '@hocuspocus/server'
+import type { Document, Hocuspocus } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import * as Y from 'yjs'
-import { messagesOf, openSegmentOf } from '../../model/chat.ts'
+import { openSegmentOf } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { type Room, roomOf, segmentName } from '../../model/rooms.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { DocumentRules } from '../documents/guard.ts'
-import { headRules } from './head-rules.ts'
+import { MessageArchive } from './archive.ts'
+import { HeadRules } from './head-rules.ts'
 import { idsOf, isStamped, lastSeqOf, type Predecessor, Segment, type SegmentLimits } from './segment.ts'
 
 export interface RoomsOptions {
@@ -24,6 +25,7 @@ export interface RoomsOptions {
 export class Rooms {
   readonly #options: RoomsOptions
   readonly #segments = new Map<Y.Doc, { room: Room; number: number; segment: Segment }>()
+  readonly #heads = new Map<Y.Doc, HeadRules>()
   readonly #scheduled = new Set<Y.Doc>()
   #hocuspocus: Hocuspocus | undefined
 
@@ -39,15 +41,20 @@ export class Rooms {
   /**
    * The rules of a document that is being opened; undefined for a free-form one. `isNew` tells that the log has
    * nothing of it yet.
-   * @throws {CoweaveError} `chat/no-such-segment` for a segment whose predecessor isn't full
+   * @throws {CoweaveError} `chat/no-such-segment` for a segment that the server has not opened yet
    */
   async rulesOf(name: string, isNew: boolean): Promise<DocumentRules | undefined> {
     const room = roomOf(name)
     if (room === undefined) return undefined
-    if (room.segment === undefined) return headRules
+    if (room.segment === undefined) return new HeadRules()
     const { limits } = this.#options
-    if (room.segment === 1) return new Segment(limits)
-    return new Segment(limits, await this.#predecessorOf(room.room, room.segment, isNew))
+    const open = openSegmentOf(await this.#stored(room.room)) ?? 1
+    if (isNew && room.segment > open) {
+      throw new CoweaveError('chat/no-such-segment', `${name} begins once the segments before it are full`)
+    }
+    const isClosed = room.segment < open
+    if (room.segment === 1) return new Segment(limits, isClosed)
+    return new Segment(limits, isClosed, await this.#predecessorOf(room.room, room.segment))
   }
 
   /** A document of a room is open: does what was left undone when it was last closed. */
@@ -58,14 +65,36 @@ export class Rooms {
       this.#segments.set(document, { room, number: room.segment, segment: rules })
       document.once('destroy', () => this.#segments.delete(document))
       this.changed(document)
-    } else if (openSegmentOf(document) === undefined) {
-      document.getMap('room').set('segment', 1)
+    } else if (rules instanceof HeadRules) {
+      this.#heads.set(document, rules)
+      document.once('destroy', () => this.#heads.delete(document))
+      if (openSegmentOf(document) === undefined) document.getMap('room').set('segment', 1)
     }
+  }
+
+  /** What tells the log which messages an update of this document changes; undefined if it holds none. */
+  archiveOf(name: string, document: Y.Doc): MessageArchive | undefined {
+    const room = roomOf(name)
+    return room?.segment === undefined ? undefined : new MessageArchive(room.room, document)
+  }
+
+  /** The number of the part of a room that takes new messages. */
+  async openSegment(room: string): Promise<number> {
+    return await this.withDocument(room, (head) => openSegmentOf(head) ?? 1)
+  }
+
+  /**
+   * Stamps the messages of a document once they are committed, and opens the next segment if this one is full. The
+   * stamps are not committed yet.
+   */
+  async stamp(document: Y.Doc): Promise<void> {
+    await this.#stampWhenCommitted(document)
   }
 
   /** A client changed a document: its messages are stamped once that is committed. */
   changed(document: Y.Doc): void {
-    if (!this.#segments.has(document) || this.#scheduled.has(document)) return
+    if (!this.#segments.has(document) && !this.#heads.has(document)) return
+    if (this.#scheduled.has(document)) return
     this.#scheduled.add(document)
     void this.#stampWhenCommitted(document)
   }
@@ -73,6 +102,7 @@ export class Rooms {
   async #stampWhenCommitted(document: Y.Doc): Promise<void> {
     await this.#options.durability.settled()
     this.#scheduled.delete(document)
+    this.#heads.get(document)?.restoreMarks(document)
     const open = this.#segments.get(document)
     // Forgotten or unloaded meanwhile: whoever opens it next stamps.
     if (open === undefined) return
@@ -90,21 +120,18 @@ export class Rooms {
   }
 
   async #openNext(room: string, full: number): Promise<void> {
-    await this.#withDocument(room, (head) => {
+    await this.withDocument(room, (head) => {
       if ((openSegmentOf(head) ?? 0) <= full) head.getMap('room').set('segment', full + 1)
     })
   }
 
   /** Reads the segment before `number` from the log, so that opening one doesn't open all before it. */
-  async #predecessorOf(room: string, number: number, isNew: boolean): Promise<Predecessor> {
+  async #predecessorOf(room: string, number: number): Promise<Predecessor> {
     const name = segmentName(room, number - 1)
     let document = await this.#stored(name)
-    if (messagesOf(document).length < this.#options.limits.maxMessages && isNew) {
-      throw new CoweaveError('chat/no-such-segment', `${segmentName(room, number)} begins once ${name} is full`)
-    }
     if (!isStamped(document)) {
       // The server stopped between taking messages and stamping them: opening the segment does that.
-      await this.#withDocument(name, async (open) => {
+      await this.withDocument(name, async (open) => {
         await this.#stampWhenCommitted(open)
         await this.#options.durability.settled()
       })
@@ -123,9 +150,16 @@ export class Rooms {
     return document
   }
 
-  async #withDocument<T>(name: string, use: (document: Y.Doc) => T | Promise<T>): Promise<T> {
+  /**
+   * Keeps a document open while it is used.
+   * @throws {CoweaveError} when it can't be opened, with the code that a client would be told
+   */
+  async withDocument<T>(name: string, use: (document: Document) => T | Promise<T>): Promise<T> {
     if (this.#hocuspocus === undefined) throw new Error('the rooms have no documents yet')
-    const connection = await this.#hocuspocus.openDirectConnection(name)
+    const connection = await this.#hocuspocus.openDirectConnection(name).catch((refusal: unknown) => {
+      const isReason = typeof refusal === 'object' && refusal !== null && 'reason' in refusal
+      throw isReason ? new CoweaveError(String(refusal.reason), `${name} can not be opened now`) : refusal
+    })
     try {
       if (connection.document === null) throw new Error(`${name} was closed at once`)
       return await use(connection.document)

@@ -11,9 +11,17 @@ export interface SegmentChange {
   readonly edited: readonly MessageEdit[]
 }
 
+/**
+ * What was written in a message. An entry counts as written even when its value is the same as before: written anew
+ * by somebody else, it could win over what the author writes at the same time.
+ */
 export interface MessageEdit {
   readonly before: PlainMessage
   readonly after: PlainMessage
+  /** The keys of the message that were written or deleted. */
+  readonly written: ReadonlySet<string>
+  /** The keys of its reactions that were. */
+  readonly reactions: ReadonlySet<string>
 }
 
 const MAX_DEPTH = 8
@@ -27,7 +35,7 @@ type MessageMap = Y.Map<unknown>
 export function describeSegmentChange(transaction: Y.Transaction, before: Y.Doc): SegmentChange | Refusal {
   const messages = transaction.doc.getArray<MessageMap>('messages')
   const inserted = new Set<Y.Item>()
-  const touched = new Set<Y.Item>()
+  const edits = new Edits()
 
   for (const struct of newStructs(transaction)) {
     if (!(struct instanceof Y.Item)) return fault('a part of the update is hidden')
@@ -35,22 +43,46 @@ export function describeSegmentChange(transaction: Y.Transaction, before: Y.Doc)
     if (place === undefined) return fault('the change is outside of the messages')
     if (place === 'messages') {
       if (struct.parentSub !== null || struct.rightOrigin !== null) return fault('messages are appended only')
-      if (struct.deleted || !(contentTypeOf(struct) instanceof Y.Map)) return fault('only whole messages are inserted')
+      if (struct.deleted || !isMap(struct)) return fault('only whole messages are inserted')
       inserted.add(struct)
     } else {
       const problem = entryProblem(struct, place)
       if (problem !== undefined) return fault(problem)
-      touched.add(place.message)
+      edits.add(place, struct)
     }
   }
 
-  const problem = deletionsProblem(transaction, messages, touched)
+  const problem = deletionsProblem(transaction, messages, edits)
   if (problem !== undefined) return fault(problem)
   return {
     inserted: [...inserted].map(plainOf),
-    edited: [...touched]
-      .filter((item) => !inserted.has(item))
-      .map((item) => ({ before: beforeOf(item, before), after: plainOf(item) })),
+    edited: edits
+      .all()
+      .filter(([item]) => !inserted.has(item))
+      .map(([item, keys]) => ({ before: beforeOf(item, before), after: plainOf(item), ...keys })),
+  }
+}
+
+interface WrittenKeys {
+  readonly written: Set<string>
+  readonly reactions: Set<string>
+}
+
+/** Which keys of which messages were written. */
+class Edits {
+  readonly #keys = new Map<Y.Item, WrittenKeys>()
+
+  add({ message, inReactions }: EntryPlace, { parentSub }: Y.Item): void {
+    let keys = this.#keys.get(message)
+    if (keys === undefined) {
+      keys = { written: new Set(), reactions: new Set() }
+      this.#keys.set(message, keys)
+    }
+    if (parentSub !== null) keys[inReactions ? 'reactions' : 'written'].add(parentSub)
+  }
+
+  all(): [Y.Item, WrittenKeys][] {
+    return [...this.#keys]
   }
 }
 
@@ -72,30 +104,30 @@ function placeOf(type: unknown, messages: Y.Array<MessageMap>): 'messages' | Ent
 function entryProblem(struct: Y.Item, { inReactions }: EntryPlace): string | undefined {
   // Where messages are turned into plain objects, this key would not show.
   if (struct.parentSub === null || struct.parentSub === '__proto__') return 'a message holds named values only'
-  // Overwritten before it was sent.
-  if (struct.deleted) return undefined
-  if (struct.content instanceof Y.ContentAny) {
-    return struct.content.arr.length === 1 && isPlain(struct.content.arr[0])
-      ? undefined
-      : 'a value that is not plain JSON'
-  }
-  const isReactions = !inReactions && struct.parentSub === 'reactions' && contentTypeOf(struct) instanceof Y.Map
-  return isReactions ? undefined : 'a value of a kind that messages do not hold'
+  // Deleted or overwritten before it was sent.
+  if (struct.content instanceof Y.ContentDeleted) return undefined
+  if (!inReactions && struct.parentSub === 'reactions') return isMap(struct) ? undefined : 'reactions are a map'
+  // What lost against a newer value is looked at as well: it is in the update that others get.
+  return struct.content instanceof Y.ContentAny && struct.content.arr.length === 1 && isPlain(struct.content.arr[0])
+    ? undefined
+    : 'a value of a kind that messages do not hold'
 }
 
-function deletionsProblem(
-  transaction: Y.Transaction,
-  messages: Y.Array<MessageMap>,
-  touched: Set<Y.Item>,
-): string | undefined {
+function deletionsProblem(transaction: Y.Transaction, messages: Y.Array<MessageMap>, edits: Edits): string | undefined {
   for (const struct of deletedStructs(transaction)) {
     if (!(struct instanceof Y.Item)) continue
     const place = placeOf(struct.parent, messages)
     if (place === undefined || place === 'messages') return 'messages are not removed'
     if (contentTypeOf(struct) !== undefined) return 'reactions are not replaced as a whole'
-    touched.add(place.message)
+    edits.add(place, struct)
   }
   return undefined
+}
+
+/** Y.XmlHook is a Y.Map by its class, too. */
+function isMap(item: Y.Item): boolean {
+  const type = contentTypeOf(item)
+  return type instanceof Y.Map && type.constructor === Y.Map
 }
 
 function contentTypeOf({ content }: Y.Item): unknown {

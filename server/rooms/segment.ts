@@ -15,13 +15,22 @@ export interface Predecessor {
   readonly ids: ReadonlySet<string>
 }
 
+const NO_PREDECESSOR: Predecessor = { lastSeq: 0, ids: new Set() }
+
 /** One part of a room's messages: its rules, and the stamps that tell that a message is stored. */
 export class Segment implements DocumentRules {
   readonly #limits: SegmentLimits
+  readonly #isClosed: boolean
   readonly #predecessor: Predecessor
+  #ids = new Set<string>()
+  /** How many messages have a stamp, and the last one: nobody else gives them, so that they are counted once. */
+  #stamped = 0
+  #lastSeq: number | undefined
 
-  constructor(limits: SegmentLimits, predecessor: Predecessor = { lastSeq: 0, ids: new Set() }) {
+  /** `isClosed` tells that a later segment is open, however many messages this one holds. */
+  constructor(limits: SegmentLimits, isClosed: boolean, predecessor = NO_PREDECESSOR) {
     this.#limits = limits
+    this.#isClosed = isClosed
     this.#predecessor = predecessor
   }
 
@@ -32,27 +41,42 @@ export class Segment implements DocumentRules {
   check(transaction: Y.Transaction, before: Y.Doc, { principal, level }: Author): Refusal | undefined {
     const change = describeSegmentChange(transaction, before)
     if ('rule' in change) return change
-    const ids = idsOf(before)
-    return segmentRefusal(change, {
+    const ids = this.#idsOf(before)
+    const refusal = segmentRefusal(change, {
       ...this.#limits,
+      // The setting may have been raised since: more messages would take numbers that the next segment has given.
+      ...(this.#isClosed ? { maxMessages: 0 } : {}),
       user: principal.user,
       level,
       now: Date.now(),
       count: messagesOf(before).length,
       has: (id) => ids.has(id) || this.#predecessor.ids.has(id),
     })
+    if (refusal === undefined) for (const { id } of change.inserted) ids.add(String(id))
+    return refusal
   }
 
+  /**
+   * The ids in a document, those of the change just accepted among them: collecting them anew for each message would
+   * cost more than all the rules. Messages only ever come, each with an id of its own, so that their number tells when
+   * this is wrong: an accepted change could not be applied.
+   */
+  #idsOf(document: Y.Doc): Set<string> {
+    if (this.#ids.size !== messagesOf(document).length) this.#ids = idsOf(document)
+    return this.#ids
+  }
+
+  /** Whether it is time to open the next one. */
   isFull(document: Y.Doc): boolean {
-    return messagesOf(document).length >= this.#limits.maxMessages
+    return !this.#isClosed && messagesOf(document).length >= this.#limits.maxMessages
   }
 
   /** Gives each message that has none its place in the room. To be called once they are committed. */
   stamp(document: Y.Doc, now: number): void {
     const messages = messagesOf(document).toArray()
-    const unstamped = messages.filter((message) => !message.has('seq'))
+    const unstamped = this.#unstampedOf(messages)
     if (unstamped.length === 0) return
-    let seq = Math.max(lastSeqOf(document), this.#predecessor.lastSeq)
+    let seq = this.#lastSeq ?? Math.max(lastSeqOf(document), this.#predecessor.lastSeq)
     document.transact(() => {
       for (const message of unstamped) {
         seq += 1
@@ -61,6 +85,18 @@ export class Segment implements DocumentRules {
         if (!message.has('reactions')) message.set('reactions', new Y.Map())
       }
     })
+    this.#lastSeq = seq
+    this.#stamped = messages.length
+  }
+
+  /** From the end, where they mostly are, until all are found. */
+  #unstampedOf(messages: readonly Y.Map<unknown>[]): Y.Map<unknown>[] {
+    const found: Y.Map<unknown>[] = []
+    for (let index = messages.length - 1; index >= 0 && found.length < messages.length - this.#stamped; index -= 1) {
+      const message = messages[index]
+      if (message !== undefined && !message.has('seq')) found.push(message)
+    }
+    return found.reverse()
   }
 }
 

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { makeFolder } from './folder.ts'
+import { describeMessageSearch } from './message-search-contract.ts'
 import { describeUpdateLog } from './update-log-contract.ts'
 import { readAll, rebuild, Typist, update } from './updates.ts'
 
@@ -12,6 +13,8 @@ const encryption = parseKeyRing(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
 
 describeUpdateLog('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 describeUpdateLog('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
+
+describeMessageSearch('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 
 async function openFile(file: string) {
   const log = await openSqliteLog({ file })

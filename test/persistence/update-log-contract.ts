@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
-import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import type { ArchivedMessage, NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import { makeFolder } from './folder.ts'
-import { readAll, rebuild, seed, Typist, textOf, update } from './updates.ts'
+import { archived, readAll, rebuild, seed, Typist, textOf, update } from './updates.ts'
 
 /**
  * What every update log promises. `open` opens the log that lives in `folder`, also when another one has it open.
@@ -282,12 +282,76 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
       )
     })
 
+    describe('the archive of messages', () => {
+      const seqs = (messages: readonly ArchivedMessage[]) => messages.map(({ seq }) => seq)
+      const textsOf = (messages: readonly ArchivedMessage[]) => messages.map(({ json }) => JSON.parse(json).text)
+
+      test('[promise 1] messages are stored with the update that made them, and read page by page', async () => {
+        const folder = await makeFolder()
+        const log = await open(folder)
+        const sent = Array.from({ length: 25 }, (_, index) => archived('chat/a', index + 1, `text ${index + 1}`))
+        await log.append(
+          sent.map((message) => update(`chat/a@${Math.ceil(message.seq / 10)}`, 'x', { messages: [message] })),
+        )
+        await log.append([update('chat/b@1', 'y', { messages: [archived('chat/b', 1, 'of another room')] })])
+        await log.close()
+        const again = await openIn(folder)
+        expect(await again.messages('chat/a', { limit: 100 })).toEqual(sent)
+        expect(seqs(await again.messages('chat/a', { limit: 3 }))).toEqual([23, 24, 25])
+        expect(seqs(await again.messages('chat/a', { before: 23, limit: 3 }))).toEqual([20, 21, 22])
+        expect(seqs(await again.messages('chat/a', { before: 3, limit: 3 }))).toEqual([1, 2])
+        expect(await again.messages('chat/a', { before: 1, limit: 3 })).toEqual([])
+        expect(await again.messages('chat/c', { limit: 3 })).toEqual([])
+        expect(await again.messageById('chat/a', 'id-7')).toEqual(sent[6])
+        expect(await again.messageById('chat/b', 'id-7')).toBeUndefined()
+      })
+
+      test('an edit replaces the message, also in the same batch, and leaves the others', async () => {
+        const log = await openNew()
+        await log.append([
+          update('chat/a@1', '1', { messages: [archived('chat/a', 1, 'one'), archived('chat/a', 2, 'two')] }),
+          update('chat/a@1', '2', { messages: [archived('chat/a', 1, 'uno')] }),
+        ])
+        expect(textsOf(await log.messages('chat/a', { limit: 9 }))).toEqual(['uno', 'two'])
+        await log.append([update('chat/a@1', '3', { messages: [archived('chat/a', 2, '', { deletedAt: 9 })] })])
+        expect(textsOf(await log.messages('chat/a', { limit: 9 }))).toEqual(['uno', ''])
+      })
+
+      test('a seq or an id that is taken stays with the first, and the updates are stored all the same', async () => {
+        const log = await openNew()
+        await log.append([update('chat/a@1', '1', { messages: [archived('chat/a', 1, 'first')] })])
+        const others = [
+          { ...archived('chat/a', 2, 'same id'), id: 'id-1' },
+          { ...archived('chat/a', 1, 'same seq'), id: 'id-9' },
+        ]
+        expect(await log.append([update('chat/a@1', '2', { messages: others })])).toEqual([2])
+        expect(textsOf(await log.messages('chat/a', { limit: 9 }))).toEqual(['first'])
+      })
+
+      test('whatever a message holds is stored and read back the same', async () => {
+        const log = await openNew()
+        const messages = [
+          { text: 'äöü 😀 \u0000 "\'' },
+          { text: 5, at: 'never', author: null, editedAt: 1.5 },
+          { text: 'x'.repeat(100_000) },
+          {},
+        ].map((message, index) => ({
+          room: 'chat/a',
+          seq: index + 1,
+          id: `${index}`,
+          json: JSON.stringify({ ...message, seq: index + 1 }),
+        }))
+        await log.append([update('chat/a@1', '1', { messages })])
+        expect(await log.messages('chat/a', { limit: 9 })).toEqual(messages)
+      })
+    })
+
     test('a healthy log has no damage', async () => {
       const log = await openNew()
       const typist = new Typist('a')
       await log.append([typist.type('x'), typist.type('y')])
       await log.compact('a')
-      await log.append([typist.type('z'), new Typist('b').type('b')])
+      await log.append([typist.type('z'), { ...new Typist('b').type('b'), messages: [archived('chat/b', 1, 'b')] }])
       expect(await Array.fromAsync(log.check())).toEqual([])
     })
 
@@ -306,6 +370,9 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
       await expect(log.load('a')).rejects.toEqual(closed)
       await expect(log.documents({ limit: 1 })).rejects.toEqual(closed)
       await expect(log.compact('a')).rejects.toEqual(closed)
+      await expect(log.messages('chat/a', { limit: 1 })).rejects.toEqual(closed)
+      await expect(log.messageById('chat/a', 'x')).rejects.toEqual(closed)
+      await expect(log.searchMessages('x', { limit: 1 })).rejects.toEqual(closed)
       await expect(log.backup(`${folder}/backup`)).rejects.toEqual(closed)
       await expect(readAll(log, 'a')).rejects.toEqual(closed)
       await expect(Array.fromAsync(log.check())).rejects.toEqual(closed)

@@ -1,9 +1,16 @@
 import * as Y from 'yjs'
-import type { LogRow, NewUpdate, StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
+import type { ArchivedMessage, LogRow, NewUpdate, StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
 
 /** An update of any bytes, for tests that never make a Y.Doc of it. */
 export function update(document: string, text: string, options: Partial<NewUpdate> = {}): NewUpdate {
   return { document, at: 1_700_000_000_000, author: 'ann', data: Buffer.from(text), clients: [], ...options }
+}
+
+/** A stamped chat message, with an id made from its `seq`. */
+export function archived(room: string, seq: number, text: string, fields: object = {}): ArchivedMessage {
+  const id = `id-${seq}`
+  const message = { id, author: 'ann', at: 1_700_000_000_000, text, seq, receivedAt: 1_700_000_000_001, ...fields }
+  return { room, seq, id, json: JSON.stringify(message) }
 }
 
 /** Types into a Y.Doc of its own, with a fixed client id, and hands out each Yjs update. */

@@ -1,5 +1,5 @@
 import type { Session } from '../session.ts'
-import { DocumentSession } from './document-session.ts'
+import { type DocumentKind, DocumentSession, textDocument } from './document-session.ts'
 import { PageSocket } from './page-socket.ts'
 
 /** The page's documents and the socket they share. */
@@ -20,10 +20,10 @@ export class Collaboration {
     })
   }
 
-  open(name: string): DocumentSession {
+  open(name: string, kind: DocumentKind = textDocument): DocumentSession {
     let document = this.#documents.get(name)
     if (document === undefined) {
-      document = new DocumentSession(name, this.#session, this.#socket)
+      document = new DocumentSession(name, this.#session, this.#socket, kind)
       this.#documents.set(name, document)
     } else if (this.#leaving.delete(document)) {
       document.showAs(this.#session.identity)
@@ -45,6 +45,13 @@ export class Collaboration {
       stop()
       if (this.#leaving.delete(document)) this.#forget(document)
     })
+  }
+
+  /** Closes `document` at once and deletes this browser's copy of it: what only it has is lost. */
+  async abandon(document: DocumentSession): Promise<void> {
+    this.#leaving.delete(document)
+    if (this.#documents.get(document.name) === document) this.#documents.delete(document.name)
+    await document.abandon()
   }
 
   #forget(document: DocumentSession): void {

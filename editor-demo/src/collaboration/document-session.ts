@@ -1,6 +1,7 @@
 import { HocuspocusProvider } from '@hocuspocus/provider'
 import * as Y from 'yjs'
 import { mayRetryUnchanged } from '../../../model/close-codes.ts'
+import { decodeRefusal, type RefusalNotice, UNDERSTANDS_REFUSALS } from '../../../model/refusals.ts'
 import type { Identity } from '../identity.ts'
 import { type Session, TokenError } from '../session.ts'
 import { Store } from '../store.ts'
@@ -26,9 +27,33 @@ export interface DocumentView {
   readonly status: SaveStatus
   /** There is something true to show: a local copy with text in it, or the server's content, which may be empty. */
   readonly ready: boolean
+  /** Closing the page now would lose nothing: the server or the browser's storage has every edit. */
+  readonly kept: boolean
 }
 
-const FIELD = 'default'
+/** What a document is used for. */
+export interface DocumentKind {
+  /** Whether a copy of it holds something worth showing before the server has been asked. */
+  hasContent(doc: Y.Doc): boolean
+  /** Who has it open is shown to the others. */
+  readonly showsPeople: boolean
+  /** Has rules: a refused change is told and the connection stays; being denied it denies nothing else on the page. */
+  readonly isRoom: boolean
+}
+
+export const textDocument: DocumentKind = {
+  hasContent: (doc) => doc.getXmlFragment('default').length > 0,
+  showsPeople: true,
+  isRoom: false,
+}
+
+/** Asks for refusals in words before anything is sent that could be refused. */
+class RoomProvider extends HocuspocusProvider {
+  override startSync(): void {
+    this.sendStateless(UNDERSTANDS_REFUSALS)
+    super.startSync()
+  }
+}
 
 /** One open document: its Y.Doc, this browser's copy of it, and its place on the page's socket. */
 export class DocumentSession {
@@ -36,10 +61,12 @@ export class DocumentSession {
   readonly doc = new Y.Doc()
   readonly provider: HocuspocusProvider
   readonly people: Store<readonly Person[]>
-  readonly view = new Store<DocumentView>({ status: { kind: 'connecting' }, ready: false })
+  readonly view = new Store<DocumentView>({ status: { kind: 'connecting' }, ready: false, kept: true })
 
   readonly #session: Session
   readonly #socket: PageSocket
+  readonly #kind: DocumentKind
+  readonly #refusalListeners = new Set<(notice: RefusalNotice) => void>()
   #state: SaveState = initialSaveState
   #copy: LocalCopy | undefined
   #ready = false
@@ -48,22 +75,24 @@ export class DocumentSession {
   #deliberate = false
   #destroyed = false
 
-  constructor(name: string, session: Session, socket: PageSocket) {
+  constructor(name: string, session: Session, socket: PageSocket, kind: DocumentKind) {
     this.name = name
+    this.#kind = kind
     this.#session = session
     this.#socket = socket
     // Before the provider listens too: an edit must be counted before its frame is seen leaving.
     this.doc.on('update', (_update: Uint8Array, _origin: unknown, _doc: Y.Doc, transaction: Y.Transaction) => {
       if (transaction.local) this.#take({ type: 'edited' })
     })
-    this.provider = new HocuspocusProvider({
+    this.provider = new (kind.isRoom ? RoomProvider : HocuspocusProvider)({
       name,
       document: this.doc,
       websocketProvider: socket,
       token: () => this.#token(),
+      ...(kind.showsPeople ? {} : { awareness: null }),
     })
-    if (this.provider.awareness === null) throw new Error('the provider was made without awareness')
-    this.people = followPeople(this.provider.awareness)
+    const { awareness } = this.provider
+    this.people = awareness === null ? new Store<readonly Person[]>([]) : followPeople(awareness)
     this.showAs(session.identity)
     this.#listen()
     void this.#start()
@@ -82,8 +111,18 @@ export class DocumentSession {
     return hasUnsafeEdits(this.#state)
   }
 
+  /** The server's content is here, and edits reach it. */
+  get isOnline(): boolean {
+    return this.provider.isAuthenticated && this.provider.isSynced
+  }
+
+  /** Calls `listener` when the server has refused a change: from then on this copy differs from the server's. */
+  onRefusedChange(listener: (notice: RefusalNotice) => void): void {
+    this.#refusalListeners.add(listener)
+  }
+
   showAs({ id, name, color }: Identity): void {
-    this.provider.setAwarenessField('user', { id, name, color })
+    if (this.#kind.showsPeople) this.provider.setAwarenessField('user', { id, name, color })
   }
 
   /** Leaves the others' lists while the last edits are still on their way. */
@@ -116,6 +155,13 @@ export class DocumentSession {
     this.#copy = undefined
   }
 
+  /** Closes it at once and deletes this browser's copy: what only that has is lost. */
+  async abandon(): Promise<void> {
+    const copy = this.#copy
+    this.destroy()
+    await copy?.discard()
+  }
+
   destroy(): void {
     this.#destroyed = true
     this.provider.destroy()
@@ -135,7 +181,7 @@ export class DocumentSession {
       return
     }
     this.#copy = copy
-    if (this.doc.getXmlFragment(FIELD).length > 0) this.#ready = true
+    if (this.#kind.hasContent(this.doc)) this.#ready = true
     this.#take({ type: 'restored', unacknowledged, kept: copy !== undefined })
     this.provider.attach()
     this.#socket.start()
@@ -166,6 +212,10 @@ export class DocumentSession {
       this.#take({ type: 'closed', deliberate: this.#deliberate })
       if (!mayRetryUnchanged(event.code)) this.#refused(refusalFor(event.code, event.reason))
       else if (this.#socket.webSocket?.readyState === WebSocket.OPEN) this.#socket.drop('only this document was closed')
+    })
+    provider.on('stateless', ({ payload }: { payload: string }) => {
+      const notice = decodeRefusal(payload)
+      if (notice !== undefined) for (const listener of this.#refusalListeners) listener(notice)
     })
     provider.on('authenticationFailed', ({ reason }: { reason: string }) => this.#authenticationFailed(reason))
   }
@@ -203,7 +253,7 @@ export class DocumentSession {
       return
     }
     this.#take({ type: 'refused', refusal })
-    this.#socket.stop()
+    if (!this.#kind.isRoom) this.#socket.stop()
   }
 
   #take(fact: Fact): void {
@@ -211,9 +261,8 @@ export class DocumentSession {
     this.#state = afterFact(this.#state, fact)
     this.#copy?.note({ edits: this.#state.edits, unacknowledged: this.unacknowledged })
     const status = statusOf(this.#state)
-    const before = this.view.get()
-    if (before.ready === this.#ready && JSON.stringify(before.status) === JSON.stringify(status)) return
-    this.view.set({ status, ready: this.#ready })
+    const next = { status, ready: this.#ready, kept: !this.wouldLoseEdits }
+    if (JSON.stringify(this.view.get()) !== JSON.stringify(next)) this.view.set(next)
   }
 }
 

@@ -88,7 +88,9 @@ export class LocalCopy {
   /** Deletes the copy with all its edits. */
   async discard(): Promise<void> {
     this.#closed = true
-    await this.#persistence.clearData()
+    await this.#persistence.destroy()
+    // Emptied, not deleted: deleting waits until no other window has the database open.
+    await emptyDatabase(this.#database.name)
   }
 
   /** One write at a time; what changes meanwhile makes one more. */
@@ -128,6 +130,22 @@ export class LocalCopy {
       else store.put(unacknowledged, this.#ownKey)
     })
   }
+}
+
+function emptyDatabase(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = indexedDB.open(name)
+    request.onerror = () => reject(request.error)
+    request.onsuccess = () => {
+      const transaction = request.result.transaction([UPDATES, CUSTOM], 'readwrite')
+      for (const store of [UPDATES, CUSTOM]) transaction.objectStore(store).clear()
+      transaction.oncomplete = () => {
+        request.result.close()
+        resolve()
+      }
+      transaction.onabort = () => reject(transaction.error)
+    }
+  })
 }
 
 function same(a: Progress, b: Progress): boolean {

@@ -1,9 +1,13 @@
 import type { Editor } from '@tiptap/core'
 import { type ReactNode, useMemo, useRef, useState } from 'react'
+import type { Chats } from '../chat/chats.ts'
 import type { DocumentSession } from '../collaboration/document-session.ts'
 import { commandGroups } from '../editor/commands.ts'
+import { useDocumentChat } from '../hooks/use-document-chat.ts'
 import { useSelected } from '../hooks/use-store.ts'
 import type { Session } from '../session.ts'
+import { ChatButton } from './chat/ChatButton.tsx'
+import { ChatSide } from './chat/ChatSide.tsx'
 import { EditorPane } from './EditorPane.tsx'
 import { LinkPopover } from './LinkPopover.tsx'
 import { Refused } from './Refused.tsx'
@@ -12,13 +16,14 @@ import { TopBar } from './TopBar.tsx'
 
 interface Props {
   readonly session: Session
+  readonly chats: Chats
   readonly document: DocumentSession
   readonly menuButton: ReactNode
   readonly autoFocus: boolean
 }
 
 /** One document with all that belongs to it; made anew for each. */
-export function DocumentPane({ session, document, menuButton, autoFocus }: Props) {
+export function DocumentPane({ session, chats, document, menuButton, autoFocus }: Props) {
   const ready = useSelected(document.view, (view) => view.ready)
   const offline = useSelected(document.view, (view) => view.status.kind === 'offline')
   const readOnly = useSelected(document.view, (view) => view.status.kind === 'read-only')
@@ -26,34 +31,48 @@ export function DocumentPane({ session, document, menuButton, autoFocus }: Props
   const [editor, setEditor] = useState<Editor | null>(null)
   const [linking, setLinking] = useState(false)
   const toolbar = useRef<HTMLDivElement>(null)
-  const groups = useMemo(() => commandGroups(() => setLinking(true)), [])
+  const chat = useDocumentChat({ chats, self: session.identity.id, document, editor })
+  const groups = useMemo(
+    () => commandGroups(() => setLinking(true), chat.room === undefined ? undefined : chat.comment),
+    [chat.room, chat.comment],
+  )
 
   return (
-    <>
-      <header className="head">
-        <TopBar document={document} menuButton={menuButton} />
-        {ready && (
-          <div className="toolbar-row">
-            {editor !== null && <Toolbar ref={toolbar} editor={editor} groups={groups} />}
-          </div>
+    <div className="pane">
+      <div className="pane-main">
+        <header className="head">
+          <TopBar
+            document={document}
+            menuButton={menuButton}
+            chatButton={<ChatButton chat={chat} />}
+            unreadFrom={chat.unreadFrom}
+            onMessage={chat.openDirect}
+          />
+          {ready && (
+            <div className="toolbar-row">
+              {editor !== null && <Toolbar ref={toolbar} editor={editor} groups={groups} />}
+            </div>
+          )}
+        </header>
+        {refused !== undefined && <Refused document={document} status={refused} full={!ready} />}
+        {ready ? (
+          <EditorPane
+            document={document}
+            identity={session.identity}
+            editable={!readOnly && refused === undefined}
+            autoFocus={autoFocus}
+            onEditor={setEditor}
+            onLink={() => setLinking(true)}
+            onComment={chat.comment}
+            onToolbar={() => toolbar.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus()}
+          />
+        ) : (
+          refused === undefined && <Waiting offline={offline} />
         )}
-      </header>
-      {refused !== undefined && <Refused document={document} status={refused} full={!ready} />}
-      {ready ? (
-        <EditorPane
-          document={document}
-          identity={session.identity}
-          editable={!readOnly && refused === undefined}
-          autoFocus={autoFocus}
-          onEditor={setEditor}
-          onLink={() => setLinking(true)}
-          onToolbar={() => toolbar.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus()}
-        />
-      ) : (
-        refused === undefined && <Waiting offline={offline} />
-      )}
-      {linking && editor !== null && <LinkPopover editor={editor} onClose={() => setLinking(false)} />}
-    </>
+        {linking && editor !== null && <LinkPopover editor={editor} onClose={() => setLinking(false)} />}
+      </div>
+      <ChatSide chats={chats} chat={chat} editor={editor} />
+    </div>
   )
 }
 

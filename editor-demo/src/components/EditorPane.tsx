@@ -13,17 +13,19 @@ interface Props {
   readonly autoFocus: boolean
   onEditor(editor: Editor | null): void
   onLink(): void
+  onComment(): void
   onToolbar(): void
 }
 
 /** The text itself; rendered only once there is a true text to show. */
-export function EditorPane({ document, identity, editable, autoFocus, onEditor, onLink, onToolbar }: Props) {
-  const actions = useRef({ onLink, onToolbar })
-  actions.current = { onLink, onToolbar }
+export function EditorPane({ document, identity, editable, autoFocus, onEditor, ...shortcuts }: Props) {
+  const actions = useRef(shortcuts)
+  actions.current = shortcuts
   const editor = useEditor(
     {
       extensions: editorExtensions(document, identity, {
         editLink: () => actions.current.onLink(),
+        comment: () => actions.current.onComment(),
         focusToolbar: () => actions.current.onToolbar(),
       }),
       editable,

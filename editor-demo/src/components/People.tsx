@@ -1,12 +1,22 @@
 import { useRef, useState } from 'react'
+import type { DirectChatHint } from '../chat/direct-chats.ts'
 import type { Person } from '../collaboration/people.ts'
 import { Avatar } from './Avatar.tsx'
+import { Badge } from './Badge.tsx'
+import { Icon } from './Icon.tsx'
 import { Popover } from './Popover.tsx'
 
 const SHOWN = 4
 
-/** Who is here: a few faces, and all the names behind them. */
-export function People({ people }: { people: readonly Person[] }) {
+interface Props {
+  readonly people: readonly Person[]
+  /** Who has written something that was not read yet. */
+  readonly unreadFrom: readonly DirectChatHint[]
+  onMessage(user: string): void
+}
+
+/** Who is here: a few faces, and all the names behind them, each leading to a direct chat. */
+export function People({ people, unreadFrom, onMessage }: Props) {
   const [open, setOpen] = useState(false)
   const button = useRef<HTMLButtonElement>(null)
   if (people.length === 0) return null
@@ -39,12 +49,22 @@ export function People({ people }: { people: readonly Person[] }) {
           anchor={() => button.current?.getBoundingClientRect() ?? new DOMRect()}
           onClose={() => setOpen(false)}
         >
-          {() => (
+          {(close) => (
             <ul className="people-list">
               {people.map((person) => (
                 <li key={person.id}>
                   <Avatar name={person.name} color={person.color} size="small" />
-                  <span>{nameOf(person)}</span>
+                  <span className="people-name">{nameOf(person)}</span>
+                  {!person.self && (
+                    <MessageButton
+                      name={person.name}
+                      unread={unreadFrom.find(({ user }) => user === person.id)?.unread ?? 0}
+                      onClick={() => {
+                        close()
+                        onMessage(person.id)
+                      }}
+                    />
+                  )}
                 </li>
               ))}
             </ul>
@@ -52,6 +72,26 @@ export function People({ people }: { people: readonly Person[] }) {
         </Popover>
       )}
     </>
+  )
+}
+
+interface MessageButtonProps {
+  readonly name: string
+  readonly unread: number
+  onClick(): void
+}
+
+function MessageButton({ name, unread, onClick }: MessageButtonProps) {
+  return (
+    <button
+      type="button"
+      className="icon-button"
+      aria-label={`Message ${name}${unread > 0 ? `, ${unread} unread` : ''}`}
+      onClick={onClick}
+    >
+      <Icon name="chat" size={18} />
+      <Badge count={unread} />
+    </button>
   )
 }
 

@@ -89,7 +89,7 @@ export function Toolbar({ editor, groups, ref }: Props) {
 function stateOf(command: Command, editor: Editor): ButtonState {
   return {
     active: command.isActive?.(editor) ?? false,
-    possible: editor.isEditable && command.isPossible(editor),
+    possible: (editor.isEditable || command.keepsText === true) && command.isPossible(editor),
   }
 }
 

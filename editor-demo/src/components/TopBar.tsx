@@ -1,4 +1,5 @@
 import { type ReactNode, useEffect, useState } from 'react'
+import type { DirectChatHint } from '../chat/direct-chats.ts'
 import type { DocumentSession } from '../collaboration/document-session.ts'
 import { useStore } from '../hooks/use-store.ts'
 import { titleOf, titles } from '../titles.ts'
@@ -9,9 +10,12 @@ import { SaveIndicator } from './SaveIndicator.tsx'
 interface Props {
   readonly document: DocumentSession
   readonly menuButton: ReactNode
+  readonly chatButton: ReactNode
+  readonly unreadFrom: readonly DirectChatHint[]
+  onMessage(user: string): void
 }
 
-export function TopBar({ document, menuButton }: Props) {
+export function TopBar({ document, menuButton, chatButton, unreadFrom, onMessage }: Props) {
   const people = useStore(document.people)
   const title = titleOf(document.name, useStore(titles))
   useEffect(() => {
@@ -24,8 +28,9 @@ export function TopBar({ document, menuButton }: Props) {
         {title}
       </span>
       <SaveIndicator view={document.view} />
-      <People people={people} />
+      <People people={people} unreadFrom={unreadFrom} onMessage={onMessage} />
       <CopyLink />
+      {chatButton}
     </div>
   )
 }

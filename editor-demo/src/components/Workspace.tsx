@@ -1,4 +1,5 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
+import type { Chats } from '../chat/chats.ts'
 import type { Collaboration } from '../collaboration/collaboration.ts'
 import type { DocumentSession } from '../collaboration/document-session.ts'
 import { useDocument } from '../hooks/use-document.ts'
@@ -18,11 +19,12 @@ const LIST_DELAY_MS = 500
 interface Props {
   readonly session: Session
   readonly collaboration: Collaboration
+  readonly chats: Chats
   readonly router: Router
 }
 
 /** The list of documents beside the one that is open; on narrow screens the list is a drawer. */
-export function Workspace({ session, collaboration, router }: Props) {
+export function Workspace({ session, collaboration, chats, router }: Props) {
   const route = useStore(router.route)
   const list = useDocumentList(session)
   const narrow = useMedia('(max-width: 860px)')
@@ -100,6 +102,7 @@ export function Workspace({ session, collaboration, router }: Props) {
             key={route.name}
             session={session}
             collaboration={collaboration}
+            chats={chats}
             name={route.name}
             list={list}
             menuButton={menu}
@@ -113,18 +116,20 @@ export function Workspace({ session, collaboration, router }: Props) {
   )
 }
 
-interface OpenDocumentProps extends Pick<Props, 'session' | 'collaboration'> {
+interface OpenDocumentProps extends Pick<Props, 'session' | 'collaboration' | 'chats'> {
   readonly name: string
   readonly list: DocumentList
   readonly menuButton: React.ReactNode
   readonly autoFocus: boolean
 }
 
-function OpenDocument({ session, collaboration, name, list, menuButton, autoFocus }: OpenDocumentProps) {
+function OpenDocument({ session, collaboration, chats, name, list, menuButton, autoFocus }: OpenDocumentProps) {
   const document = useDocument(collaboration, name)
   useListRefresh(document, list)
   if (document === undefined) return null
-  return <DocumentPane session={session} document={document} menuButton={menuButton} autoFocus={autoFocus} />
+  return (
+    <DocumentPane session={session} chats={chats} document={document} menuButton={menuButton} autoFocus={autoFocus} />
+  )
 }
 
 /** The list learns of a document once it has been written to, by whomever; the server needs a moment for that. */

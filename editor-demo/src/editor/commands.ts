@@ -9,6 +9,8 @@ export interface Command {
   readonly shortcut: string
   run(editor: Editor): void
   isPossible(editor: Editor): boolean
+  /** It leaves the text alone, so that those who may only read it can use it too. */
+  readonly keepsText?: true
   /** For buttons that show a state; the others only act. */
   isActive?(editor: Editor): boolean
 }
@@ -158,7 +160,21 @@ export function linkCommand(open: () => void): Command {
   }
 }
 
-/** The toolbar's buttons, in groups. */
-export function commandGroups(openLink: () => void): readonly (readonly Command[])[] {
-  return [history, blocks, [...marks, linkCommand(openLink)], structures]
+/** The comment button; what it does is begin a message about the selected text. */
+function commentCommand(begin: () => void): Command {
+  return {
+    id: 'comment',
+    label: 'Comment',
+    icon: 'comment',
+    shortcut: 'Mod-Alt-m',
+    run: begin,
+    isPossible: (editor) => !editor.state.selection.empty,
+    keepsText: true,
+  }
+}
+
+/** The toolbar's buttons, in groups; without `comment` where there is no chat. */
+export function commandGroups(openLink: () => void, comment?: () => void): readonly (readonly Command[])[] {
+  const aboutText = comment === undefined ? [] : [commentCommand(comment)]
+  return [history, blocks, [...marks, linkCommand(openLink), ...aboutText], structures]
 }

@@ -7,11 +7,14 @@ import { StarterKit } from '@tiptap/starter-kit'
 import type { DocumentSession } from '../collaboration/document-session.ts'
 import type { Identity } from '../identity.ts'
 import { caretLabels, renderCaret, renderSelection } from './caret.ts'
+import { commentMarks } from './comment-marks.ts'
 import { isAllowedHref } from './link.ts'
 
 interface Shortcuts {
   /** Mod-K */
   editLink(): void
+  /** Mod-Alt-M */
+  comment(): void
   /** Alt-F10, as in other editors: from the text to the toolbar. */
   focusToolbar(): void
 }
@@ -46,17 +49,22 @@ export function editorExtensions(document: DocumentSession, identity: Identity, 
       selectionRender: renderSelection,
     }),
     ...(awareness === null ? [] : [caretLabels(awareness)]),
+    commentMarks,
     keys(shortcuts),
   ]
 }
 
-function keys({ editLink, focusToolbar }: Shortcuts): Extension {
+function keys({ editLink, comment, focusToolbar }: Shortcuts): Extension {
   const handled = (action: () => void) => () => {
     action()
     return true
   }
   return Extension.create({
     name: 'demoKeys',
-    addKeyboardShortcuts: () => ({ 'Mod-k': handled(editLink), 'Alt-F10': handled(focusToolbar) }),
+    addKeyboardShortcuts: () => ({
+      'Mod-k': handled(editLink),
+      'Mod-Alt-m': handled(comment),
+      'Alt-F10': handled(focusToolbar),
+    }),
   })
 }

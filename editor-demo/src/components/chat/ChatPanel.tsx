@@ -1,0 +1,256 @@
+import type { Editor } from '@tiptap/core'
+import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
+import type { Anchor, ChatMessage } from '../../../../model/chat.ts'
+import type { ChatSession } from '../../chat/chat-session.ts'
+import type { ChatView } from '../../chat/chat-view.ts'
+import { knownPeople, personOf } from '../../chat/names.ts'
+import { highlightComment } from '../../editor/comment-marks.ts'
+import { useStore } from '../../hooks/use-store.ts'
+import { Icon } from '../Icon.tsx'
+import { ChatSearch, type Search } from './ChatSearch.tsx'
+import { Composer, type Context } from './Composer.tsx'
+import type { MessageActions } from './Message.tsx'
+import { MessageList, type MessageListHandle } from './MessageList.tsx'
+import { Typists } from './Typists.tsx'
+
+/** Text that was chosen in the editor to be commented on. */
+export interface NewComment {
+  readonly anchor: Anchor
+  readonly quote: string
+}
+
+interface Props {
+  readonly chat: ChatSession
+  /** The other one of a direct chat; undefined for the chat beside the document. */
+  readonly partner: string | undefined
+  readonly editor: Editor | null
+  /** Of the comments: what their text says now. */
+  readonly quotes: Readonly<Record<string, string | undefined>>
+  readonly newComment: NewComment | undefined
+  onCommentDone(): void
+  /** Scrolls the document to a comment's text. */
+  onShowText(message: ChatMessage): void
+  readonly search: Search
+  onBack(): void
+  onClose(): void
+  readonly autoFocus: boolean
+  /** What stands between the head and the messages. */
+  readonly children?: ReactNode
+}
+
+/** One room: its messages, and where the next one is written. */
+export function ChatPanel(props: Props) {
+  const {
+    chat,
+    partner,
+    editor,
+    quotes,
+    newComment,
+    onCommentDone,
+    onShowText,
+    search,
+    onBack,
+    onClose,
+    autoFocus,
+    children,
+  } = props
+  const view = useStore(chat.view)
+  const people = useStore(knownPeople)
+  const [context, setContext] = useState<Context>()
+  const [searching, setSearching] = useState(false)
+  const searchButton = useRef<HTMLButtonElement>(null)
+  const list = useRef<MessageListHandle>(null)
+  const composer = useRef<{ focus(): void }>(null)
+  const title = partner === undefined ? 'Chat' : personOf(partner, people).name
+  const canPost = view.status !== 'read-only' && view.status !== 'refused'
+  const nameOf = (id: string) => (id === chat.self ? 'yourself' : personOf(id, people).name)
+
+  // When it is opened, not when it was open already beside another document.
+  useEffect(() => {
+    if (autoFocus) composer.current?.focus()
+  }, [autoFocus])
+  const commentContext = useMemo<Context | undefined>(
+    () => newComment && { kind: 'comment', label: 'Comment on', text: newComment.quote },
+    [newComment],
+  )
+  useEffect(() => {
+    if (commentContext === undefined) return
+    setContext(undefined)
+    composer.current?.focus()
+  }, [commentContext])
+  const shown = context ?? commentContext
+
+  const cancel = () => {
+    if (context === undefined) onCommentDone()
+    setContext(undefined)
+    composer.current?.focus()
+  }
+  const begin = (context: Context) => {
+    setContext(context)
+    setSearching(false)
+    composer.current?.focus()
+  }
+  const send = (text: string) => {
+    if (shown?.kind === 'edit') {
+      if (text !== shown.text) chat.edit(shown.id, text)
+    } else {
+      chat.send({
+        text,
+        ...(shown?.kind === 'reply' ? { replyTo: shown.id } : {}),
+        ...(shown?.kind === 'comment' && newComment ? { anchor: newComment.anchor } : {}),
+      })
+      list.current?.scrollToEnd()
+    }
+    if (shown?.kind === 'comment') onCommentDone()
+    setContext(undefined)
+  }
+  const edit = (message: ChatMessage) => begin({ kind: 'edit', id: message.id, label: 'Edit', text: message.text })
+  const actions: MessageActions = {
+    reply: (message) =>
+      begin({ kind: 'reply', id: message.id, label: `Reply to ${nameOf(message.author)}`, text: message.text }),
+    edit,
+    remove: (message) => {
+      chat.remove(message.id)
+      composer.current?.focus()
+    },
+    react: (message, emoji, isOn) => chat.react(message.id, emoji, isOn),
+    retry: (message) => chat.retry(message.id),
+    jump: (id) => list.current?.reveal(id),
+    showText: onShowText,
+  }
+
+  return (
+    <>
+      <div className="chat-head">
+        {partner !== undefined && (
+          <button type="button" className="icon-button" aria-label="Back to the document’s chat" onClick={onBack}>
+            <Icon name="back" />
+          </button>
+        )}
+        <h2>{title}</h2>
+        <button
+          ref={searchButton}
+          type="button"
+          className="icon-button"
+          aria-label="Search"
+          aria-expanded={searching}
+          data-tooltip="Search"
+          onClick={() => setSearching(!searching)}
+        >
+          <Icon name="search" />
+        </button>
+        <button type="button" className="icon-button" aria-label="Close the chat" onClick={onClose}>
+          <Icon name="close" />
+        </button>
+      </div>
+      {children}
+      <StatusLine view={view} />
+      {view.refusedChange !== undefined && (
+        <p className="chat-notice" role="alert">
+          Not changed: {view.refusedChange}.{' '}
+          <button type="button" className="text-button" onClick={() => chat.dismissRefusedChange()}>
+            Understood
+          </button>
+        </p>
+      )}
+      {searching && (
+        <ChatSearch
+          self={chat.self}
+          search={search}
+          onChoose={({ id }) => {
+            setSearching(false)
+            list.current?.reveal(id)
+          }}
+          onClose={() => {
+            setSearching(false)
+            searchButton.current?.focus()
+          }}
+        />
+      )}
+      <MessageList
+        ref={list}
+        chat={chat}
+        view={view}
+        quotes={quotes}
+        actions={actions}
+        emptyText={
+          partner === undefined
+            ? 'Nothing has been said yet. Whoever may read the document can read this chat.'
+            : `Only you and ${title} can read this.`
+        }
+      />
+      <Announcer chat={chat} view={view} nameOf={nameOf} />
+      <Typists chat={chat} />
+      {canPost ? (
+        <Composer
+          ref={composer}
+          label={partner === undefined ? 'Message' : `Message to ${title}`}
+          context={shown}
+          onCancel={cancel}
+          onSend={send}
+          onType={() => chat.typing.key()}
+          onEditLast={() => {
+            const last = view.messages.findLast(({ author, deletedAt }) => author === chat.self && !deletedAt)
+            if (last !== undefined) edit(last)
+          }}
+        />
+      ) : (
+        <p className="chat-notice">
+          {view.status === 'read-only' ? 'You may read this chat, but not write in it.' : 'You may not use this chat.'}
+        </p>
+      )}
+      <HighlightEnd editor={editor} />
+    </>
+  )
+}
+
+function StatusLine({ view }: { view: ChatView }) {
+  if (view.status !== 'offline') return null
+  return (
+    <p className="chat-notice chat-offline">
+      {view.canKeep
+        ? 'Offline. What you write is kept in this browser and sent later.'
+        : 'Offline. This browser can’t keep messages: leave the page open.'}
+    </p>
+  )
+}
+
+interface AnnouncerProps {
+  readonly chat: ChatSession
+  readonly view: ChatView
+  nameOf(id: string): string
+}
+
+/** Reads out what others write while the chat is open. */
+function Announcer({ chat, view, nameOf }: AnnouncerProps) {
+  const [text, setText] = useState('')
+  const last = view.messages.findLast(({ seq, author, deletedAt }) => seq && author !== chat.self && !deletedAt)
+  const seen = useRef(last?.seq ?? 0)
+  useEffect(() => {
+    if (last?.seq === undefined || last.seq <= seen.current) return
+    // What was there before the room was loaded is no news.
+    if (seen.current > 0 || view.messages.length === 1) setText(`${nameOf(last.author)}: ${last.text}`)
+    seen.current = last.seq
+  })
+  return (
+    <p className="visually-hidden" role="status">
+      {text}
+    </p>
+  )
+}
+
+/** A comment's text is brought out until one goes back to the text, or closes the chat. */
+function HighlightEnd({ editor }: { editor: Editor | null }) {
+  useEffect(() => {
+    if (editor === null) return
+    const end = () => {
+      if (!editor.isDestroyed) highlightComment(editor, undefined)
+    }
+    editor.on('focus', end)
+    return () => {
+      editor.off('focus', end)
+      end()
+    }
+  }, [editor])
+  return null
+}

@@ -1,0 +1,138 @@
+import type { Editor } from '@tiptap/core'
+import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef } from 'react'
+import type { ChatMessage } from '../../../../model/chat.ts'
+import { directChat } from '../../../../model/rooms.ts'
+import type { Chats } from '../../chat/chats.ts'
+import { knownPeople, personOf } from '../../chat/names.ts'
+import { highlightComment } from '../../editor/comment-marks.ts'
+import { placeOf } from '../../editor/comment-places.ts'
+import { useChat } from '../../hooks/use-chat.ts'
+import type { DocumentChat } from '../../hooks/use-document-chat.ts'
+import { useMedia } from '../../hooks/use-media.ts'
+import { useStore } from '../../hooks/use-store.ts'
+import { Badge } from '../Badge.tsx'
+import { ChatPanel } from './ChatPanel.tsx'
+import type { Search } from './ChatSearch.tsx'
+
+interface Props {
+  readonly chats: Chats
+  readonly chat: DocumentChat
+  readonly editor: Editor | null
+}
+
+/** The open chat: a column beside the text, and where there is no room for one, a sheet above it. */
+export function ChatSide({ chats, chat, editor }: Props) {
+  const { session, partner, isOpen, close } = chat
+  const isSheet = useMedia('(max-width: 1100px)')
+  const direct = useChat(chats, partner === undefined ? undefined : directChat(chat.self, partner))
+  const shown = partner === undefined ? session : direct
+  const search = useCallback<Search>(
+    (text, before, signal) => chats.search(shown?.room ?? '', text, before, signal),
+    [chats, shown],
+  )
+  if (!isOpen || shown === undefined) return null
+
+  const showText = (message: ChatMessage) => {
+    if (editor === null || message.anchor === undefined) return
+    if (isSheet) close()
+    showRange(editor, message)
+  }
+  const Frame = isSheet ? Sheet : Column
+  return (
+    <Frame onClose={close}>
+      <ChatPanel
+        key={shown.room}
+        chat={shown}
+        partner={partner}
+        editor={editor}
+        quotes={chat.quotes}
+        newComment={partner === undefined ? chat.newComment : undefined}
+        onCommentDone={chat.endComment}
+        onShowText={showText}
+        search={search}
+        onBack={chat.leaveDirect}
+        onClose={close}
+        autoFocus={chat.wasOpened}
+      >
+        {partner === undefined && <DirectHints chat={chat} />}
+      </ChatPanel>
+    </Frame>
+  )
+}
+
+/** Who has written in a direct chat. */
+function DirectHints({ chat }: { chat: DocumentChat }) {
+  const people = useStore(knownPeople)
+  if (chat.unreadFrom.length === 0) return null
+  return (
+    <ul className="direct-hints">
+      {chat.unreadFrom.map(({ user, unread }) => {
+        const { name } = personOf(user, people)
+        return (
+          <li key={user}>
+            <button
+              type="button"
+              className="direct-hint"
+              aria-label={`${name} wrote to you, ${unread} unread`}
+              onClick={() => chat.openDirect(user)}
+            >
+              <span>{name} wrote to you</span>
+              <Badge count={unread} />
+            </button>
+          </li>
+        )
+      })}
+    </ul>
+  )
+}
+
+interface FrameProps {
+  onClose(): void
+  readonly children: ReactNode
+}
+
+function Column({ children }: FrameProps) {
+  return (
+    <aside className="chat" aria-label="Chat">
+      {children}
+    </aside>
+  )
+}
+
+function Sheet({ onClose, children }: FrameProps) {
+  const dialog = useRef<HTMLDialogElement>(null)
+  const close = useRef(onClose)
+  useEffect(() => {
+    close.current = onClose
+  })
+  useLayoutEffect(() => {
+    const element = dialog.current
+    element?.showModal()
+    return () => element?.close()
+  }, [])
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog by itself
+    <dialog
+      ref={dialog}
+      className="chat chat-sheet"
+      aria-label="Chat"
+      onClose={(event) => {
+        if (event.target === event.currentTarget && !event.currentTarget.open) close.current()
+      }}
+      onClick={(event) => {
+        if (event.target === event.currentTarget) close.current() // beside it
+      }}
+    >
+      {children}
+    </dialog>
+  )
+}
+
+function showRange(editor: Editor, { id, anchor }: ChatMessage): void {
+  const range = anchor && placeOf(editor.state, { id, anchor })
+  if (range === undefined) return
+  highlightComment(editor, id)
+  const { node } = editor.view.domAtPos(range.from)
+  const element = node instanceof Element ? node : node.parentElement
+  element?.scrollIntoView({ block: 'center' })
+}

@@ -1,0 +1,20 @@
+import type { ChatSession } from '../../chat/chat-session.ts'
+import { useStore } from '../../hooks/use-store.ts'
+
+export function Typists({ chat }: { chat: ChatSession }) {
+  const typists = useStore(chat.typists)
+  const names = typists.map(({ name }) => name)
+  const text =
+    names.length === 0
+      ? ''
+      : names.length === 1
+        ? `${names[0]} is typing…`
+        : names.length === 2
+          ? `${names[0]} and ${names[1]} are typing…`
+          : `${names.length} people are typing…`
+  return (
+    <p className="typists" data-testid="typists">
+      {text}
+    </p>
+  )
+}

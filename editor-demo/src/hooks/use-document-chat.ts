@@ -1,0 +1,127 @@
+import type { Editor } from '@tiptap/core'
+import { type RefObject, useCallback, useRef, useState } from 'react'
+import { documentNameProblem } from '../../../model/document-name.ts'
+import { CoweaveError } from '../../../model/errors.ts'
+import { roomOf } from '../../../model/rooms.ts'
+import type { ChatSession } from '../chat/chat-session.ts'
+import { type ChatView, emptyView } from '../chat/chat-view.ts'
+import type { Chats } from '../chat/chats.ts'
+import type { DirectChatHint } from '../chat/direct-chats.ts'
+import type { DocumentSession } from '../collaboration/document-session.ts'
+import type { NewComment } from '../components/chat/ChatPanel.tsx'
+import { anchorOfSelection } from '../editor/anchors.ts'
+import { textIn } from '../editor/comment-places.ts'
+import { Store } from '../store.ts'
+import { useChat, useDirectChats } from './use-chat.ts'
+import { useQuotes } from './use-quotes.ts'
+import { useSelected, useStore } from './use-store.ts'
+
+/** Stays as it is when another document is opened. */
+const chatOpen = new Store(false)
+const noChat = new Store<ChatView>(emptyView)
+const noHints = new Store<readonly DirectChatHint[]>([])
+
+/** The chat beside a document, as the parts of the page see it. */
+export interface DocumentChat {
+  readonly self: string
+  /** Undefined for documents that have no chat. */
+  readonly room: string | undefined
+  readonly session: ChatSession | undefined
+  readonly unread: number
+  readonly unreadFrom: readonly DirectChatHint[]
+  readonly isOpen: boolean
+  /** Just now, by the user: it may take the focus. */
+  readonly wasOpened: boolean
+  /** Whose direct chat is shown in its place. */
+  readonly partner: string | undefined
+  readonly newComment: NewComment | undefined
+  readonly quotes: Readonly<Record<string, string | undefined>>
+  readonly button: RefObject<HTMLButtonElement | null>
+  readonly open: () => void
+  readonly close: () => void
+  readonly openDirect: (user: string) => void
+  readonly leaveDirect: () => void
+  /** Begins a message about the selected text. */
+  readonly comment: () => void
+  readonly endComment: () => void
+}
+
+interface Options {
+  readonly chats: Chats
+  readonly self: string
+  readonly document: DocumentSession
+  readonly editor: Editor | null
+}
+
+export function useDocumentChat({ chats, self, document, editor }: Options): DocumentChat {
+  const room = chatBeside(document.name)
+  const session = useChat(chats, room)
+  const direct = useDirectChats(chats, self, document)
+  const view = session?.view ?? noChat
+  const unread = useSelected(view, (view) => view.unread)
+  const messages = useSelected(view, (view) => view.messages)
+  const unreadFrom = useStore(direct?.unread ?? noHints)
+  const isOpen = useStore(chatOpen)
+  const quotes = useQuotes(editor, messages)
+  const [wasOpened, setWasOpened] = useState(false)
+  const [partner, setPartner] = useState<string>()
+  const [newComment, setNewComment] = useState<NewComment>()
+  const button = useRef<HTMLButtonElement>(null)
+
+  const open = useCallback(() => {
+    setWasOpened(true)
+    chatOpen.set(true)
+  }, [])
+  const close = useCallback(() => {
+    chatOpen.set(false)
+    setPartner(undefined)
+    setNewComment(undefined)
+    button.current?.focus()
+  }, [])
+  const openDirect = useCallback(
+    (user: string) => {
+      direct?.use(user)
+      setPartner(user)
+      open()
+    },
+    [direct, open],
+  )
+  const comment = useCallback(() => {
+    const anchor = editor === null ? undefined : anchorOfSelection(editor)
+    if (editor === null || anchor === undefined) return
+    setPartner(undefined)
+    setNewComment({ anchor, quote: textIn(editor.state, editor.state.selection) })
+    open()
+  }, [editor, open])
+
+  return {
+    self,
+    room,
+    session,
+    unread,
+    unreadFrom,
+    isOpen: isOpen && room !== undefined,
+    wasOpened,
+    partner,
+    newComment,
+    quotes,
+    button,
+    open,
+    close,
+    openDirect,
+    leaveDirect: useCallback(() => setPartner(undefined), []),
+    comment,
+    endComment: useCallback(() => setNewComment(undefined), []),
+  }
+}
+
+/** A name can be too long for it, or end like a part of a room's. */
+function chatBeside(document: string): string | undefined {
+  const room = `chat/${document}`
+  try {
+    return documentNameProblem(room) === undefined && roomOf(room)?.segment === undefined ? room : undefined
+  } catch (error) {
+    if (error instanceof CoweaveError) return undefined
+    throw error
+  }
+}

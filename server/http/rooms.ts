@@ -1,0 +1,138 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { CloseCode } from '../../model/close-codes.ts'
+import { parseDocumentName } from '../../model/document-name.ts'
+import { CoweaveError } from '../../model/errors.ts'
+import { roomOf } from '../../model/rooms.ts'
+import type { ArchivedMessage, UpdateLog } from '../../persistence/update-log.ts'
+import { AccessError } from '../access/access-error.ts'
+import { allows, type Level, type Principal } from '../access/grants.ts'
+import { levelIn } from '../access/levels.ts'
+import type { Tokens } from '../access/tokens.ts'
+import type { Author } from '../documents/guard.ts'
+import { messageShape } from '../rooms/chat-rules.ts'
+import type { Posting } from '../rooms/posting.ts'
+import { HttpError } from './problem.ts'
+import { authenticate, parse } from './request.ts'
+
+/** How often one search asks the archive again for want of rooms that the token may read. */
+const MAX_SEARCHES = 10
+
+const limit = z.coerce.number().int().min(1).max(100).default(100)
+const before = z.coerce.number().int().min(1).default(Number.MAX_SAFE_INTEGER)
+
+const pageQuery = z.object({ before, limit })
+
+const searchQuery = z.object({
+  q: z.string().trim().min(1).max(200),
+  room: z.string().max(255).optional(),
+  before,
+  limit,
+})
+
+const { id, text, replyTo, anchor, attachments } = messageShape.shape
+const postBody = z.strictObject({ id: id.exactOptional(), text, replyTo, anchor, attachments })
+
+export interface RoomsApi {
+  readonly tokens: Tokens
+  readonly log: UpdateLog
+  readonly posting: Posting
+}
+
+/**
+ * The messages of chat rooms over HTTP:
+ * - `GET /api/rooms/<room>/messages`: the newest page, or the one before the `seq` given as `before`;
+ * - `GET /api/search/messages`: in all rooms that the token may read, or in one, newest first;
+ * - `POST /api/rooms/<room>/messages`: for programs, which need not speak Yjs.
+ */
+export function serveRooms(app: FastifyInstance, { tokens, log, posting }: RoomsApi): void {
+  app.get('/api/rooms/:room/messages', async (request, reply) => {
+    const { room } = await admit(request, tokens, 'read')
+    const options = parse(pageQuery, request.query)
+    const messages = await log.messages(room, options)
+    const [first] = messages
+    const hasMore = first !== undefined && first.seq > 1 && messages.length === options.limit
+    sendMessages(
+      reply,
+      messages.map(({ json }) => json),
+      hasMore ? first.seq : undefined,
+    )
+    return reply
+  })
+
+  app.get('/api/search/messages', async (request, reply) => {
+    const principal = await authenticate(request, tokens)
+    const query = parse(searchQuery, request.query)
+    if (query.room !== undefined) levelFor(query.room, principal, 'read')
+    const found: ArchivedMessage[] = []
+    const unreadable = new Set<string>()
+    let next: number | undefined = query.before
+    for (let searches = 0; searches < MAX_SEARCHES && next !== undefined && found.length < query.limit; searches += 1) {
+      const page = await log.searchMessages(query.q, {
+        ...(query.room === undefined ? { except: [...unreadable] } : { room: query.room }),
+        before: next,
+        limit: query.limit - found.length,
+      })
+      next = page.next
+      for (const message of page.messages) {
+        if (unreadable.has(message.room)) continue
+        if (mayRead(message.room, principal)) found.push(message)
+        else unreadable.add(message.room)
+      }
+    }
+    sendMessages(
+      reply,
+      found.map(({ room, json }) => `{"room":${JSON.stringify(room)},${json.slice(1)}`),
+      next,
+    )
+    return reply
+  })
+
+  app.post('/api/rooms/:room/messages', async (request, reply) => {
+    const { room, author } = await admit(request, tokens, 'comment')
+    const { id, ...draft } = parse(postBody, request.body)
+    const { message, isNew } = await posting.post({ room, author, draft, id })
+    return reply
+      .status(isNew ? 201 : 200)
+      .type(JSON_TYPE)
+      .send(message.json)
+  })
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+/** The archive keeps messages as JSON: reading it and writing it again would cost more than everything else here. */
+function sendMessages(reply: FastifyReply, messages: readonly string[], next: number | undefined): void {
+  const more = next === undefined ? '' : `,"next":${next}`
+  void reply.type(JSON_TYPE).send(`{"messages":[${messages.join(',')}]${more}}`)
+}
+
+/** @throws {AccessError} when the token doesn't let in  @throws {CoweaveError} when the path names no room */
+async function admit(
+  request: FastifyRequest,
+  tokens: Tokens,
+  needed: Level,
+): Promise<{ room: string; author: Author }> {
+  const principal = await authenticate(request, tokens)
+  const { room } = parse(z.object({ room: z.string() }), request.params)
+  return { room, author: { principal, level: levelFor(room, principal, needed) } }
+}
+
+function levelFor(room: string, principal: Principal, needed: Level): Level {
+  const found = roomOf(parseDocumentName(room))
+  if (found === undefined || found.segment !== undefined)
+    throw new HttpError(404, 'chat/no-such-room', `"${room}" is not the name of a room`)
+  const level = levelIn(room, principal)
+  if (level !== undefined && allows(level, needed)) return level
+  throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant "${needed}" in ${room}`)
+}
+
+function mayRead(room: string, principal: Principal): boolean {
+  try {
+    return levelIn(room, principal) !== undefined
+  } catch (error) {
+    // A room of a name that is none any more: nobody can open it.
+    if (error instanceof CoweaveError) return false
+    throw error
+  }
+}

@@ -1,0 +1,47 @@
+import * as Y from 'yjs'
+import { messagesOf } from '../../model/chat.ts'
+import type { ArchivedMessage } from '../../persistence/update-log.ts'
+
+/**
+ * Notes which messages of an open segment change, so that each goes into the archive together with the update that
+ * changed it: in one transaction of the log, whichever way the change came.
+ */
+export class MessageArchive {
+  readonly #room: string
+  readonly #messages: Y.Array<Y.Map<unknown>>
+  readonly #changed = new Set<Y.Map<unknown>>()
+
+  /** `segment` must have been loaded: what it holds is in the archive. */
+  constructor(room: string, segment: Y.Doc) {
+    this.#room = room
+    this.#messages = messagesOf(segment)
+    segment.on('afterTransaction', this.#note)
+  }
+
+  /**
+   * The messages that changed since it was last asked, as they are now. One without a `seq` is left out: it has no
+   * place yet, and comes with the update that gives it one.
+   */
+  take(): ArchivedMessage[] {
+    const taken: ArchivedMessage[] = []
+    for (const message of this.#changed) {
+      const [seq, id] = [message.get('seq'), message.get('id')]
+      if (typeof seq !== 'number' || typeof id !== 'string') continue
+      taken.push({ room: this.#room, seq, id, json: JSON.stringify(message) })
+    }
+    this.#changed.clear()
+    return taken
+  }
+
+  // Yjs names the types here that were there before the transaction: just those that can have been stamped.
+  readonly #note = ({ changed }: Y.Transaction): void => {
+    for (const type of changed.keys()) {
+      const message = this.#isMessage(type) ? type : type._item?.parent
+      if (this.#isMessage(message)) this.#changed.add(message)
+    }
+  }
+
+  #isMessage(type: unknown): type is Y.Map<unknown> {
+    return type instanceof Y.Map && type._item?.parent === this.#messages
+  }
+}
