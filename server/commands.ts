@@ -63,8 +63,8 @@ export async function runCommand(args: readonly string[], environment: Environme
 async function serve(config: Config): Promise<void> {
   const logger = createLogger(config)
   const coweave = await createCoweave(config, logger)
-  await coweave.start()
   stopOnSignal(coweave, logger, config.SHUTDOWN_TIMEOUT)
+  await coweave.start()
 }
 
 function stopOnSignal(coweave: { stop(): Promise<void> }, logger: Logger, timeoutMs: number): void {

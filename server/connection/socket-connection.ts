@@ -115,6 +115,8 @@ export class SocketConnection {
     const { acknowledges } = this.#dialect
     const channel = new Channel({ document, principal, level, address, egress: this.egress, acknowledges, connection })
     this.#channels.set(key, channel)
+    const states = document.presence.current()
+    if (states !== undefined) this.egress.send(awarenessFrame(address, states), true)
     this.#logger.debug({ document: document.name, user: principal.user, level }, 'document opened')
     for (const message of this.#pending.take(key)) this.#receive(message)
   }

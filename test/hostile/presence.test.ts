@@ -341,6 +341,27 @@ describe('[promise 3] y-websocket clients repeat what they hear', () => {
   })
 })
 
+test('[promise 3] whoever opens a document in the same moment is seen', async () => {
+  for (let round = 0; round < 20; round += 1) {
+    // A document that is not in memory yet: all of them wait for the same loading.
+    const document = `${name}/${round}`
+    const sockets = await Promise.all(Array.from({ length: 4 }, () => FrameSocket.open(server)))
+    for (const [index, socket] of sockets.entries()) {
+      const entry = { client: 100 + index, clock: 1, state: '{}' }
+      socket.send(authMessage(document, tokenFor(`user-${index}`)))
+      socket.send(awarenessMessage(document, awarenessUpdate([entry])))
+    }
+    const seen = sockets.map(async (socket, index) => {
+      for (let other = 0; other < sockets.length; other += 1) {
+        if (other === index) continue
+        await socket.message((message) => awarenessStates(message).some(([client]) => client === 100 + other))
+      }
+    })
+    await Promise.all(seen)
+    for (const socket of sockets) socket.destroy()
+  }
+})
+
 test('two documents on one socket show two presences, and closing one leaves the other', async () => {
   const socket = openSocket(server)
   const first = openClient(server, name, { user: 'ann', socket })
