@@ -64,7 +64,13 @@ async function serve(config: Config): Promise<void> {
   const logger = createLogger(config)
   const coweave = await createCoweave(config, logger)
   stopOnSignal(coweave, logger, config.SHUTDOWN_TIMEOUT)
-  await coweave.start()
+  try {
+    await coweave.start()
+  } catch (error) {
+    // Such as a port that is taken: the log's thread would keep the process for ever.
+    await coweave.stop()
+    throw error
+  }
 }
 
 function stopOnSignal(coweave: { stop(): Promise<void> }, logger: Logger, timeoutMs: number): void {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import cors from '@fastify/cors'
 import { Hocuspocus } from '@hocuspocus/server'
@@ -42,6 +43,7 @@ export interface Coweave {
  */
 export async function createCoweave(config: Config, logger: Logger = createLogger(config)): Promise<Coweave> {
   const tokens = new Tokens(config)
+  const tls = tlsOf(config)
   const log = await openLog({
     url: config.DATABASE_URL,
     encryptionKey: config.ENCRYPTION_KEY,
@@ -70,7 +72,13 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     extensions: [documents, new Authentication(tokens, logger)],
   })
   const gateway = new Gateway(hocuspocus, { config, logger, documents, durability, egresses })
-  const app = await createHttp(config, logger, { tokens, log, durability, isStopping: () => stopping !== undefined })
+  const app = await createHttp(config, logger, {
+    tls,
+    tokens,
+    log,
+    durability,
+    isStopping: () => stopping !== undefined,
+  })
   app.server.on('upgrade', gateway.upgrade)
 
   function forgetDocuments(names: ReadonlySet<string>): void {
@@ -116,6 +124,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
 }
 
 interface HttpParts {
+  readonly tls: TlsOptions
   readonly tokens: Tokens
   readonly log: UpdateLog
   readonly durability: Durability
@@ -130,7 +139,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
     logController,
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
-    ...tlsOf(config),
+    ...parts.tls,
   })
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler((request, reply) => {
@@ -146,10 +155,16 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
   return app
 }
 
-function tlsOf({ TLS_CERT, TLS_KEY }: Config): { serverFactory?: FastifyServerFactory } {
+interface TlsOptions {
+  readonly serverFactory?: FastifyServerFactory
+}
+
+/** @throws {CoweaveError} `config/invalid` for files that can't be read, or are no certificate with its key */
+function tlsOf({ TLS_CERT, TLS_KEY }: Config): TlsOptions {
   if (TLS_CERT === undefined || TLS_KEY === undefined) return {}
   try {
     const files = { cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) }
+    createSecureContext(files)
     return { serverFactory: (handler) => createServer(files, handler) }
   } catch (cause) {
     throw new CoweaveError('config/invalid', `wrong settings:\n  TLS_CERT, TLS_KEY: ${String(cause)}`, { cause })

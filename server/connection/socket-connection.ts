@@ -199,6 +199,8 @@ export class SocketConnection {
       // ws would go on collecting the message: 32 MiB for each stranger.
       socket.removeAllListeners('data')
       socket.resume()
+      // Its answer is thrown away, too: nothing is left to wait for.
+      socket.end()
     }
     socket.on('data', count)
   }

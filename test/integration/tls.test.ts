@@ -83,3 +83,13 @@ test('files that are no certificate are named', async () => {
   writeFileSync(files.TLS_KEY, 'no key')
   expect(await refused()).toMatch(/config\/invalid[\s\S]*TLS_CERT, TLS_KEY/)
 })
+
+test('a port that is taken is an error that ends the server', async () => {
+  const server = await startServer()
+  const refused = await startServer({ environment: { PORT: String(server.port) } }).then(
+    () => 'it started',
+    (error: Error) => error.message,
+  )
+  expect(refused).toMatch(/exited with 1[\s\S]*EADDRINUSE/)
+  expect(await server.stop()).toBe(0)
+})
