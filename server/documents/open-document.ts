@@ -13,6 +13,7 @@ import {
   syncFrame,
 } from '../connection/frames.ts'
 import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
+import { checkUpdate } from './check-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
 import type { Durability } from './durability.ts'
 import { Presence } from './presence.ts'
@@ -92,7 +93,7 @@ export class OpenDocument {
    */
   receive(sender: Subscriber, update: Uint8Array, isAnswer: boolean): void {
     const { user } = sender.principal
-    const claimed = this.#checkClientIds(sender, update)
+    const claimed = this.#checkClientIds(sender, readUpdate(update))
     // Yjs encodes a change anew for whoever listens to updates, which costs more than the change.
     this.ydoc.off('update', this.#recordServerChange)
     try {
@@ -110,14 +111,9 @@ export class OpenDocument {
     }
   }
 
-  #checkClientIds({ principal }: Subscriber, update: Uint8Array): number[] {
+  #checkClientIds({ principal }: Subscriber, ends: ReadonlyMap<number, number>): number[] {
     if (principal.relay || this.#options.relayedClientIds) return []
-    let unclaimed: number[]
-    try {
-      unclaimed = this.#clientIds.check(this.ydoc, update, principal.user)
-    } catch (error) {
-      throw error instanceof AccessError ? error : malformed(error)
-    }
+    const unclaimed = this.#clientIds.check(this.ydoc, ends, principal.user)
     for (const client of unclaimed) {
       const holder = this.presence.holderOf(client)
       if (holder !== undefined && holder.principal.user !== principal.user) throw clientIdTaken(client)
@@ -159,6 +155,14 @@ export class OpenDocument {
     this.presence.onChange((update, holder) => {
       this.#broadcast(holder, (address) => awarenessFrame(address, update))
     })
+  }
+}
+
+function readUpdate(update: Uint8Array): Map<number, number> {
+  try {
+    return checkUpdate(update)
+  } catch (cause) {
+    throw malformed(cause)
   }
 }
 

@@ -45,8 +45,6 @@ beforeAll(async () => {
 afterAll(async () => {
   witnesses.close()
   expect(await server.stop()).toBe(0)
-  console.log(`malformed frames: ${total} sent`)
-  expect(total).toBeGreaterThan(500)
 })
 
 /** In the Hocuspocus dialect, on the witnesses' own document unless `name` says otherwise. */
@@ -595,4 +593,9 @@ describe("frames of y-websocket's dialect", () => {
       ),
     )
   })
+})
+
+test('these were more than 500', () => {
+  console.log(`malformed frames: ${total} sent`)
+  expect(total).toBeGreaterThan(500)
 })

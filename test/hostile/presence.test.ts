@@ -190,15 +190,13 @@ describe('[promise 3] whoever leaves disappears for others at once', () => {
 
   test('when it closes the document before it is open', async () => {
     const client = await FrameSocket.open(server)
-    for (const message of [
+    client.sendTogether(
       authMessage(name, tokenFor('ghost')),
       stateMessage(77, 1, {}),
       numbers(name, MessageType.Close),
       // It comes back without presence.
       authMessage(name, tokenFor('ghost')),
-    ]) {
-      client.send(message)
-    }
+    )
     await heardAll(client, 1)
     expect(namesOf(presence)).toEqual(['witness'])
     client.destroy()

@@ -225,13 +225,9 @@ describe('closing a document and opening it again on the same socket', () => {
 
   test('before the first token was checked', async () => {
     const socket = await FrameSocket.open(server)
-    for (let round = 0; round < 5; round += 1) {
-      socket.send(authMessage(name, tokenFor('ann')))
-      socket.send(syncMessage(name, SyncType.Step1, Uint8Array.of(0)))
-      socket.send(numbers(name, MessageType.Close))
-    }
-    socket.send(authMessage(name, tokenFor('ann')))
-    socket.send(syncMessage(name, SyncType.Step1, Uint8Array.of(0), MessageType.SyncReply))
+    const open = [authMessage(name, tokenFor('ann')), syncMessage(name, SyncType.Step1, Uint8Array.of(0))]
+    const rounds = Array.from({ length: 5 }, () => [...open, numbers(name, MessageType.Close)])
+    socket.sendTogether(...rounds.flat(), ...open)
     // Each is answered in its turn, the last one, too.
     let answers = 0
     await socket.message((message) => {
@@ -243,11 +239,13 @@ describe('closing a document and opening it again on the same socket', () => {
 
   test('with a good token, before the bad one was refused', async () => {
     const socket = await FrameSocket.open(server)
-    socket.send(authMessage(name, 'bad'))
-    socket.send(syncMessage(name, SyncType.Step1, Uint8Array.of(0)))
-    socket.send(numbers(name, MessageType.Close))
-    socket.send(authMessage(name, tokenFor('ann')))
-    socket.send(syncMessage(name, SyncType.Step1, Uint8Array.of(0)))
+    socket.sendTogether(
+      authMessage(name, 'bad'),
+      syncMessage(name, SyncType.Step1, Uint8Array.of(0)),
+      numbers(name, MessageType.Close),
+      authMessage(name, tokenFor('ann')),
+      syncMessage(name, SyncType.Step1, Uint8Array.of(0)),
+    )
     await socket.message((message) => deniedReason(message) === 'access/token-invalid')
     await socket.message((message) => syncPayload(message, SyncType.Step2) !== undefined)
     socket.destroy()

@@ -1,0 +1,45 @@
+import * as decoding from 'lib0/decoding'
+import * as Y from 'yjs'
+
+/**
+ * Reads a whole update before any of it is applied, and returns the clients whose structs it holds with the clock at
+ * which each ends.
+ *
+ * Yjs applies what it reads as it goes and trusts it: an update that is wrong at its end is applied by half, and some
+ * that no client makes are taken in and then can't be encoded any more, so that nobody could open the document.
+ * @throws {Error} for an update that can't be decoded, or that no Yjs client makes
+ */
+export function checkUpdate(update: Uint8Array): Map<number, number> {
+  const { structs, ds } = Y.decodeUpdate(update)
+  const ends = new Map<number, number>()
+  for (const struct of structs) {
+    const { client, clock } = struct.id
+    if (!isCount(client) || !isCount(clock) || !isCount(clock + struct.length)) throw new Error('numbers too large')
+    if (struct.length === 0) throw new Error('a struct without length')
+    if (ends.has(client) && ends.get(client) !== clock) throw new Error('a client twice')
+    if (struct instanceof Y.Item) checkItem(struct)
+    ends.set(client, clock + struct.length)
+  }
+  // Of a client that comes twice, applying takes the last structs alone, and merging all of them.
+  if (decoding.readVarUint(decoding.createDecoder(update)) !== ends.size) throw new Error('a client twice')
+  for (const deletions of ds.clients.values()) {
+    for (const { clock, len } of deletions) {
+      if (len === 0 || !isCount(clock + len)) throw new Error('a deletion of nothing, or of too much')
+    }
+  }
+  return ends
+}
+
+function checkItem({ id, origin, rightOrigin, parent, content }: Y.Item): void {
+  for (const reference of [origin, rightOrigin, parent]) {
+    const isOwn = reference instanceof Y.ID && reference.client === id.client
+    if (isOwn && reference.clock >= id.clock) throw new Error('a struct that builds on itself')
+  }
+  if (content instanceof Y.ContentDoc && typeof content.doc.guid !== 'string') {
+    throw new Error('a subdocument without an id')
+  }
+}
+
+function isCount(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}
