@@ -63,8 +63,14 @@ export async function runCommand(args: readonly string[], environment: Environme
 async function serve(config: Config): Promise<void> {
   const logger = createLogger(config)
   const coweave = await createCoweave(config, logger)
-  await coweave.start()
   stopOnSignal(coweave, logger, config.SHUTDOWN_TIMEOUT)
+  try {
+    await coweave.start()
+  } catch (error) {
+    // Such as a port that is taken: the log's thread would keep the process for ever.
+    await coweave.stop()
+    throw error
+  }
 }
 
 function stopOnSignal(coweave: { stop(): Promise<void> }, logger: Logger, timeoutMs: number): void {

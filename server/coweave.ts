@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import cors from '@fastify/cors'
 import { Hocuspocus } from '@hocuspocus/server'
@@ -47,6 +48,7 @@ export interface Coweave {
  */
 export async function createCoweave(config: Config, logger: Logger = createLogger(config)): Promise<Coweave> {
   const tokens = new Tokens(config)
+  const tls = tlsOf(config)
   const log = await openLog({
     url: config.DATABASE_URL,
     encryptionKey: config.ENCRYPTION_KEY,
@@ -86,7 +88,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const gateway = new Gateway(hocuspocus, { config, logger, documents, durability, egresses })
   const posting = new Posting({ log, durability, documents, rooms })
   const isStopping = () => stopping !== undefined
-  const app = await createHttp(config, logger, { tokens, log, durability, posting, isStopping })
+  const app = await createHttp(config, logger, { tls, tokens, log, durability, posting, isStopping })
   app.server.on('upgrade', gateway.upgrade)
 
   function forgetDocuments(names: ReadonlySet<string>): void {
@@ -132,6 +134,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
 }
 
 interface HttpParts {
+  readonly tls: TlsOptions
   readonly tokens: Tokens
   readonly log: UpdateLog
   readonly durability: Durability
@@ -148,7 +151,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    ...tlsOf(config),
+    ...parts.tls,
   })
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler((request, reply) => {
@@ -165,10 +168,16 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
   return app
 }
 
-function tlsOf({ TLS_CERT, TLS_KEY }: Config): { serverFactory?: FastifyServerFactory } {
+interface TlsOptions {
+  readonly serverFactory?: FastifyServerFactory
+}
+
+/** @throws {CoweaveError} `config/invalid` for files that can't be read, or are no certificate with its key */
+function tlsOf({ TLS_CERT, TLS_KEY }: Config): TlsOptions {
   if (TLS_CERT === undefined || TLS_KEY === undefined) return {}
   try {
     const files = { cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) }
+    createSecureContext(files)
     return { serverFactory: (handler) => createServer(files, handler) }
   } catch (cause) {
     throw new CoweaveError('config/invalid', `wrong settings:\n  TLS_CERT, TLS_KEY: ${String(cause)}`, { cause })

@@ -29,6 +29,7 @@ import {
   unpackText,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
+import { refuseDamagedWal } from './wal-damage.ts'
 import { WorkerThread } from './worker-thread.ts'
 
 export interface SqliteLogOptions {
@@ -52,6 +53,7 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
   const report = onProblem ?? (() => {})
   try {
     const expected = await readMarker(path)
+    await refuseDamagedWal(path)
     const opener = new WorkerThread({ role: 'opener', file: path, keys: encryption, databaseId: expected }, report)
     const opened = opener.call({ kind: 'create' })
     const databaseId = await opened.then(unpackText).finally(() => opener.close())

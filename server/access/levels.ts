@@ -1,3 +1,4 @@
+import { CoweaveError } from '../../model/errors.ts'
 import { roomOf } from '../../model/rooms.ts'
 import { allows, type Level, levelFor, type Principal } from './grants.ts'
 
@@ -17,4 +18,14 @@ export function levelIn(document: string, { user, grants }: Principal): Level | 
 /** What one needs to change `document`: in a room, posting is what `comment` allows. */
 export function levelToChange(document: string): Level {
   return roomOf(document) === undefined ? 'write' : 'comment'
+}
+
+/** Whether `principal` may read `document`, which may be of an older time with other rules for names: then nobody may. */
+export function isReadable(document: string, principal: Principal): boolean {
+  try {
+    return levelIn(document, principal) !== undefined
+  } catch (error) {
+    if (error instanceof CoweaveError) return false
+    throw error
+  }
 }

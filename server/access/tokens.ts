@@ -91,14 +91,14 @@ export class Tokens {
       ...(issuer === undefined ? {} : { issuer }),
     }
     const key = await this.#verification.keyOf(token)
-    return new Promise((resolve, reject) => {
-      jwt.verify(token, key, options, (error, payload) => {
-        if (error === null) resolve(payload)
-        else if (error instanceof jwt.TokenExpiredError)
-          reject(refusal('access/token-expired', 'the token has expired', error))
-        else reject(refusal('access/token-invalid', `the token is not valid: ${error.message}`, error))
-      })
-    })
+    try {
+      return jwt.verify(token, key, options)
+    } catch (error) {
+      if (error instanceof jwt.TokenExpiredError) throw refusal('access/token-expired', 'the token has expired', error)
+      // Not always its own error: a payload that is no object makes it throw a TypeError.
+      const problem = error instanceof Error ? error.message : String(error)
+      throw refusal('access/token-invalid', `the token is not valid: ${problem}`, error)
+    }
   }
 }
 

@@ -31,7 +31,12 @@ export const hocuspocusDialect: Dialect = {
     return { key: decoding.readVarString(decoder), type: decoding.readVarUint(decoder), decoder }
   },
   addressOf: hocuspocusAddress,
-  translate: frameOf,
+  translate(message) {
+    const decoder = decoding.createDecoder(message)
+    decoding.readVarString(decoder)
+    // Hocuspocus tells who is present a little before the channel listens: who comes in between would be missed.
+    return decoding.readVarUint(decoder) === MessageType.Awareness ? undefined : frameOf(message)
+  },
 }
 
 /** What y-websocket clients send. The rest would be read by Hocuspocus, which takes the first bytes for a document's name. */
@@ -54,12 +59,7 @@ export function yWebsocketDialect(document: string): Dialect {
       return { key: document, type, decoder }
     },
     addressOf: () => noAddress,
-    translate(message) {
-      const decoder = decoding.createDecoder(message)
-      decoding.readVarString(decoder)
-      const body = message.subarray(decoder.pos)
-      return decoding.readVarUint(decoder) === MessageType.Awareness ? frameOf(body) : undefined
-    },
+    translate: () => undefined,
   }
 }
 

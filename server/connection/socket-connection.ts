@@ -16,8 +16,10 @@ import { Channel } from './channel.ts'
 import { type Dialect, deniedReason, documentOfKey, type Message } from './dialect.ts'
 import { Egress, type EgressGroup } from './egress.ts'
 import { AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './frames.ts'
+import { Heartbeat } from './heartbeat.ts'
 import { Ingress } from './ingress.ts'
 import { PendingDocuments } from './pending-documents.ts'
+import { limitStranger } from './stranger-limit.ts'
 
 const MAX_TOKEN_LENGTH = 16 * 1024
 const MAX_KEY_LENGTH = 512
@@ -59,14 +61,13 @@ export class SocketConnection {
   readonly #dialect: Dialect
   readonly #hocuspocus: ReturnType<Hocuspocus['handleConnection']>
   readonly #ingress: Ingress
+  readonly #heartbeat: Heartbeat
   readonly #pending: PendingDocuments
   readonly #channels = new Map<string, Channel>()
   readonly #renewing = new Set<Channel>()
   readonly #openedAt = Date.now()
   #authenticated = false
   #detaching = false
-  #heardFrom = true
-  #lastPingAt = Date.now()
 
   constructor(ws: WebSocket, socket: Duplex, dialect: Dialect, hocuspocus: Hocuspocus, parts: Parts) {
     const { config } = parts
@@ -82,6 +83,7 @@ export class SocketConnection {
         this.egress.congested || this.#pending.congested || parts.durability.waitingBytes > config.COMMIT_BUFFER_BYTES,
       (data) => this.#receive(data),
     )
+    this.#heartbeat = new Heartbeat(ws, socket, config.PING_INTERVAL)
     const context: ConnectionContext = { socket: this }
     this.#hocuspocus = hocuspocus.handleConnection(this.#webSocketForHocuspocus(), NO_REQUEST, context)
     this.#listen(socket)
@@ -116,6 +118,8 @@ export class SocketConnection {
     const { acknowledges } = this.#dialect
     const channel = new Channel({ document, principal, level, address, egress: this.egress, acknowledges, connection })
     this.#channels.set(key, channel)
+    const states = document.presence.current()
+    if (states !== undefined) this.egress.send(awarenessFrame(address, states), true)
     this.#logger.debug({ document: document.name, user: principal.user, level }, 'document opened')
     for (const message of this.#pending.take(key)) this.#receive(message)
   }
@@ -142,7 +146,10 @@ export class SocketConnection {
       return
     }
     this.#pending.expire(now - config.AUTHENTICATION_TIMEOUT)
-    if (now - this.#lastPingAt >= config.PING_INTERVAL) this.#ping(now)
+    if (!this.#heartbeat.tick(now)) {
+      this.#logger.debug('no sign of life')
+      this.#ws.terminate()
+    }
     for (const channel of this.#channels.values()) this.#checkToken(channel, now)
     const [channel] = this.#channels.values()
     if (channel !== undefined && now - this.egress.lastWriteAt > SILENCE_MS) {
@@ -170,36 +177,16 @@ export class SocketConnection {
       if (isBinary) this.#ingress.push(bytesOf(data))
       else this.close(CloseCode.Malformed, 'text frames are not understood')
     })
-    // Its answer to a ping, or anything else: on a slow line that may stand behind a large message for minutes.
-    socket.on('data', () => {
-      this.#heardFrom = true
-    })
     // ws closes by itself after an error of the protocol, with the code that belongs to it.
     ws.on('error', (error) => this.#logger.debug({ error }, 'socket error'))
     ws.on('close', (code, reason) => this.#closed(code, reason.toString()))
-    this.#limitUnauthenticated(socket)
-  }
-
-  /** The size limit of messages is larger once a client is known: ws has only one, so that the bytes are counted here. */
-  #limitUnauthenticated(socket: Duplex): void {
-    const limit = this.#parts.config.MAX_UNAUTHENTICATED_BYTES
-    let sinceMessage = 0
-    this.#ws.on('message', () => {
-      sinceMessage = 0
+    const maxBytes = this.#parts.config.MAX_UNAUTHENTICATED_BYTES
+    limitStranger(ws, socket, {
+      maxBytes,
+      isKnown: () => this.#authenticated,
+      onExceeded: () =>
+        this.close(CloseCode.MessageTooBig, `a message before authentication has at most ${maxBytes} bytes`),
     })
-    const count = (chunk: Buffer) => {
-      if (this.#authenticated) {
-        socket.off('data', count)
-        return
-      }
-      sinceMessage += chunk.length
-      if (sinceMessage <= limit) return
-      this.close(CloseCode.MessageTooBig, `a message before authentication has at most ${limit} bytes`)
-      // ws would go on collecting the message: 32 MiB for each stranger.
-      socket.removeAllListeners('data')
-      socket.resume()
-    }
-    socket.on('data', count)
   }
 
   #closed(code: number, reason: string): void {
@@ -291,17 +278,6 @@ export class SocketConnection {
       this.#logger.info({ error }, 'malformed message')
       this.close(CloseCode.Malformed, 'the message can not be decoded')
     }
-  }
-
-  #ping(now: number): void {
-    if (!this.#heardFrom && !this.#ws.isPaused) {
-      this.#logger.debug('no answer to a ping')
-      this.#ws.terminate()
-      return
-    }
-    this.#heardFrom = false
-    this.#lastPingAt = now
-    this.#ws.ping()
   }
 
   #checkToken(channel: Channel, now: number): void {

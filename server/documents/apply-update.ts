@@ -1,4 +1,3 @@
-import * as decoding from 'lib0/decoding'
 import { equalityDeep } from 'lib0/function'
 import * as Y from 'yjs'
 
@@ -67,26 +66,6 @@ export function applyUpdate(
   if (!waits && !hadWaiting) return both(stored)
   if (!encodes) return { stored, shown: sinceFirst(document, transactions).shown }
   return { stored, shown: news.length === 0 ? undefined : Y.mergeUpdates(news) }
-}
-
-/**
- * Whether `update` holds structs again that `document` has. The document leaves them out, but whoever doesn't have the
- * originals yet, a reader of the log or a client that is still syncing, would take these, whatever is in them.
- * @throws {Error} when the update can't be decoded
- */
-export function repeatsStructs(document: Y.Doc, update: Uint8Array): boolean {
-  const decoder = decoding.createDecoder(update)
-  const clients = decoding.readVarUint(decoder)
-  if (clients === 0) return false
-  if (clients > 1) {
-    return Y.parseUpdateMeta(update)
-      .from.entries()
-      .some(([client, start]) => start < Y.getState(document.store, client))
-  }
-  // The usual case: the structs' count, and where they begin.
-  decoding.readVarUint(decoder)
-  const client = decoding.readVarUint(decoder)
-  return decoding.readVarUint(decoder) < Y.getState(document.store, client)
 }
 
 /** What a replica at `stateVector` lacks of what `document` shows: without the structs that wait for others. */

@@ -14,7 +14,8 @@ import {
   syncFrame,
 } from '../connection/frames.ts'
 import type { MessageArchive } from '../rooms/archive.ts'
-import { type Applied, applyUpdate, encodeShown, InvalidUpdateError, repeatsStructs } from './apply-update.ts'
+import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
+import { type ClientRange, checkUpdate } from './check-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
 import type { Durability } from './durability.ts'
 import type { Guard } from './guard.ts'
@@ -116,12 +117,13 @@ export class OpenDocument {
    */
   receive(sender: Subscriber, update: Uint8Array, isAnswer: boolean): void {
     const { user } = sender.principal
-    const claimed = this.#checkClientIds(sender, update)
+    const ranges = readUpdate(update)
+    const claimed = this.#checkClientIds(sender, ranges)
     this.#guard?.admit(update, sender)
     // Yjs encodes a change anew for whoever listens to updates, which costs more than the change.
     this.ydoc.off('update', this.#recordServerChange)
     try {
-      const applied = applyUpdate(this.ydoc, update, sender, isAnswer || repeatsStructs(this.ydoc, update))
+      const applied = applyUpdate(this.ydoc, update, sender, isAnswer || this.#repeats(ranges))
       if (applied === undefined) return
       this.#clientIds.claim(claimed, user)
       this.#record(applied, user, claimed, sender)
@@ -136,14 +138,18 @@ export class OpenDocument {
     }
   }
 
-  #checkClientIds({ principal }: Subscriber, update: Uint8Array): number[] {
+  /**
+   * Whether an update holds structs that the document has. The document leaves them out, but whoever doesn't have the
+   * originals yet, a reader of the log or a client that is still syncing, would take these, whatever is in them.
+   */
+  #repeats(ranges: ReadonlyMap<number, ClientRange>): boolean {
+    for (const [client, { start }] of ranges) if (start < Y.getState(this.ydoc.store, client)) return true
+    return false
+  }
+
+  #checkClientIds({ principal }: Subscriber, ranges: ReadonlyMap<number, ClientRange>): number[] {
     if (this.#guard === undefined && (principal.relay || this.#options.relayedClientIds)) return []
-    let unclaimed: number[]
-    try {
-      unclaimed = this.#clientIds.check(this.ydoc, update, principal.user)
-    } catch (error) {
-      throw error instanceof AccessError ? error : malformed(error)
-    }
+    const unclaimed = this.#clientIds.check(this.ydoc, ranges, principal.user)
     for (const client of unclaimed) {
       const holder = this.presence.holderOf(client)
       if (holder !== undefined && holder.principal.user !== principal.user) throw clientIdTaken(client)
@@ -194,6 +200,14 @@ export class OpenDocument {
     this.presence.onChange((update, holder) => {
       this.#broadcast(holder, (address) => awarenessFrame(address, update))
     })
+  }
+}
+
+function readUpdate(update: Uint8Array): Map<number, ClientRange> {
+  try {
+    return checkUpdate(update)
+  } catch (cause) {
+    throw malformed(cause)
   }
 }
 

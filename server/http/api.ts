@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { UpdateLog } from '../../persistence/update-log.ts'
-import { allows, levelFor } from '../access/grants.ts'
+import { isReadable } from '../access/levels.ts'
 import type { Tokens } from '../access/tokens.ts'
 import { authenticate, parse } from './request.ts'
 
@@ -44,7 +44,7 @@ export function serveDocuments(app: FastifyInstance, tokens: Tokens, log: Update
       const page = await log.documents({ prefix, after: last, limit })
       for (const document of page) {
         last = document.name
-        if (allows(levelFor(principal.grants, document.name), 'read')) documents.push(document)
+        if (isReadable(document.name, principal)) documents.push(document)
         if (documents.length === limit) return { documents, next: last }
       }
       if (page.length < limit) return { documents }

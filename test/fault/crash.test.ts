@@ -30,7 +30,7 @@ test.each(seedsFor([], 1))(
     for (let round = 0; round < ROUNDS; round++) {
       const load = await startLoad(server, random, round)
       loads.push(load)
-      await load.whenAcknowledged(200 + random.int(3_000))
+      await load.whenAcknowledged(100 + random.int(1_500))
       await server.kill()
       await load.ended()
       // Whoever opens the log first recovers it: a reader of the log, or the next server.

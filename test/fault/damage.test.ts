@@ -243,7 +243,13 @@ describe('commands', () => {
     const { folder } = await copy()
     const { exitCode, output } = await runCommand(folder, 'inspect', bad)
     expect(exitCode).toBe(0)
-    expect(JSON.parse(output)).toMatchObject({ name: bad, position: 301, rows: 301, authors: { ann: 301 }, pending: false })
+    expect(JSON.parse(output)).toMatchObject({
+      name: bad,
+      position: 301,
+      rows: 301,
+      authors: { ann: 301 },
+      pending: false,
+    })
     expect(output).not.toContain('needle')
   })
 })

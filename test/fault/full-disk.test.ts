@@ -2,7 +2,6 @@ import { afterEach, expect, test } from 'vitest'
 import { CloseCode } from '../../model/close-codes.ts'
 import { type Client, openClient, whenDocument } from '../support/clients.ts'
 import { RawClient } from '../support/raw-client.ts'
-import { replayFromLog } from '../support/replay.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { Load } from './load.ts'
 import { makeSmallDisk, type SmallDisk } from './small-disk.ts'
@@ -73,7 +72,9 @@ test('[promise 1] a full disk acknowledges nothing and loses nothing', { timeout
   expect((await load.lossesInLog(folder)).counts).toEqual(nothing)
 
   function write(writers: readonly Client[], when: string): void {
-    writers.forEach((client, index) => client.ydoc.getArray('kept').push([`${when} by ${users[index]}`]))
+    for (const [index, client] of writers.entries()) {
+      client.ydoc.getArray('kept').push([`${when} by ${users[index]}`])
+    }
   }
 })
 

@@ -24,7 +24,13 @@ const PARALLEL = 25
 /** An attack that nothing came of by then has found a hang. */
 const DEADLINE_MS = 20_000
 /** What the server may close with when chance decides what a frame means. */
-const REFUSALS: readonly number[] = [CloseCode.Malformed, CloseCode.ClientIdTaken, CloseCode.TooBig, CloseCode.TooMany]
+const REFUSALS: readonly number[] = [
+  CloseCode.Malformed,
+  CloseCode.Unauthorized,
+  CloseCode.ClientIdTaken,
+  CloseCode.TooBig,
+  CloseCode.TooMany,
+]
 
 /**
  * Runs each attack on a socket that `open` makes and compares what came of it. `probe` asks for something on a socket

@@ -280,12 +280,15 @@ describe('connections that never get anywhere', () => {
     const codes = await Promise.all(sockets.map(async (socket) => (await socket.closed).code))
     expect(new Set(codes)).toEqual(new Set([CloseCode.MessageTooBig]))
     // Until everything has left this process, or the server has hung up.
-    await Promise.all(
-      sockets.map(({ socket }) =>
-        socket.writableLength === 0 ? undefined : Promise.race([once(socket, 'drain'), once(socket, 'close')]),
-      ),
-    )
+    await Promise.all(sockets.map((socket) => Promise.race([drained(socket), socket.ended])))
     await witnesses.check()
     for (const socket of sockets) socket.destroy()
   })
 })
+
+function drained({ socket }: FrameSocket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.writableLength === 0) resolve()
+    else socket.once('drain', resolve)
+  })
+}

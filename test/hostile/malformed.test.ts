@@ -45,8 +45,6 @@ beforeAll(async () => {
 afterAll(async () => {
   witnesses.close()
   expect(await server.stop()).toBe(0)
-  console.log(`malformed frames: ${total} sent`)
-  expect(total).toBeGreaterThan(500)
 })
 
 /** In the Hocuspocus dialect, on the witnesses' own document unless `name` says otherwise. */
@@ -244,9 +242,13 @@ describe('frames of the Hocuspocus dialect on an open document', () => {
 
   test('awareness that is no presence', async () => {
     const name = witnesses.name
-    const deep = (levels: number) => '{"a":'.repeat(levels) + '1' + '}'.repeat(levels)
-    const state = (title: string, json: string, expected: Outcome) =>
-      sends(title, awarenessMessage(name, awarenessUpdate([{ client: 77, clock: 1, state: json }])), expected)
+    const deep = (levels: number) => `${'{"a":'.repeat(levels)}1${'}'.repeat(levels)}`
+    // Each its own client id: states for one that somebody else shows are left out, whatever they are.
+    let client = 1_000
+    const state = (title: string, json: string, expected: Outcome) => {
+      client += 1
+      return sends(title, awarenessMessage(name, awarenessUpdate([{ client, clock: 1, state: json }])), expected)
+    }
     const wide = Array.from({ length: 10_001 }, (_, client) => ({ client, clock: 1, state: 'null' }))
     await attack([
       ...['', '{', '[', '"', 'undefined', 'NaN', '{"a":1,}', "{'a':1}", '\u0000', '{}{}', '<xml/>', 'nul'].map((json) =>
@@ -591,4 +593,9 @@ describe("frames of y-websocket's dialect", () => {
       ),
     )
   })
+})
+
+test('these were more than 500', () => {
+  console.log(`malformed frames: ${total} sent`)
+  expect(total).toBeGreaterThan(500)
 })

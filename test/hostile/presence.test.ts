@@ -190,15 +190,13 @@ describe('[promise 3] whoever leaves disappears for others at once', () => {
 
   test('when it closes the document before it is open', async () => {
     const client = await FrameSocket.open(server)
-    for (const message of [
+    client.sendTogether(
       authMessage(name, tokenFor('ghost')),
       stateMessage(77, 1, {}),
       numbers(name, MessageType.Close),
       // It comes back without presence.
       authMessage(name, tokenFor('ghost')),
-    ]) {
-      client.send(message)
-    }
+    )
     await heardAll(client, 1)
     expect(namesOf(presence)).toEqual(['witness'])
     client.destroy()
@@ -339,6 +337,27 @@ describe('[promise 3] y-websocket clients repeat what they hear', () => {
     expect(presence.getStates().has(77)).toBe(true)
     client.destroy()
   })
+})
+
+test('[promise 3] whoever opens a document in the same moment is seen', async () => {
+  for (let round = 0; round < 20; round += 1) {
+    // A document that is not in memory yet: all of them wait for the same loading.
+    const document = `${name}/${round}`
+    const sockets = await Promise.all(Array.from({ length: 4 }, () => FrameSocket.open(server)))
+    for (const [index, socket] of sockets.entries()) {
+      const entry = { client: 100 + index, clock: 1, state: '{}' }
+      socket.send(authMessage(document, tokenFor(`user-${index}`)))
+      socket.send(awarenessMessage(document, awarenessUpdate([entry])))
+    }
+    const seen = sockets.map(async (socket, index) => {
+      for (let other = 0; other < sockets.length; other += 1) {
+        if (other === index) continue
+        await socket.message((message) => awarenessStates(message).some(([client]) => client === 100 + other))
+      }
+    })
+    await Promise.all(seen)
+    for (const socket of sockets) socket.destroy()
+  }
 })
 
 test('two documents on one socket show two presences, and closing one leaves the other', async () => {

@@ -149,6 +149,11 @@ export class FrameSocket {
     this.sendRaw(frame(payload, options))
   }
 
+  /** Sends messages in one write, so that the server gets them in one turn of its loop. */
+  sendTogether(...payloads: readonly Uint8Array[]): void {
+    this.sendRaw(Buffer.concat(payloads.map((payload) => frame(payload))))
+  }
+
   sendRaw(bytes: Uint8Array): void {
     if (this.socket.writable) this.socket.write(bytes)
   }

@@ -27,6 +27,9 @@ function isInstalled(program: string): boolean {
 function aptGet(...args: string[]): boolean {
   const needsSudo = process.getuid?.() !== 0
   const [program = '', ...rest] = [...(needsSudo ? ['sudo', '--non-interactive'] : []), 'apt-get', ...args]
-  const result = spawnSync(program, rest, { stdio: 'inherit', env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } })
+  const result = spawnSync(program, rest, {
+    stdio: 'inherit',
+    env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+  })
   return result.status === 0
 }

@@ -40,10 +40,17 @@ export interface TestServer {
 
 const running = new Set<ChildProcess>()
 const folders = new Set<string>()
-process.on('exit', () => {
+process.on('exit', cleanUp)
+// How Vitest ends its workers, which runs no exit handler by itself.
+process.once('SIGTERM', () => {
+  cleanUp()
+  process.exit()
+})
+
+function cleanUp(): void {
   for (const child of running) child.kill('SIGKILL')
   for (const folder of folders) rmSync(folder, { recursive: true, force: true })
-})
+}
 
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'coweave-test-'))

@@ -91,7 +91,8 @@ test('[promise 2] two people writing at the same time end in the text they wrote
   )
   for (const { client } of writers) {
     await client.saved()
-    await whenDocument(client.ydoc, () => client.text.toString() === endContent)
+    const isComplete = () => client.text.length === endContent.length && client.text.toString() === endContent
+    await whenDocument(client.ydoc, isComplete)
   }
   const fresh = await RawClient.open(server, document, { user: 'cleo' })
   expect(fresh.ydoc.getText('text').toString()).toBe(endContent)
