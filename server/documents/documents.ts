@@ -32,6 +32,9 @@ export class Documents extends Database {
     super({})
     this.#options = options
     this.configuration.fetch = async ({ documentName, document }) => {
+      // The server itself may have written, to stamp a message, while the document was being unloaded: what it is
+      // loaded from has that too.
+      await options.durability.settled()
       const stored = await options.log.load(documentName)
       const rules = await options.rooms.rulesOf(documentName, stored.position === 0)
       this.#build(document, stored, rules)
