@@ -41,7 +41,7 @@ describe('what can be done in the chat', () => {
       .toBe(true)
 
     await anns.act('meet on Monday', 'Edit')
-    expect(await anns.field.inputValue()).toBe('Shall we meet on Monday?')
+    await expect.poll(() => anns.field.inputValue(), polled).toBe('Shall we meet on Monday?')
     await anns.send('Shall we meet on Wednesday?')
     await bens.expectTexts('Shall we meet on Wednesday?', 'Better on Tuesday')
     await bens.message('Wednesday').getByText('edited').waitFor()

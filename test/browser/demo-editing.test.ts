@@ -30,7 +30,7 @@ describe('the demo, several people in one document', () => {
     const expected = letters(['first: ', 'from Ann, letter by letter', 'from Ben, at the same moment'])
     await expect.poll(async () => letters(await ann.lines()), polled).toBe(expected)
     await expect.poll(async () => letters(await ben.lines()), polled).toBe(expected)
-    expect(await ben.html()).toBe(await ann.html())
+    await expect.poll(async () => (await ben.html()) === (await ann.html()), { timeout: 20_000 }).toBe(true)
     await ann.expectStatus('Saved')
 
     const cem = await open('Cem Cook', 'notes/both')
@@ -102,10 +102,10 @@ describe('the demo, several people in one document', () => {
     await ben.write(' And Ben this.')
     await expect.poll(() => ann.lines(), polled).toEqual(['Ann wrote this. And Ben this.'])
 
-    expect(await ben.button('Undo').getAttribute('aria-disabled')).toBe('false')
+    await expect.poll(() => ben.button('Undo').getAttribute('aria-disabled'), { timeout: 20_000 }).toBe('false')
     await ben.page.keyboard.press('Control+z')
     await expect.poll(() => ann.lines(), polled).toEqual(['Ann wrote this.'])
-    expect(await ben.button('Undo').getAttribute('aria-disabled')).toBe('true')
+    await expect.poll(() => ben.button('Undo').getAttribute('aria-disabled'), { timeout: 20_000 }).toBe('true')
     await ben.button('Redo').click()
     await expect.poll(() => ann.lines(), polled).toEqual(['Ann wrote this. And Ben this.'])
     for (const person of [ann, ben]) await person.close()

@@ -49,10 +49,10 @@ test('each button works by mouse, by keyboard and by its shortcut, and shows its
 
     await button.click()
     await applied.waitFor()
-    expect(await button.getAttribute('aria-pressed'), name).toBe('true')
+    await expect.poll(() => button.getAttribute('aria-pressed'), { timeout: 20_000, message: name }).toBe('true')
     await button.click()
     await applied.waitFor({ state: 'detached' })
-    expect(await button.getAttribute('aria-pressed'), name).toBe('false')
+    await expect.poll(() => button.getAttribute('aria-pressed'), { timeout: 20_000, message: name }).toBe('false')
 
     await button.focus()
     await demo.page.keyboard.press('Enter')
