@@ -6,7 +6,7 @@ import { type Client, openClient, openYWebsocket, until, whenDocument } from '..
 import type { TestServer } from '../support/server.ts'
 
 /** What attacks may cost at most, all together. */
-const MAX_GROWTH_MB = 250
+const MAX_GROWTH_MB = 450
 
 /**
  * An honest pair on one document, a stock Hocuspocus client and a stock y-websocket client. Whatever was done to the
