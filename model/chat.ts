@@ -12,6 +12,9 @@ export const MAX_EMOJI_LENGTH = 32
 /** Of one user, on one message. */
 export const MAX_REACTIONS = 20
 
+/** The root type of a segment. */
+export const MESSAGES = 'messages'
+
 export interface Attachment {
   readonly name: string
   /** Media type, such as `image/png`. */
@@ -59,7 +62,7 @@ export interface ChatMessage {
 export type Draft = Pick<ChatMessage, 'text' | 'replyTo' | 'anchor' | 'attachments'>
 
 export function messagesOf(segment: Y.Doc): Y.Array<Y.Map<unknown>> {
-  return segment.getArray('messages')
+  return segment.getArray(MESSAGES)
 }
 
 /** Read marks: user → the `seq` up to which they have read. */

@@ -7,14 +7,19 @@ export interface ClientRange {
   readonly end: number
 }
 
+export interface DecodedUpdate extends ReturnType<typeof Y.decodeUpdate> {
+  /** What it holds of which clients. */
+  readonly ranges: ReadonlyMap<number, ClientRange>
+}
+
 /**
- * Reads a whole update before any of it is applied, and returns what it holds of which clients.
+ * Reads a whole update before any of it is applied.
  *
  * Yjs applies what it reads as it goes and trusts it: an update that is wrong at its end is applied by half, and some
  * that no client makes are taken in and then can't be encoded any more, so that nobody could open the document.
  * @throws {Error} for an update that can't be decoded, or that no Yjs client makes
  */
-export function checkUpdate(update: Uint8Array): Map<number, ClientRange> {
+export function checkUpdate(update: Uint8Array): DecodedUpdate {
   const { structs, ds } = Y.decodeUpdate(update)
   const ranges = new Map<number, ClientRange>()
   for (const struct of structs) {
@@ -33,7 +38,7 @@ export function checkUpdate(update: Uint8Array): Map<number, ClientRange> {
       if (len === 0 || !isCount(clock + len)) throw new Error('a deletion of nothing, or of too much')
     }
   }
-  return ranges
+  return { structs, ds, ranges }
 }
 
 function checkItem({ id, origin, rightOrigin, parent, content }: Y.Item): void {

@@ -2,6 +2,7 @@ import * as Y from 'yjs'
 import { CloseCode } from '../../model/close-codes.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
+import type { DecodedUpdate } from './check-update.ts'
 import { boundObservedDepth } from './observed-depth.ts'
 
 /** Who changes a guarded document, and with what right. */
@@ -25,6 +26,11 @@ export interface Refusal {
 export interface DocumentRules {
   /** Gives the root types their kinds, so that a client can't choose others. */
   define(document: Y.Doc): void
+  /**
+   * Judges an update that says by itself all that it would do to `document`; undefined for any other, which is tried.
+   * For what comes often: trying costs as much again as the change, and the memory of a second document.
+   */
+  read?(update: DecodedUpdate, document: Y.Doc, author: Author): Refusal | 'accepted' | undefined
   check(transaction: Y.Transaction, before: Y.Doc, author: Author): Refusal | undefined
 }
 
@@ -41,15 +47,21 @@ export class RefusedError extends AccessError {
   }
 }
 
+/** More changes than this are not made up for: a copy of the whole document costs less. */
+const MAX_BEHIND = 200
+
 /**
- * Keeps a document to its rules. Yjs applies whatever arrives and can't take it back, so each update lands on a
- * trial copy first; only what the rules accept there is applied to the document by the caller.
+ * Keeps a document to its rules. Yjs applies whatever arrives and can't take it back, so each update whose effect can't
+ * be told from its structs alone lands on a trial copy first; only what the rules accept is applied to the document by
+ * the caller.
  */
 export class Guard {
   readonly #document: Y.Doc
   readonly #rules: DocumentRules
   /** Undefined after a refusal: made anew only when it is needed, since it costs a copy of the document. */
   #trial: Y.Doc | undefined
+  /** What the document has and the trial copy lacks. */
+  #behind: Uint8Array[] = []
 
   constructor(document: Y.Doc, rules: DocumentRules) {
     this.#document = document
@@ -58,9 +70,15 @@ export class Guard {
   }
 
   /** Returns if `author` may make the change, which must then be applied to the document. @throws {RefusedError} */
-  admit(update: Uint8Array, author: Author): void {
-    this.#trial ??= this.#copy()
-    const trial = this.#trial
+  admit(update: Uint8Array, decoded: DecodedUpdate, author: Author): void {
+    const verdict = this.#rules.read?.(decoded, this.#document, author)
+    if (verdict === undefined) this.#try(update, author)
+    else if (verdict === 'accepted') this.mirror(update)
+    else throw new RefusedError(verdict)
+  }
+
+  #try(update: Uint8Array, author: Author): void {
+    const trial = this.#currentTrial()
     let refusal: Refusal | undefined
     const judge = (transaction: Y.Transaction) => {
       refusal ??= this.#rules.check(transaction, this.#document, author)
@@ -83,7 +101,9 @@ export class Guard {
 
   /** Takes a change that the server itself made to the document. */
   mirror(update: Uint8Array): void {
-    if (this.#trial !== undefined) Y.applyUpdate(this.#trial, update)
+    if (this.#trial === undefined) return
+    this.#behind.push(update)
+    if (this.#behind.length > MAX_BEHIND) this.#reset()
   }
 
   destroy(): void {
@@ -93,6 +113,18 @@ export class Guard {
   #reset(): void {
     this.#trial?.destroy()
     this.#trial = undefined
+    this.#behind = []
+  }
+
+  #currentTrial(): Y.Doc {
+    this.#trial ??= this.#copy()
+    const trial = this.#trial
+    const missing = this.#behind
+    this.#behind = []
+    trial.transact(() => {
+      for (const update of missing) Y.applyUpdate(trial, update)
+    })
+    return trial
   }
 
   #copy(): Y.Doc {

@@ -15,7 +15,7 @@ import {
 } from '../connection/frames.ts'
 import type { MessageArchive } from '../rooms/archive.ts'
 import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
-import { type ClientRange, checkUpdate } from './check-update.ts'
+import { type ClientRange, checkUpdate, type DecodedUpdate } from './check-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
 import type { Durability } from './durability.ts'
 import type { Guard } from './guard.ts'
@@ -117,9 +117,10 @@ export class OpenDocument {
    */
   receive(sender: Subscriber, update: Uint8Array, isAnswer: boolean): void {
     const { user } = sender.principal
-    const ranges = readUpdate(update)
+    const decoded = readUpdate(update)
+    const { ranges } = decoded
     const claimed = this.#checkClientIds(sender, ranges)
-    this.#guard?.admit(update, sender)
+    this.#guard?.admit(update, decoded, sender)
     // Yjs encodes a change anew for whoever listens to updates, which costs more than the change.
     this.ydoc.off('update', this.#recordServerChange)
     try {
@@ -203,7 +204,7 @@ export class OpenDocument {
   }
 }
 
-function readUpdate(update: Uint8Array): Map<number, ClientRange> {
+function readUpdate(update: Uint8Array): DecodedUpdate {
   try {
     return checkUpdate(update)
   } catch (cause) {

@@ -11,6 +11,9 @@ import { MessageArchive } from './archive.ts'
 import { HeadRules } from './head-rules.ts'
 import { idsOf, isStamped, lastSeqOf, type Predecessor, Segment, type SegmentLimits } from './segment.ts'
 
+/** Each holds as many ids as a segment has messages. */
+const MAX_FULL = 100
+
 export interface RoomsOptions {
   readonly log: UpdateLog
   readonly durability: Durability
@@ -26,6 +29,8 @@ export class Rooms {
   readonly #options: RoomsOptions
   readonly #segments = new Map<Y.Doc, { room: Room; number: number; segment: Segment }>()
   readonly #heads = new Map<Y.Doc, HeadRules>()
+  /** Of segments that became full here, the last ones: the next one of each is about to be opened. */
+  readonly #full = new Map<string, Predecessor>()
   readonly #scheduled = new Set<Y.Doc>()
   #hocuspocus: Hocuspocus | undefined
 
@@ -108,6 +113,7 @@ export class Rooms {
     if (open === undefined) return
     open.segment.stamp(document, Date.now())
     if (!open.segment.isFull(document)) return
+    this.#rememberFull(segmentName(open.room.room, open.number), document)
     try {
       await this.#openNext(open.room.room, open.number)
     } catch (error) {
@@ -119,6 +125,14 @@ export class Rooms {
     }
   }
 
+  /** It takes no more messages, and each that it has is stamped. */
+  #rememberFull(name: string, document: Y.Doc): void {
+    this.#full.delete(name)
+    this.#full.set(name, { lastSeq: lastSeqOf(document), ids: idsOf(document) })
+    const [oldest] = this.#full.keys()
+    if (this.#full.size > MAX_FULL && oldest !== undefined) this.#full.delete(oldest)
+  }
+
   async #openNext(room: string, full: number): Promise<void> {
     await this.withDocument(room, (head) => {
       if ((openSegmentOf(head) ?? 0) <= full) head.getMap('room').set('segment', full + 1)
@@ -128,6 +142,8 @@ export class Rooms {
   /** Reads the segment before `number` from the log, so that opening one doesn't open all before it. */
   async #predecessorOf(room: string, number: number): Promise<Predecessor> {
     const name = segmentName(room, number - 1)
+    const known = this.#full.get(name)
+    if (known !== undefined) return known
     let document = await this.#stored(name)
     if (!isStamped(document)) {
       // The server stopped between taking messages and stamping them: opening the segment does that.

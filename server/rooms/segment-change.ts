@@ -1,4 +1,5 @@
 import * as Y from 'yjs'
+import { MESSAGES } from '../../model/chat.ts'
 import type { Refusal } from '../documents/guard.ts'
 import { deletedStructs, newStructs } from '../documents/transaction-structs.ts'
 
@@ -33,7 +34,7 @@ type MessageMap = Y.Map<unknown>
  * each new and each deleted struct, so that nothing is hidden in a place where no event tells of it.
  */
 export function describeSegmentChange(transaction: Y.Transaction, before: Y.Doc): SegmentChange | Refusal {
-  const messages = transaction.doc.getArray<MessageMap>('messages')
+  const messages = transaction.doc.getArray<MessageMap>(MESSAGES)
   const inserted = new Set<Y.Item>()
   const edits = new Edits()
 
@@ -145,7 +146,7 @@ function beforeOf(item: Y.Item, document: Y.Doc): PlainMessage {
 }
 
 /** Whether a value is what JSON.parse makes; Yjs also carries bytes, and objects with prototypes of the sender's. */
-function isPlain(value: unknown, depth = 0): boolean {
+export function isPlain(value: unknown, depth = 0): boolean {
   if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return true
   if (typeof value !== 'object' || depth > MAX_DEPTH) return false
   const prototype: unknown = Object.getPrototypeOf(value)

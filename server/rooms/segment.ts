@@ -1,8 +1,10 @@
 import * as Y from 'yjs'
 import { messagesOf } from '../../model/chat.ts'
+import type { DecodedUpdate } from '../documents/check-update.ts'
 import type { Author, DocumentRules, Refusal } from '../documents/guard.ts'
+import { appendedMessages } from './appended-messages.ts'
 import { segmentRefusal } from './chat-rules.ts'
-import { describeSegmentChange } from './segment-change.ts'
+import { describeSegmentChange, type SegmentChange } from './segment-change.ts'
 
 export interface SegmentLimits {
   readonly maxTextLength: number
@@ -38,9 +40,17 @@ export class Segment implements DocumentRules {
     messagesOf(document)
   }
 
-  check(transaction: Y.Transaction, before: Y.Doc, { principal, level }: Author): Refusal | undefined {
+  read(update: DecodedUpdate, document: Y.Doc, author: Author): Refusal | 'accepted' | undefined {
+    const inserted = appendedMessages(update, document)
+    return inserted === undefined ? undefined : (this.#judge({ inserted, edited: [] }, document, author) ?? 'accepted')
+  }
+
+  check(transaction: Y.Transaction, before: Y.Doc, author: Author): Refusal | undefined {
     const change = describeSegmentChange(transaction, before)
-    if ('rule' in change) return change
+    return 'rule' in change ? change : this.#judge(change, before, author)
+  }
+
+  #judge(change: SegmentChange, before: Y.Doc, { principal, level }: Author): Refusal | undefined {
     const ids = this.#idsOf(before)
     const refusal = segmentRefusal(change, {
       ...this.#limits,
@@ -73,7 +83,7 @@ export class Segment implements DocumentRules {
 
   /** Gives each message that has none its place in the room. To be called once they are committed. */
   stamp(document: Y.Doc, now: number): void {
-    const messages = messagesOf(document).toArray()
+    const messages = messagesOf(document)
     const unstamped = this.#unstampedOf(messages)
     if (unstamped.length === 0) return
     let seq = this.#lastSeq ?? Math.max(lastSeqOf(document), this.#predecessor.lastSeq)
@@ -89,14 +99,12 @@ export class Segment implements DocumentRules {
     this.#stamped = messages.length
   }
 
-  /** From the end, where they mostly are, until all are found. */
-  #unstampedOf(messages: readonly Y.Map<unknown>[]): Y.Map<unknown>[] {
-    const found: Y.Map<unknown>[] = []
-    for (let index = messages.length - 1; index >= 0 && found.length < messages.length - this.#stamped; index -= 1) {
-      const message = messages[index]
-      if (message !== undefined && !message.has('seq')) found.push(message)
-    }
-    return found.reverse()
+  /** Those at the end, mostly: but what two people append at the same time may end up before what has a stamp. */
+  #unstampedOf(messages: Y.Array<Y.Map<unknown>>): Y.Map<unknown>[] {
+    const missing = messages.length - this.#stamped
+    const unstamped = (message: Y.Map<unknown>) => !message.has('seq')
+    const last = messages.slice(this.#stamped).filter(unstamped)
+    return last.length === missing ? last : messages.toArray().filter(unstamped)
   }
 }
 

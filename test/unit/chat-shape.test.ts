@@ -10,9 +10,12 @@ import {
   sendMessage,
   setReaction,
 } from '../../model/chat.ts'
+import { checkUpdate } from '../../server/documents/check-update.ts'
 import type { Refusal } from '../../server/documents/guard.ts'
-import { describeSegmentChange, type SegmentChange } from '../../server/rooms/segment-change.ts'
-import { forge, insertItem } from '../support/chat-forgery.ts'
+import { appendedMessages } from '../../server/rooms/appended-messages.ts'
+import { describeSegmentChange, type PlainMessage, type SegmentChange } from '../../server/rooms/segment-change.ts'
+import { copyOf, forge, insertItem } from '../support/chat-forgery.ts'
+import { createRandom, seedsFor } from '../support/random.ts'
 
 /** A segment with a message of ann's and one of bob's. */
 function segment(): Y.Doc {
@@ -34,7 +37,14 @@ function describeUpdate(base: Y.Doc, update: Uint8Array): SegmentChange | Refusa
   })
   Y.applyUpdate(trial, update)
   if (description === undefined) throw new Error('nothing happened')
+  // What is read from the structs alone must be what applying them shows.
+  const appended = readAppended(base, update)
+  if (appended !== undefined) expect(description).toEqual({ inserted: appended, edited: [] })
   return description
+}
+
+function readAppended(base: Y.Doc, update: Uint8Array): PlainMessage[] | undefined {
+  return appendedMessages(checkUpdate(update), base)
 }
 
 function describeChange(edit: (messages: Y.Array<Y.Map<unknown>>, ydoc: Y.Doc) => void, base = segment()) {
@@ -51,6 +61,70 @@ test('a new message is described as it is, with what was done to it before it wa
     setReaction(messages.get(2), '👍', 'cleo', true)
   })
   expect(change).toMatchObject({ inserted: [{ author: 'cleo', text: 'second' }], edited: [] })
+})
+
+test('what is only appended is read without a trial', () => {
+  const base = segment()
+  const append = (ydoc: Y.Doc) => {
+    sendMessage(ydoc, 'cleo', { text: 'one' })
+    sendMessage(ydoc, 'cleo', { text: 'two', attachments: [{ name: 'a', type: 'b/c', size: 1, url: 'https://d' }] })
+    setReaction(messagesOf(ydoc).get(3), '👍', 'cleo', true)
+  }
+  expect(readAppended(base, forge(base, 2, append))).toMatchObject([
+    { text: 'one', reactions: {} },
+    { text: 'two', attachments: [{ name: 'a' }], reactions: { '👍 cleo': expect.any(Number) } },
+  ])
+  expect(
+    readAppended(
+      new Y.Doc(),
+      forge(new Y.Doc(), 2, (ydoc) => sendMessage(ydoc, 'cleo', { text: 'a' })),
+    ),
+  ).toHaveLength(1)
+})
+
+test('what has to wait, repeats, or touches what is there is never read without a trial', () => {
+  const base = segment()
+  const ahead = copyOf(base)
+  ahead.clientID = 3
+  sendMessage(ahead, 'bob', { text: 'not here yet' })
+  const waiting = forge(ahead, 2, (ydoc) => sendMessage(ydoc, 'cleo', { text: 'a' }))
+  const repeated = Y.encodeStateAsUpdate(ahead)
+  const edited = forge(base, 2, (ydoc) => editMessage(messagesOf(ydoc).get(0), 'a'))
+  const twice = forge(base, 2, (ydoc) => {
+    sendMessage(ydoc, 'cleo', { text: 'a' })
+    messagesOf(ydoc).get(2).set('text', 'b')
+  })
+  const elsewhere = forge(base, 2, (ydoc) => ydoc.getArray('others').push([new Y.Map()]))
+  for (const update of [waiting, repeated, edited, twice, elsewhere]) expect(readAppended(base, update)).toBeUndefined()
+})
+
+test.each(seedsFor([1], 1))('what is read without a trial is what a trial shows (SEED=%i)', (seed) => {
+  const random = createRandom(seed)
+  const base = segment()
+  let read = 0
+  for (let round = 0; round < 300; round += 1) {
+    const update = forge(base, 100 + random.int(3), (ydoc) => {
+      const messages = messagesOf(ydoc)
+      for (let step = 0; step <= random.int(3); step += 1) {
+        random.pick<() => unknown>([
+          () => sendMessage(ydoc, 'cleo', { text: `${round}` }),
+          () => sendMessage(ydoc, 'cleo', { text: `${round}` }),
+          () => {
+            const last = messages.get(messages.length - 1)
+            if (last.get('reactions') instanceof Y.Map) setReaction(last, '👍', `cleo${round}`, true)
+          },
+          () => editMessage(messages.get(random.int(messages.length)), `${round}`),
+          () => messages.get(messages.length - 1).set('reactions', 1),
+          () => messages.insert(random.int(messages.length + 1), [new Y.Map([['text', 1]])]),
+          () => ydoc.getMap('others').set('a', new Y.Map()),
+        ])()
+      }
+    })
+    if (readAppended(base, update) !== undefined) read += 1
+    const change = describeUpdate(base, update)
+    if (!('rule' in change)) Y.applyUpdate(base, update)
+  }
+  expect(read).toBeGreaterThan(20)
 })
 
 test('an edit is described with the keys that were written, also those that are as before', () => {

@@ -21,7 +21,7 @@ function richUpdate(client: number): Uint8Array {
 test('takes what Yjs makes, and tells where its clients end', () => {
   const one = richUpdate(5)
   const other = richUpdate(9)
-  const ranges = checkUpdate(Y.mergeUpdates([one, other]))
+  const { ranges } = checkUpdate(Y.mergeUpdates([one, other]))
   const ends = new Map(Array.from(ranges, ([client, { end }]) => [client, end]))
   const ydoc = new Y.Doc()
   Y.applyUpdate(ydoc, one)
