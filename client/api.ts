@@ -1,0 +1,200 @@
+import type { Awareness } from 'y-protocols/awareness'
+import type * as Y from 'yjs'
+import type { ChatMessage, Draft } from '../model/chat.ts'
+
+/** Ends a subscription. May be called more than once. */
+export type Stop = () => void
+
+/** A value that changes; the same object until it does, so that React's useSyncExternalStore can follow it. */
+export interface Readable<T> {
+  get(): T
+  /** `listener` is called after each change. */
+  subscribe(listener: () => void): Stop
+}
+
+export interface ConnectOptions {
+  /** Where the server is, such as `https://collab.example.com`; a path is kept. */
+  readonly url: string
+  /**
+   * Called whenever a token is needed: at the start, before the last one ends, after one was refused. Throw a
+   * TokenRefusedError when there is none for this user; any other error is taken for a network that is away.
+   */
+  readonly token: () => Promise<string>
+  /**
+   * Whose session it is: the `sub` of the tokens. With it, local copies open before the first token is there, as on
+   * a train; without it, once the first token tells. A token of somebody else is refused.
+   */
+  readonly user?: string
+  /** The version of the app's document schema; the server may let older ones only read (close code 4426). */
+  readonly schema?: number
+  /** Whether documents are kept on this device (IndexedDB) and shared between tabs; true where a browser can. */
+  readonly keepLocally?: boolean
+  /** Updates larger than this go up over HTTP, in parts, bytes; at most the server's MAX_MESSAGE_BYTES. */
+  readonly maxMessageBytes?: number
+}
+
+/** Why the server won't go on. Only the app, or a new token, can change that. */
+export interface Refusal {
+  readonly reason:
+    | 'unauthorized'
+    | 'forbidden'
+    | 'other-user'
+    | 'malformed'
+    | 'timeout'
+    | 'client-id-taken'
+    | 'deleted'
+    | 'too-big'
+    | 'schema-too-old'
+    | 'too-many'
+    | 'other'
+  /** The server's words, or the library's; may be empty. */
+  readonly message: string
+}
+
+/** How a session, or one of its documents, is connected. */
+export type Status =
+  | { readonly kind: 'connecting' }
+  /** `via` HTTP where sockets are blocked: slower, with the same guarantees. */
+  | { readonly kind: 'online'; readonly via: 'socket' | 'http' }
+  /** It goes on by itself. `reason` is for people. */
+  | { readonly kind: 'offline'; readonly reason: string }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/** Everything about a document that a page shows around its content. */
+export interface DocumentState {
+  readonly status: Status
+  /** There is something true to show: the server's content, or a local copy. Before that, an editor must wait. */
+  readonly ready: boolean
+  /** The server's content has arrived over the present connection. */
+  readonly synced: boolean
+  /** Edits are turned down: by the grant, or since the app's schema is too old for the document. */
+  readonly readOnly: false | 'grant' | 'schema-too-old'
+  /** Edits made here, also before a reload, that the server has not acknowledged. */
+  readonly unsaved: number
+  /** This device keeps what is not saved yet; false where storage is full or missing. */
+  readonly kept: boolean
+}
+
+/** A change that the server refused. The document is back to what the server has; nothing is lost but what is here. */
+export interface RefusedChange {
+  /** Stable, such as `chat/foreign-author`. */
+  readonly rule: string
+  readonly reason: string
+  /** All that was here and not on the server, as a Yjs update against the server's state. */
+  readonly update: Uint8Array
+  /** The document as it was before it was taken back; destroyed once all listeners have returned. */
+  readonly before: Y.Doc
+}
+
+/** A handle on a document; handles of one name share it. */
+export interface CollaborativeDocument {
+  readonly name: string
+  /** Another one after a refused change (`onReplaced`): bind editors anew then. */
+  readonly ydoc: Y.Doc
+  readonly awareness: Awareness
+  readonly state: Readable<DocumentState>
+  readonly status: Status
+  readonly unsaved: number
+  /** Who has it open, as its connections' tokens say. */
+  readonly presence: Readable<readonly Presence[]>
+  /** Resolves once the server's content has arrived for the first time. Rejects when the document is refused. */
+  readonly whenSynced: Promise<void>
+  /** Resolves once there is something true to show. Rejects when the document is refused and there is no copy. */
+  readonly whenReady: Promise<void>
+  /** Resolves once the server has on its disk all edits made before the call. Rejects when it won't take them. */
+  whenSaved(): Promise<void>
+  /** Sets what others see of this user here, beside the name that the server knows; undefined takes a field away. */
+  setPresence(fields: Readonly<Record<string, unknown>>): void
+  onRefused(listener: (change: RefusedChange) => void): Stop
+  onReplaced(listener: (ydoc: Y.Doc) => void): Stop
+  /** Tries a refused document again, with a new token. */
+  retry(): void
+  /** Deletes this device's copy, with the edits that only it has, and begins anew from the server. */
+  discardCopy(): Promise<void>
+  /** Gives the handle back. With the last one the document closes, once the server or this device has its edits. */
+  destroy(): void
+}
+
+/** One person who has a document open, however many windows they have. */
+export interface Presence {
+  readonly user: string
+  readonly name: string
+  readonly self: boolean
+  /** What they set with setPresence(), from their newest window; nobody has checked it. */
+  readonly fields: Readonly<Record<string, unknown>>
+}
+
+/** What a room looks like. */
+export interface ChatState {
+  readonly status: Status
+  readonly ready: boolean
+  readonly readOnly: boolean
+  /** In the room's order; own ones that were not sent yet come last. */
+  readonly messages: readonly ChatMessage[]
+  /** What the server refused: message id → why. */
+  readonly problems: Readonly<Record<string, string>>
+  /** Read marks: user → seq. */
+  readonly reads: Readonly<Record<string, number>>
+  readonly unread: number
+  /** A line above the new messages stands after this seq; 0 for none. */
+  readonly newAfter: number
+  /** This device's storage has all that was written here. */
+  readonly kept: boolean
+  readonly earlier: 'none' | 'there' | 'loading' | 'too-far'
+  /** Why a change of an earlier message was taken back, until dismissRefusedChange(). */
+  readonly refusedChange: string | undefined
+}
+
+export interface SearchPage {
+  /** The newest first. */
+  readonly messages: readonly ChatMessage[]
+  /** What to ask for the next page with; undefined at the end. */
+  readonly next: number | undefined
+}
+
+/** A handle on a room; handles of one room share it. Its documents open with the first use of `state`, or a method. */
+export interface Chat {
+  readonly room: string
+  readonly state: Readable<ChatState>
+  /** Who is typing, without oneself. */
+  readonly typists: Readable<readonly Presence[]>
+  /** Returns the message's id. */
+  send(draft: Draft): string
+  reply(to: string, text: string): string
+  /** A message about a place in the document beside the room. */
+  comment(text: string, anchor: NonNullable<Draft['anchor']>): string
+  edit(id: string, text: string): void
+  delete(id: string): void
+  react(id: string, emoji: string, isOn: boolean): void
+  /** Sends a refused message once more. */
+  retry(id: string): void
+  /** Marks everything as read; `setSeen` does it by itself as messages come. */
+  markRead(): void
+  /** Whether somebody sees the end of the list now. */
+  setSeen(isSeen: boolean): void
+  /** Puts the line above what is new where reading ended: the list comes into view. */
+  enter(): void
+  /** A key was pressed: others see it for three seconds. */
+  typing(): void
+  loadEarlier(): void
+  search(text: string, options?: { readonly before?: number; readonly signal?: AbortSignal }): Promise<SearchPage>
+  dismissRefusedChange(): void
+  destroy(): void
+}
+
+/** One user's connection to a server, with all documents and rooms on one socket. */
+export interface Session {
+  /** Undefined until the first token tells, where `user` was not given. */
+  readonly user: string | undefined
+  readonly status: Readable<Status>
+  document(name: string): CollaborativeDocument
+  chat(room: string): Chat
+  /** Asks for a new token and connects anew with it: after another name was chosen, or something was granted. */
+  renewToken(): void
+  /** Asks the server's HTTP API with a token, once more with a new one if that is refused. */
+  fetch(path: string, init?: RequestInit): Promise<Response>
+  /** Closes everything; `erase` deletes this user's local copies, with what only they have. */
+  signOut(options?: { readonly erase?: boolean }): Promise<void>
+  /** Closes everything at once. Local copies stay. */
+  close(): void
+}
