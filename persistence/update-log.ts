@@ -124,6 +124,12 @@ export interface UpdateLog {
   messageById(room: string, id: string): Promise<ArchivedMessage | undefined>
 
   /**
+   * Those of `ids` that messages of a room have. Costs a look-up in an index for each, and reads no message.
+   * @throws {StorageError} as messages()
+   */
+  knownMessages(room: string, ids: readonly string[]): Promise<Set<string>>
+
+  /**
    * Messages, of one room or all, that hold each word of `query`, the last one also as the beginning of a word; case
    * and accents don't count. What was deleted is not found, nor what an edit took away. `query` is what a person
    * typed: nothing in it has a meaning of its own. Newest first; one call looks at a bounded number of messages, so

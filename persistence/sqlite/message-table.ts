@@ -84,6 +84,12 @@ export function messageFinder(db: Database, keys: KeyRing | undefined): (room: s
   return (room, id) => select.all(room, id).map((values) => parseMessage(keys, room, values))
 }
 
+/** Returns a function that tells which of some ids messages of a room have; the index alone answers. */
+export function messageProbe(db: Database): (room: string, ids: readonly string[]) => string[] {
+  const select = db.prepare<[string, string]>('SELECT 1 FROM messages WHERE room = ? AND id = ?')
+  return (room, ids) => ids.filter((id) => select.get(room, id) !== undefined)
+}
+
 /** Verifies a row of `messages`. @throws {StorageError} `storage/corrupt` or `storage/key`, naming room and seq */
 export function parseMessage(keys: KeyRing | undefined, room: unknown, values: readonly unknown[]): StoredMessage {
   const [seq, id, key, data, sum] = values

@@ -26,6 +26,7 @@ export type Request =
   | { readonly kind: 'documents'; readonly prefix: string; readonly after: string; readonly limit: number }
   | { readonly kind: 'messages'; readonly room: string; readonly before: number; readonly limit: number }
   | { readonly kind: 'message'; readonly room: string; readonly id: string }
+  | { readonly kind: 'known-messages'; readonly room: string; readonly ids: readonly string[] }
   | {
       readonly kind: 'search'
       readonly query: string

@@ -5,9 +5,9 @@ import { openForReading } from './database.ts'
 import { documentLoader, tailWeight } from './document-loader.ts'
 import { documentFinder, documentLister } from './document-table.ts'
 import { messageSearcher } from './message-search.ts'
-import { messageFinder, messagePager } from './message-table.ts'
+import { messageFinder, messagePager, messageProbe } from './message-table.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
-import { packFoundMessages, packLoadReply, packMessages, packReadReply, packSummaries } from './replies.ts'
+import { packFoundMessages, packLoadReply, packMessages, packReadReply, packSummaries, packTexts } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowReader } from './update-table.ts'
 
@@ -25,6 +25,7 @@ export function openReader(settings: WorkerSettings): Role {
   const rows = rowReader(db, settings.keys)
   const pageOfMessages = messagePager(db, settings.keys)
   const findMessage = messageFinder(db, settings.keys)
+  const knownIds = messageProbe(db)
   const search = messageSearcher(db, settings.keys)
 
   function load(name: string): Uint8Array<ArrayBuffer> {
@@ -73,6 +74,7 @@ export function openReader(settings: WorkerSettings): Role {
         }
         if (request.kind === 'messages') return packMessages(pageOfMessages(request))
         if (request.kind === 'message') return packMessages(findMessage(request.room, request.id))
+        if (request.kind === 'known-messages') return packTexts(knownIds(request.room, request.ids))
         if (request.kind === 'search') return packFoundMessages(search(request))
       } catch (error) {
         throw toStorageError(error, `${'document' in request ? request.document : settings.file}: reading`)

@@ -192,6 +192,19 @@ export function unpackText(packed: Packed): string {
   return readVarString(createDecoder(packed))
 }
 
+export function packTexts(texts: readonly string[]): Packed {
+  return encode((encoder) => {
+    for (const text of texts) writeVarString(encoder, text)
+  })
+}
+
+export function unpackTexts(packed: Packed): string[] {
+  const decoder = createDecoder(packed)
+  const texts: string[] = []
+  while (hasContent(decoder)) texts.push(readVarString(decoder))
+  return texts
+}
+
 /** Empty once the check is over. */
 export function packDamage(damage: Damage | undefined): Packed {
   return encode((encoder) => {

@@ -27,6 +27,7 @@ import {
   unpackReadReply,
   unpackSummaries,
   unpackText,
+  unpackTexts,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { refuseDamagedWal } from './wal-damage.ts'
@@ -142,6 +143,10 @@ class SqliteLog implements UpdateLog {
   async messageById(room: string, id: string): Promise<ArchivedMessage | undefined> {
     const [found] = unpackMessages(await this.#read({ kind: 'message', room, id }))
     return found
+  }
+
+  async knownMessages(room: string, ids: readonly string[]): Promise<Set<string>> {
+    return new Set(unpackTexts(await this.#read({ kind: 'known-messages', room, ids })))
   }
 
   async searchMessages(query: string, options: SearchOptions): Promise<FoundMessages> {

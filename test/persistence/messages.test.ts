@@ -113,6 +113,7 @@ test('with a key no text stands readable in the files, and search is refused', a
     const again = await open(name, encryption)
     expect(await again.messages('chat/a', { limit: 9 })).toEqual([archived('chat/a', 1, 'the secret edit')])
     expect(await again.messageById('chat/a', 'id-1')).toEqual(archived('chat/a', 1, 'the secret edit'))
+    expect(await again.knownMessages('chat/a', ['id-0', 'id-1'])).toEqual(new Set(['id-1']))
     await expect(again.searchMessages('secret', { limit: 9 })).rejects.toMatchObject({ code: 'search/encrypted' })
     expect(await Array.fromAsync(again.check())).toEqual([])
     expectIndexInStep(name)

@@ -306,6 +306,21 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
         expect(await again.messageById('chat/b', 'id-7')).toBeUndefined()
       })
 
+      test('tells which of some ids a room has', async () => {
+        const folder = await makeFolder()
+        const log = await open(folder)
+        await log.append([
+          update('chat/a@1', '1', { messages: [archived('chat/a', 1, 'one'), archived('chat/a', 2, 'two')] }),
+          update('chat/b@1', '1', { messages: [1, 2, 3].map((seq) => archived('chat/b', seq, 'of another room')) }),
+        ])
+        expect(await log.knownMessages('chat/a', ['id-3', 'id-2', 'ID-1', '', 'id-2'])).toEqual(new Set(['id-2']))
+        expect(await log.knownMessages('chat/a', [])).toEqual(new Set())
+        expect(await log.knownMessages('chat/c', ['id-1'])).toEqual(new Set())
+        await log.close()
+        const ids = Array.from({ length: 10_000 }, (_, index) => `id-${index}`)
+        expect(await (await openIn(folder)).knownMessages('chat/b', ids)).toEqual(new Set(['id-1', 'id-2', 'id-3']))
+      })
+
       test('an edit replaces the message, also in the same batch, and leaves the others', async () => {
         const log = await openNew()
         await log.append([
@@ -372,6 +387,7 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
       await expect(log.compact('a')).rejects.toEqual(closed)
       await expect(log.messages('chat/a', { limit: 1 })).rejects.toEqual(closed)
       await expect(log.messageById('chat/a', 'x')).rejects.toEqual(closed)
+      await expect(log.knownMessages('chat/a', ['x'])).rejects.toEqual(closed)
       await expect(log.searchMessages('x', { limit: 1 })).rejects.toEqual(closed)
       await expect(log.backup(`${folder}/backup`)).rejects.toEqual(closed)
       await expect(readAll(log, 'a')).rejects.toEqual(closed)
