@@ -135,6 +135,11 @@ export function newMessageId(now = Date.now()): string {
   return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
 
+/** The time in a message's id, ms since 1970: when it was made, by its author's clock. */
+export function timeOfMessageId(id: string): number {
+  return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16)
+}
+
 function transact(type: Y.Map<unknown>, change: () => void): void {
   if (type.doc === null) throw new Error('the message is not in a document')
   type.doc.transact(change)

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { MAX_ATTACHMENTS, MAX_EMOJI_LENGTH, MAX_REACTIONS } from '../../model/chat.ts'
+import { MAX_ATTACHMENTS, MAX_EMOJI_LENGTH, MAX_REACTIONS, timeOfMessageId } from '../../model/chat.ts'
 import { allows, type Level } from '../access/grants.ts'
 import type { Refusal } from '../documents/guard.ts'
 import type { MessageEdit, PlainMessage, SegmentChange } from './segment-change.ts'
 
 /** Clients' clocks may be ahead by so much. */
-const CLOCK_AHEAD_MS = 60_000
+export const CLOCK_AHEAD_MS = 60_000
 const MAX_REASON_LENGTH = 500
 /** An emoji, and what emoji are joined of; the user behind it is checked against the principal. */
 const REACTION_KEY =
@@ -19,7 +19,7 @@ export interface ChatContext {
   readonly maxMessages: number
   /** How many messages the segment holds before the change. */
   readonly count: number
-  /** Whether the room has a message of this id. */
+  /** Whether the room is known to have a message of this id. */
   has(id: string): boolean
 }
 
@@ -87,6 +87,9 @@ function insertionRefusal(message: PlainMessage, context: ChatContext, ids: Set<
   if (author !== context.user) return refuse('foreign-author', 'a message is written in one’s own name only')
   if (ids.has(id) || context.has(id)) return refuse('duplicate-id', 'the room has a message of this id')
   ids.add(id)
+  // So that the time in it tells which segments can have an id (segment.ts).
+  if (timeOfMessageId(id) > context.now + CLOCK_AHEAD_MS)
+    return refuse('time-ahead', 'the time in the id is more than a minute ahead of the server’s')
   const isEmpty = text === '' && !attachments?.length
   if (deletedAt === undefined && isEmpty) return refuse('empty-message', 'a message has a text')
   if (deletedAt !== undefined && !isEmpty) return refuse('deletion-keeps-content', 'a deleted message is empty')

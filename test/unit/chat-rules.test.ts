@@ -16,7 +16,7 @@ const context: ChatContext = {
 }
 
 function message(changes: PlainMessage = {}): PlainMessage {
-  return { id: newMessageId(), author: 'ann', at: now, text: 'hello', reactions: {}, ...changes }
+  return { id: newMessageId(now), author: 'ann', at: now, text: 'hello', reactions: {}, ...changes }
 }
 
 function inserting(changes: PlainMessage, more: Partial<ChatContext> = {}): string | undefined {
@@ -40,8 +40,8 @@ describe('a new message', () => {
   test.each<[string, PlainMessage]>([
     ['plain', {}],
     ['with ten characters that are twenty units', { text: '😀'.repeat(10) }],
-    ['a minute ahead', { at: now + 60_000 }],
-    ['written long ago', { at: 0, editedAt: 1 }],
+    ['a minute ahead', { at: now + 60_000, id: newMessageId(now + 60_000) }],
+    ['written long ago', { at: 0, editedAt: 1, id: newMessageId(0) }],
     ['deleted before it was sent', { text: '', deletedAt: now }],
     ['with files only', { text: '', attachments: [file] }],
     ['an answer', { replyTo: newMessageId() }],
@@ -59,6 +59,7 @@ describe('a new message', () => {
     ['text-too-long', { text: '😀'.repeat(11) }],
     ['time-ahead', { at: now + 60_001 }],
     ['time-ahead', { editedAt: now + 60_001 }],
+    ['time-ahead', { id: newMessageId(now + 60_001) }],
     ['time-ahead', { text: '', deletedAt: now + 60_001 }],
     ['time-ahead', { reactions: { '👍 ann': now + 60_001 } }],
     ['deletion-keeps-content', { deletedAt: now }],

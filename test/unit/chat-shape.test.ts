@@ -9,6 +9,7 @@ import {
   newMessageId,
   sendMessage,
   setReaction,
+  timeOfMessageId,
 } from '../../model/chat.ts'
 import { checkUpdate } from '../../server/documents/check-update.ts'
 import type { Refusal } from '../../server/documents/guard.ts'
@@ -201,8 +202,10 @@ test('messages are in the order of seq, those without one last', () => {
   expect(inOrder(messages).map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd'])
 })
 
-test('ids of messages are UUIDs of version 7 that sort by time', () => {
-  const ids = [0, 1, 1_700_000_000_000, 2 ** 48 - 1].map((now) => newMessageId(now))
+test('ids of messages are UUIDs of version 7 that sort by time and tell it', () => {
+  const times = [0, 1, 1_700_000_000_000, 2 ** 48 - 1]
+  const ids = times.map((now) => newMessageId(now))
+  expect(ids.map(timeOfMessageId)).toEqual(times)
   for (const id of ids) expect(id).toMatch(/^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-[89ab][\da-f]{3}-[\da-f]{12}$/)
   expect([...ids].sort()).toEqual(ids)
   expect(new Set(Array.from({ length: 1_000 }, () => newMessageId(5))).size).toBe(1_000)
