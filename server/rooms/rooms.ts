@@ -4,15 +4,18 @@ import * as Y from 'yjs'
 import { openSegmentOf } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { type Room, roomOf, segmentName } from '../../model/rooms.ts'
+import { StorageError } from '../../persistence/storage-error.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { DocumentRules } from '../documents/guard.ts'
 import { MessageArchive } from './archive.ts'
 import { HeadRules } from './head-rules.ts'
-import { idsOf, isStamped, lastSeqOf, type Predecessor, Segment, type SegmentLimits } from './segment.ts'
+import { asPredecessor, type Predecessor } from './predecessor.ts'
+import { isStamped, Segment, type SegmentLimits } from './segment.ts'
 
 /** Each holds as many ids as a segment has messages. */
 const MAX_FULL = 100
+const RETRY_STAMPING_MS = 1_000
 
 export interface RoomsOptions {
   readonly log: UpdateLog
@@ -21,13 +24,19 @@ export interface RoomsOptions {
   readonly limits: SegmentLimits
 }
 
+interface OpenSegment {
+  readonly room: Room
+  readonly number: number
+  readonly segment: Segment
+}
+
 /**
  * The rooms: which documents have rules, and what the server itself does in them. It stamps messages once they are
  * committed and opens the next segment when one is full.
  */
 export class Rooms {
   readonly #options: RoomsOptions
-  readonly #segments = new Map<Y.Doc, { room: Room; number: number; segment: Segment }>()
+  readonly #segments = new Map<Y.Doc, OpenSegment>()
   readonly #heads = new Map<Y.Doc, HeadRules>()
   /** Of segments that became full here, the last ones: the next one of each is about to be opened. */
   readonly #full = new Map<string, Predecessor>()
@@ -58,8 +67,9 @@ export class Rooms {
       throw new CoweaveError('chat/no-such-segment', `${name} begins once the segments before it are full`)
     }
     const isClosed = room.segment < open
-    if (room.segment === 1) return new Segment(limits, isClosed)
-    return new Segment(limits, isClosed, await this.#predecessorOf(room.room, room.segment))
+    const state = { isClosed, wasFull: this.#full.has(name) }
+    if (room.segment === 1) return new Segment(limits, state)
+    return new Segment(limits, state, await this.#predecessorOf(room.room, room.segment))
   }
 
   /** A document of a room is open: does what was left undone when it was last closed. */
@@ -90,7 +100,8 @@ export class Rooms {
 
   /**
    * Stamps the messages of a document once they are committed, and opens the next segment if this one is full. The
-   * stamps are not committed yet.
+   * stamps are not committed yet. Messages whose id an earlier segment has are removed instead.
+   * @throws {StorageError} when the archive can't be asked for that; then it is tried again later, too
    */
   async stamp(document: Y.Doc): Promise<void> {
     await this.#stampWhenCommitted(document)
@@ -101,7 +112,7 @@ export class Rooms {
     if (!this.#segments.has(document) && !this.#heads.has(document)) return
     if (this.#scheduled.has(document)) return
     this.#scheduled.add(document)
-    void this.#stampWhenCommitted(document)
+    void this.#stampOrRetry(document)
   }
 
   async #stampWhenCommitted(document: Y.Doc): Promise<void> {
@@ -111,9 +122,11 @@ export class Rooms {
     const open = this.#segments.get(document)
     // Forgotten or unloaded meanwhile: whoever opens it next stamps.
     if (open === undefined) return
-    open.segment.stamp(document, Date.now())
-    if (!open.segment.isFull(document)) return
-    this.#rememberFull(segmentName(open.room.room, open.number), document)
+    await this.#stampNow(document, open)
+    if (!this.#segments.has(document) || !open.segment.isFull(document)) return
+    // More came while the archive was asked. Being full, it takes no others.
+    if (!isStamped(document)) return this.#stampWhenCommitted(document)
+    this.#rememberFull(document, open)
     try {
       await this.#openNext(open.room.room, open.number)
     } catch (error) {
@@ -125,10 +138,35 @@ export class Rooms {
     }
   }
 
+  /** Asks the archive only if a message is so old that it could be in a segment which is not at hand. */
+  async #stampNow(document: Y.Doc, { room, segment }: OpenSegment): Promise<void> {
+    const messages = segment.unstamped(document)
+    const doubtful = segment.doubtfulIds(messages)
+    if (doubtful.length === 0) return segment.stamp(document, messages, Date.now())
+    const repeated = await this.#options.log.knownMessages(room.room, doubtful)
+    if (!this.#segments.has(document)) return
+    segment.stamp(document, messages, Date.now(), repeated)
+  }
+
+  async #stampOrRetry(document: Y.Doc): Promise<void> {
+    try {
+      await this.#stampWhenCommitted(document)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      const open = this.#segments.get(document)
+      // Unloaded, or the server stops: whoever opens it next stamps.
+      if (open === undefined || error.code === 'storage/closed') return
+      const name = segmentName(open.room.room, open.number)
+      this.#options.logger.error({ document: name, error }, 'messages could not be stamped; it is tried again')
+      setTimeout(() => this.changed(document), RETRY_STAMPING_MS).unref()
+    }
+  }
+
   /** It takes no more messages, and each that it has is stamped. */
-  #rememberFull(name: string, document: Y.Doc): void {
+  #rememberFull(document: Y.Doc, { room, number, segment }: OpenSegment): void {
+    const name = segmentName(room.room, number)
     this.#full.delete(name)
-    this.#full.set(name, { lastSeq: lastSeqOf(document), ids: idsOf(document) })
+    this.#full.set(name, asPredecessor(document, number, segment.predecessor))
     const [oldest] = this.#full.keys()
     if (this.#full.size > MAX_FULL && oldest !== undefined) this.#full.delete(oldest)
   }
@@ -153,7 +191,7 @@ export class Rooms {
       })
       document = await this.#stored(name)
     }
-    return { lastSeq: lastSeqOf(document), ids: idsOf(document) }
+    return asPredecessor(document, number - 1)
   }
 
   async #stored(name: string): Promise<Y.Doc> {

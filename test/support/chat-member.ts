@@ -55,8 +55,7 @@ export class ChatMember {
     for (const segment of this.#segments.values()) disconnect(segment)
   }
 
-  write(text: string): void {
-    const id = newMessageId()
+  write(text: string, id = newMessageId()): void {
     this.written.push(id)
     this.#texts.set(id, text)
     this.#send()
