@@ -209,16 +209,20 @@ export class Rooms {
    * @throws {CoweaveError} when it can't be opened, with the code that a client would be told
    */
   async withDocument<T>(name: string, use: (document: Document) => T | Promise<T>): Promise<T> {
-    if (this.#hocuspocus === undefined) throw new Error('the rooms have no documents yet')
-    const connection = await this.#hocuspocus.openDirectConnection(name).catch((refusal: unknown) => {
-      const isReason = typeof refusal === 'object' && refusal !== null && 'reason' in refusal
-      throw isReason ? new CoweaveError(String(refusal.reason), `${name} can not be opened now`) : refusal
-    })
-    try {
-      if (connection.document === null) throw new Error(`${name} was closed at once`)
-      return await use(connection.document)
-    } finally {
-      await connection.disconnect()
+    const hocuspocus = this.#hocuspocus
+    if (hocuspocus === undefined) throw new Error('the rooms have no documents yet')
+    for (;;) {
+      const connection = await hocuspocus.openDirectConnection(name).catch((refusal: unknown) => {
+        const isReason = typeof refusal === 'object' && refusal !== null && 'reason' in refusal
+        throw isReason ? new CoweaveError(String(refusal.reason), `${name} can not be opened now`) : refusal
+      })
+      try {
+        const { document } = connection
+        // Hocuspocus may unload a document while it hands it out: what is done to that one is done to nothing.
+        if (document !== null && hocuspocus.documents.get(name) === document) return await use(document)
+      } finally {
+        await connection.disconnect()
+      }
     }
   }
 }

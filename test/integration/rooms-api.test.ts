@@ -321,6 +321,16 @@ describe('POST /api/rooms/<room>/messages', () => {
     expect(lengths).toEqual([10, 10, 10, 10, 4])
   })
 
+  test('also when documents are unloaded in the moment in which they are opened again, as right after a start', async () => {
+    for (let round = 0; round < 6; round += 1) {
+      const fresh = await startServer({ environment })
+      const posts = Array.from({ length: 60 }, (_, index) => post('chat/fresh', { text: `${index}` }, { on: fresh }))
+      const answers = await Promise.all(posts)
+      expect(answers.map(({ status }) => status)).toEqual(Array(60).fill(201))
+      await fresh.stop()
+    }
+  })
+
   test('one user has one Yjs client id for many posts', async () => {
     const room = newRoom()
     const client = await join(room, 1, 'ann')
