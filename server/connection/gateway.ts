@@ -1,4 +1,4 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Hocuspocus } from '@hocuspocus/server'
 import * as encoding from 'lib0/encoding'
@@ -10,6 +10,8 @@ import { HttpError } from '../http/problem.ts'
 import { type Dialect, hocuspocusDialect, yWebsocketDialect } from './dialect.ts'
 import { AuthType, MessageType } from './frames.ts'
 import { type Parts, SocketConnection } from './socket-connection.ts'
+import { SocketTransport } from './socket-transport.ts'
+import type { Transport } from './transport.ts'
 
 const TICK_MS = 1_000
 const Y_WEBSOCKET_PREFIX = '/yjs/'
@@ -67,12 +69,22 @@ export class Gateway {
     for (const connection of this.connections) connection.close(code, reason)
   }
 
-  /** @throws {HttpError} for what can't become a connection */
-  #routeOf(request: IncomingMessage): Route {
+  /** Returns if a client with these headers may connect now. @throws {HttpError} */
+  admit({ origin, host }: IncomingHttpHeaders): void {
     if (this.#stopping) throw new HttpError(503, 'connection/stopping', 'the server is stopping')
-    if (!allowsOrigin(request.headers.origin, request.headers.host, this.#parts.config)) {
+    if (!allowsOrigin(origin, host, this.#parts.config)) {
       throw new HttpError(403, 'connection/origin', 'this origin is not among ALLOWED_ORIGINS')
     }
+  }
+
+  /** Takes a client that speaks the Hocuspocus protocol over `transport`. */
+  connect(transport: Transport): void {
+    this.#connect(transport, { dialect: hocuspocusDialect })
+  }
+
+  /** @throws {HttpError} for what can't become a connection */
+  #routeOf(request: IncomingMessage): Route {
+    this.admit(request.headers)
     const url = parseUrl(request)
     if (url.pathname === '/' || url.pathname === '/collab') return { dialect: hocuspocusDialect }
     if (!url.pathname.startsWith(Y_WEBSOCKET_PREFIX)) {
@@ -85,16 +97,21 @@ export class Gateway {
     return { dialect: yWebsocketDialect(document), authentication: { key: document, token } }
   }
 
-  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, { dialect, authentication }: Route): void {
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, route: Route): void {
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
-      const connection = new SocketConnection(ws, socket, dialect, this.#hocuspocus, this.#parts)
-      this.connections.add(connection)
-      ws.on('close', () => this.connections.delete(connection))
-      if (authentication !== undefined) {
-        const { key, token } = authentication
-        connection.authenticate(key, authenticationMessage(key, token))
-      }
+      this.#connect(new SocketTransport(ws, socket, this.#parts.config.MAX_UNAUTHENTICATED_BYTES), route)
     })
+  }
+
+  #connect(transport: Transport, { dialect, authentication }: Route): void {
+    const connection = new SocketConnection(transport, dialect, this.#hocuspocus, this.#parts, () =>
+      this.connections.delete(connection),
+    )
+    this.connections.add(connection)
+    if (authentication !== undefined) {
+      const { key, token } = authentication
+      connection.authenticate(key, authenticationMessage(key, token))
+    }
   }
 
   #tick(): void {

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import type { Duplex } from 'node:stream'
 import type { Connection, Hocuspocus, WebSocketLike } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import type { Logger } from 'pino'
-import type { RawData, WebSocket } from 'ws'
+import { WebSocket } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
 import { UNDERSTANDS_REFUSALS } from '../../model/refusals.ts'
@@ -19,7 +18,7 @@ import { AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './
 import { Heartbeat } from './heartbeat.ts'
 import { Ingress } from './ingress.ts'
 import { PendingDocuments } from './pending-documents.ts'
-import { limitStranger } from './stranger-limit.ts'
+import type { Transport } from './transport.ts'
 
 const MAX_TOKEN_LENGTH = 16 * 1024
 const MAX_KEY_LENGTH = 512
@@ -49,7 +48,7 @@ export interface ConnectionContext {
 }
 
 /**
- * One socket: reads its messages, hands authentication to Hocuspocus and everything about open documents to their
+ * One client: reads its messages, hands authentication to Hocuspocus and everything about open documents to their
  * channels, and closes it with a code when something is wrong.
  */
 export class SocketConnection {
@@ -57,36 +56,45 @@ export class SocketConnection {
   readonly egress: Egress
   readonly #parts: Parts
   readonly #logger: Logger
-  readonly #ws: WebSocket
+  readonly #transport: Transport
   readonly #dialect: Dialect
   readonly #hocuspocus: ReturnType<Hocuspocus['handleConnection']>
   readonly #ingress: Ingress
   readonly #heartbeat: Heartbeat
   readonly #pending: PendingDocuments
+  readonly #onClosed: () => void
   readonly #channels = new Map<string, Channel>()
   readonly #renewing = new Set<Channel>()
   readonly #openedAt = Date.now()
   #authenticated = false
   #detaching = false
 
-  constructor(ws: WebSocket, socket: Duplex, dialect: Dialect, hocuspocus: Hocuspocus, parts: Parts) {
+  /** `onClosed` is called once, when the transport is gone. */
+  constructor(
+    transport: Transport,
+    dialect: Dialect,
+    hocuspocus: Hocuspocus,
+    parts: Parts,
+    onClosed: () => void = () => {},
+  ) {
     const { config } = parts
+    this.#onClosed = onClosed
     this.#parts = parts
     this.#logger = parts.logger.child({ connection: this.id })
-    this.#ws = ws
+    this.#transport = transport
     this.#dialect = dialect
-    this.egress = new Egress(socket, ws, parts.durability, parts.egresses, config.SEND_BUFFER_BYTES)
+    this.egress = new Egress(transport, parts.durability, parts.egresses, config.SEND_BUFFER_BYTES)
     this.#pending = new PendingDocuments(config.MAX_UNAUTHENTICATED_DOCUMENTS, config.MAX_UNAUTHENTICATED_BYTES)
     this.#ingress = new Ingress(
-      ws,
+      transport,
       () =>
         this.egress.congested || this.#pending.congested || parts.durability.waitingBytes > config.COMMIT_BUFFER_BYTES,
       (data) => this.#receive(data),
     )
-    this.#heartbeat = new Heartbeat(ws, socket, config.PING_INTERVAL)
+    this.#heartbeat = new Heartbeat(transport, config.PING_INTERVAL)
     const context: ConnectionContext = { socket: this }
     this.#hocuspocus = hocuspocus.handleConnection(this.#webSocketForHocuspocus(), NO_REQUEST, context)
-    this.#listen(socket)
+    this.#listen()
   }
 
   get channels(): Iterable<Channel> {
@@ -148,7 +156,7 @@ export class SocketConnection {
     this.#pending.expire(now - config.AUTHENTICATION_TIMEOUT)
     if (!this.#heartbeat.tick(now)) {
       this.#logger.debug('no sign of life')
-      this.#ws.terminate()
+      this.#transport.terminate()
     }
     for (const channel of this.#channels.values()) this.#checkToken(channel, now)
     const [channel] = this.#channels.values()
@@ -171,21 +179,15 @@ export class SocketConnection {
     this.#leaveAll()
   }
 
-  #listen(socket: Duplex): void {
-    const ws = this.#ws
-    ws.on('message', (data: RawData, isBinary: boolean) => {
-      if (isBinary) this.#ingress.push(bytesOf(data))
-      else this.close(CloseCode.Malformed, 'text frames are not understood')
-    })
-    // ws closes by itself after an error of the protocol, with the code that belongs to it.
-    ws.on('error', (error) => this.#logger.debug({ error }, 'socket error'))
-    ws.on('close', (code, reason) => this.#closed(code, reason.toString()))
-    const maxBytes = this.#parts.config.MAX_UNAUTHENTICATED_BYTES
-    limitStranger(ws, socket, {
-      maxBytes,
+  #listen(): void {
+    this.#transport.listen({
       isKnown: () => this.#authenticated,
-      onExceeded: () =>
-        this.close(CloseCode.MessageTooBig, `a message before authentication has at most ${maxBytes} bytes`),
+      message: (data) => this.#ingress.push(data),
+      heard: () => this.#heartbeat.heard(),
+      drained: () => this.egress.drained(),
+      refused: (code, reason) => this.close(code, reason),
+      failed: (error) => this.#logger.debug({ error }, 'transport error'),
+      closed: (code, reason) => this.#closed(code, reason),
     })
   }
 
@@ -195,6 +197,7 @@ export class SocketConnection {
     this.#pending.clear()
     this.#leaveAll()
     this.#hocuspocus.handleClose({ code, reason })
+    this.#onClosed()
   }
 
   #leaveAll(): void {
@@ -292,10 +295,10 @@ export class SocketConnection {
   }
 
   #webSocketForHocuspocus(): WebSocketLike {
-    const ws = this.#ws
+    const transport = this.#transport
     return {
       get readyState() {
-        return ws.readyState
+        return transport.isOpen ? WebSocket.OPEN : WebSocket.CLOSED
       },
       send: (data) => this.#sendForHocuspocus(data instanceof Uint8Array ? data : new Uint8Array(0)),
       close: (code, reason) => this.close(code === 4401 ? CloseCode.Unauthorized : CloseCode.Malformed, reason ?? ''),
@@ -333,9 +336,4 @@ export class SocketConnection {
 function checkToken(decoder: decoding.Decoder): void {
   if (decoding.readVarUint(decoder) !== AuthType.Token) throw new Error('only tokens come from clients')
   if (decoding.readVarString(decoder).length > MAX_TOKEN_LENGTH) throw new Error('the token is too long')
-}
-
-function bytesOf(data: RawData): Uint8Array {
-  if (data instanceof ArrayBuffer) return new Uint8Array(data)
-  return Array.isArray(data) ? Buffer.concat(data) : data
 }
