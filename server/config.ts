@@ -49,6 +49,11 @@ export const settings = {
     .enum(['own', 'relay'])
     .default('own')
     .describe("`relay` lets clients send edits made by others' Yjs clients, as y-webrtc peers do"),
+  MIN_SCHEMA: int(0)
+    .default(0)
+    .describe(
+      'Oldest version of the document schema (`?schema=<n>`) that may write; clients that tell none may only read',
+    ),
   TLS_CERT: z.string().optional().describe('Certificate file (PEM); with `TLS_KEY` the server speaks TLS'),
   TLS_KEY: z.string().optional().describe('Private key file (PEM) of `TLS_CERT`'),
   MAX_MESSAGE_BYTES: int(1024)

@@ -20,6 +20,7 @@ const SUBPROTOCOL = 'coweave'
 /** What an upgrade request asks for; where the token isn't in a message, it comes along. */
 interface Route {
   readonly dialect: Dialect
+  readonly schema: number | undefined
   readonly authentication?: { readonly key: string; readonly token: string }
 }
 
@@ -78,15 +79,16 @@ export class Gateway {
   }
 
   /** Takes a client that speaks the Hocuspocus protocol over `transport`. */
-  connect(transport: Transport): void {
-    this.#connect(transport, { dialect: hocuspocusDialect })
+  connect(transport: Transport, schema: number | undefined): void {
+    this.#connect(transport, { dialect: hocuspocusDialect, schema })
   }
 
   /** @throws {HttpError} for what can't become a connection */
   #routeOf(request: IncomingMessage): Route {
     this.admit(request.headers)
     const url = parseUrl(request)
-    if (url.pathname === '/' || url.pathname === '/collab') return { dialect: hocuspocusDialect }
+    const schema = parseSchema(url.searchParams.get('schema') ?? undefined)
+    if (url.pathname === '/' || url.pathname === '/collab') return { dialect: hocuspocusDialect, schema }
     if (!url.pathname.startsWith(Y_WEBSOCKET_PREFIX)) {
       throw new HttpError(404, 'http/not-found', 'sockets are at /collab and /yjs/<document>')
     }
@@ -94,7 +96,7 @@ export class Gateway {
     const problem = documentNameProblem(document)
     if (problem !== undefined) throw new HttpError(400, 'document/bad-name', problem)
     const token = url.searchParams.get('token') ?? tokenFromProtocols(request) ?? ''
-    return { dialect: yWebsocketDialect(document), authentication: { key: document, token } }
+    return { dialect: yWebsocketDialect(document), schema, authentication: { key: document, token } }
   }
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer, route: Route): void {
@@ -103,10 +105,9 @@ export class Gateway {
     })
   }
 
-  #connect(transport: Transport, { dialect, authentication }: Route): void {
-    const connection = new SocketConnection(transport, dialect, this.#hocuspocus, this.#parts, () =>
-      this.connections.delete(connection),
-    )
+  #connect(transport: Transport, { dialect, schema, authentication }: Route): void {
+    const client = { dialect, schema, onClosed: () => this.connections.delete(connection) }
+    const connection = new SocketConnection(transport, client, this.#hocuspocus, this.#parts)
     this.connections.add(connection)
     if (authentication !== undefined) {
       const { key, token } = authentication
@@ -118,6 +119,13 @@ export class Gateway {
     const now = Date.now()
     for (const connection of this.connections) connection.tick(now)
   }
+}
+
+/** The version of a client's schema, where its URL tells one. @throws {HttpError} `http/bad-request` */
+export function parseSchema(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw new HttpError(400, 'http/bad-request', 'schema must be a number, the version of the document schema')
 }
 
 /** The message a Hocuspocus client would have sent. */

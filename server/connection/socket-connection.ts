@@ -40,6 +40,15 @@ export interface Parts {
   readonly egresses: EgressGroup
 }
 
+/** What is known of a client before its first message. */
+export interface ClientOptions {
+  readonly dialect: Dialect
+  /** The version of its app's document schema. */
+  readonly schema: number | undefined
+  /** Called once, when its transport is gone. */
+  readonly onClosed: () => void
+}
+
 /** What Hocuspocus carries for us from a socket to our hooks. */
 export interface ConnectionContext {
   readonly socket: SocketConnection
@@ -54,6 +63,8 @@ export interface ConnectionContext {
 export class SocketConnection {
   readonly id = randomUUID()
   readonly egress: Egress
+  /** Whether the client may only read, since the schema of its app is too old or it told none. */
+  readonly isSchemaOld: boolean
   readonly #parts: Parts
   readonly #logger: Logger
   readonly #transport: Transport
@@ -69,20 +80,14 @@ export class SocketConnection {
   #authenticated = false
   #detaching = false
 
-  /** `onClosed` is called once, when the transport is gone. */
-  constructor(
-    transport: Transport,
-    dialect: Dialect,
-    hocuspocus: Hocuspocus,
-    parts: Parts,
-    onClosed: () => void = () => {},
-  ) {
+  constructor(transport: Transport, client: ClientOptions, hocuspocus: Hocuspocus, parts: Parts) {
     const { config } = parts
-    this.#onClosed = onClosed
+    this.#onClosed = client.onClosed
+    this.isSchemaOld = (client.schema ?? 0) < config.MIN_SCHEMA
     this.#parts = parts
     this.#logger = parts.logger.child({ connection: this.id })
     this.#transport = transport
-    this.#dialect = dialect
+    this.#dialect = client.dialect
     this.egress = new Egress(transport, parts.durability, parts.egresses, config.SEND_BUFFER_BYTES)
     this.#pending = new PendingDocuments(config.MAX_UNAUTHENTICATED_DOCUMENTS, config.MAX_UNAUTHENTICATED_BYTES)
     this.#ingress = new Ingress(
@@ -124,10 +129,10 @@ export class SocketConnection {
     const address =
       key === document.name && this.#dialect.acknowledges ? document.address : this.#dialect.addressOf(key)
     const { acknowledges } = this.#dialect
-    const channel = new Channel({ document, principal, level, address, egress: this.egress, acknowledges, connection })
+    const { egress, isSchemaOld } = this
+    const channel = new Channel({ document, principal, level, address, egress, acknowledges, isSchemaOld, connection })
     this.#channels.set(key, channel)
-    const states = document.presence.current()
-    if (states !== undefined) this.egress.send(awarenessFrame(address, states), true)
+    channel.greet()
     this.#logger.debug({ document: document.name, user: principal.user, level }, 'document opened')
     for (const message of this.#pending.take(key)) this.#receive(message)
   }
@@ -142,8 +147,9 @@ export class SocketConnection {
     if (principal.expires !== channel.principal.expires) this.#renewing.delete(channel)
     if (principal.user !== channel.principal.user)
       this.close(CloseCode.Unauthorized, 'the new token is for another user')
-    else if (level === undefined) this.close(CloseCode.Forbidden, 'the new token does not grant the document')
-    else channel.renew(principal, level)
+    else if (level !== undefined) channel.renew(principal, level)
+    else if (channel.understandsRefusals) this.#revoke(channel)
+    else this.close(CloseCode.Forbidden, 'the new token does not grant the document')
   }
 
   /** What happens by time: pings, deadlines, tokens that end. To be called about once a second. */
@@ -262,15 +268,21 @@ export class SocketConnection {
     this.#pending.keep(key, data)
   }
 
-  /** The client closes one document and keeps the socket. */
+  /** Closes one document and keeps the socket. */
   #detach(key: string, channel: Channel): void {
     this.#channels.delete(key)
     this.#renewing.delete(channel)
     channel.close()
     // Hocuspocus answers with a close message, which a client that reopens the document at once takes for the new one's.
     this.#detaching = true
-    channel.connection.close({ code: 1000, reason: 'closed by the client' })
+    channel.connection.close({ code: 1000, reason: 'closed alone' })
     this.#detaching = false
+  }
+
+  /** Closes one document to a client that goes on with its others; a stock one would be left deaf. */
+  #revoke(channel: Channel): void {
+    this.egress.send(permissionDeniedFrame(channel.address, 'access/no-grant'), true)
+    this.#detach(channel.connection.messageAddress, channel)
   }
 
   #refuse(error: unknown): void {

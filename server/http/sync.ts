@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { MAX_PIECE_BYTES, PIECE_HEADER } from '../../model/tunnel.ts'
 import type { Config } from '../config.ts'
-import type { Gateway } from '../connection/gateway.ts'
+import { type Gateway, parseSchema } from '../connection/gateway.ts'
 import { HttpTunnel, tunnelGone } from '../connection/http-tunnel.ts'
 import { acceptBinary, collectBody } from './binary.ts'
 import { parse } from './request.ts'
@@ -34,6 +34,8 @@ export function serveSync(app: FastifyInstance, gateway: Gateway, config: Config
 
   app.get('/api/sync', { exposeHeadRoute: false }, async (request, reply) => {
     gateway.admit(request.headers)
+    const { schema } = parse(z.object({ schema: z.string().optional() }), request.query)
+    const version = parseSchema(schema)
     reply.hijack()
     const tunnel = new HttpTunnel(reply.raw, request.raw.socket, corsHeaders(reply), {
       maxStrangerBytes: config.MAX_UNAUTHENTICATED_BYTES,
@@ -41,7 +43,7 @@ export function serveSync(app: FastifyInstance, gateway: Gateway, config: Config
     })
     tunnels.set(tunnel.id, tunnel)
     reply.raw.on('close', () => tunnels.delete(tunnel.id))
-    gateway.connect(tunnel)
+    gateway.connect(tunnel, version)
   })
 
   app.delete('/api/sync/:connection', async (request, reply) => {

@@ -72,7 +72,8 @@ beforeEach(() => {
   const open = new OpenDocument(document, new Map(), undefined, undefined, options)
   const hocuspocus = { handleConnection: () => ({ handleMessage() {}, handleClose() {} }) } as unknown as Hocuspocus
   const transport = new SocketTransport(ws as unknown as WebSocket, peer, config.MAX_UNAUTHENTICATED_BYTES)
-  connection = new SocketConnection(transport, hocuspocusDialect, hocuspocus, {
+  const client = { dialect: hocuspocusDialect, schema: undefined, onClosed() {} }
+  connection = new SocketConnection(transport, client, hocuspocus, {
     config,
     logger,
     documents: { get: () => open } as unknown as Documents,
