@@ -59,6 +59,9 @@ export const settings = {
   MAX_MESSAGE_BYTES: int(1024)
     .default(32 * MiB)
     .describe('Largest message of an authenticated client, bytes'),
+  MAX_UPLOAD_BYTES: int(1024)
+    .default(256 * MiB)
+    .describe('Largest update that comes over HTTP in parts, and all parts of one user that wait, bytes'),
   MAX_UNAUTHENTICATED_BYTES: int(1024)
     .default(MiB)
     .describe('Largest message before authentication, and all that waits for it, bytes'),

@@ -19,12 +19,16 @@ import { EgressGroup } from './connection/egress.ts'
 import { Gateway } from './connection/gateway.ts'
 import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
+import { Exchange } from './documents/exchange.ts'
 import { serveDemoTokens, serveDocuments } from './http/api.ts'
 import { serveDemo } from './http/demo.ts'
+import { serveDocumentSync } from './http/document-sync.ts'
 import { serveHealth } from './http/health.ts'
 import { HttpError, sendProblem } from './http/problem.ts'
 import { serveRooms } from './http/rooms.ts'
+import { SealedFiles } from './http/sealed-files.ts'
 import { serveSync } from './http/sync.ts'
+import { Uploads } from './http/uploads.ts'
 import { createLogger } from './logger.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
@@ -90,8 +94,24 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   rooms.use(hocuspocus)
   const gateway = new Gateway(hocuspocus, { config, logger, documents, durability, egresses })
   const posting = new Posting({ log, durability, documents, rooms })
+  const exchange = new Exchange({ documents, durability, rooms })
+  const uploads = new Uploads({
+    files: await SealedFiles.open(uploadFolder(config)),
+    maxBytes: config.MAX_UPLOAD_BYTES,
+    onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
+  })
   const isStopping = () => stopping !== undefined
-  const app = await createHttp(config, logger, { tls, tokens, log, durability, posting, gateway, isStopping })
+  const app = await createHttp(config, logger, {
+    tls,
+    tokens,
+    log,
+    durability,
+    posting,
+    gateway,
+    exchange,
+    uploads,
+    isStopping,
+  })
   app.server.on('upgrade', gateway.upgrade)
   // Before the connections of HTTP are cut: some of them are clients' tunnels.
   app.addHook('preClose', async () => {
@@ -118,6 +138,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   async function shutDown(): Promise<void> {
     gateway.stop()
     await app.close()
+    await uploads.close()
     durability.close()
     await log.close()
   }
@@ -146,6 +167,8 @@ interface HttpParts {
   readonly durability: Durability
   readonly posting: Posting
   readonly gateway: Gateway
+  readonly exchange: Exchange
+  readonly uploads: Uploads
   readonly isStopping: () => boolean
 }
 
@@ -176,6 +199,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
   serveDocuments(app, parts.tokens, parts.log)
   serveRooms(app, parts)
   serveSync(app, parts.gateway, config)
+  serveDocumentSync(app, { ...parts, config })
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   await serveDemo(app, fileURLToPath(new URL('../editor-demo/dist', import.meta.url)))
   return app
@@ -195,6 +219,11 @@ function tlsOf({ TLS_CERT, TLS_KEY }: Config): TlsOptions {
   } catch (cause) {
     throw new CoweaveError('config/invalid', `wrong settings:\n  TLS_CERT, TLS_KEY: ${String(cause)}`, { cause })
   }
+}
+
+/** Beside the database: a folder for temporary files is often memory. */
+function uploadFolder({ DATABASE_URL }: Config): string {
+  return `${DATABASE_URL.replace(/^sqlite:/, '')}.uploads`
 }
 
 function addressOf(app: FastifyInstance): AddressInfo {

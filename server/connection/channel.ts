@@ -4,6 +4,7 @@ import { CloseCode } from '../../model/close-codes.ts'
 import { encodeRefusal, SCHEMA_TOO_OLD } from '../../model/refusals.ts'
 import { AccessError } from '../access/access-error.ts'
 import { allows, type Level, type Principal } from '../access/grants.ts'
+import { SCHEMA_REASON, schemaTooOld } from '../access/schema.ts'
 import { RefusedError } from '../documents/guard.ts'
 import type { OpenDocument, Subscriber } from '../documents/open-document.ts'
 import type { Egress } from './egress.ts'
@@ -17,8 +18,6 @@ import {
   syncFrame,
   syncStatusFrame,
 } from './frames.ts'
-
-const SCHEMA_REASON = 'the document needs a newer version of the app: reload to get it'
 
 export interface ChannelOptions {
   readonly document: OpenDocument
@@ -197,8 +196,4 @@ export class Channel implements Subscriber {
   #acknowledge(stored: boolean): void {
     if (this.#acknowledges) this.#egress.send(syncStatusFrame(this.address, stored), true)
   }
-}
-
-function schemaTooOld(): AccessError {
-  return new AccessError('document/schema-too-old', CloseCode.SchemaTooOld, SCHEMA_REASON)
 }

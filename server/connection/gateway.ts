@@ -5,8 +5,10 @@ import * as encoding from 'lib0/encoding'
 import { WebSocketServer } from 'ws'
 import type { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
+import { CoweaveError } from '../../model/errors.ts'
 import { allowsOrigin } from '../access/origins.ts'
-import { HttpError } from '../http/problem.ts'
+import { parseSchema } from '../access/schema.ts'
+import { HttpError, statusOf } from '../http/problem.ts'
 import { type Dialect, hocuspocusDialect, yWebsocketDialect } from './dialect.ts'
 import { AuthType, MessageType } from './frames.ts'
 import { type Parts, SocketConnection } from './socket-connection.ts'
@@ -54,7 +56,7 @@ export class Gateway {
     try {
       this.#accept(request, socket, head, this.#routeOf(request))
     } catch (error) {
-      if (!(error instanceof HttpError)) throw error
+      if (!(error instanceof CoweaveError)) throw error
       refuse(socket, error)
     }
   }
@@ -83,7 +85,7 @@ export class Gateway {
     this.#connect(transport, { dialect: hocuspocusDialect, schema })
   }
 
-  /** @throws {HttpError} for what can't become a connection */
+  /** @throws {CoweaveError} for what can't become a connection */
   #routeOf(request: IncomingMessage): Route {
     this.admit(request.headers)
     const url = parseUrl(request)
@@ -121,13 +123,6 @@ export class Gateway {
   }
 }
 
-/** The version of a client's schema, where its URL tells one. @throws {HttpError} `http/bad-request` */
-export function parseSchema(text: string | undefined): number | undefined {
-  if (text === undefined) return undefined
-  if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw new HttpError(400, 'http/bad-request', 'schema must be a number, the version of the document schema')
-}
-
 /** The message a Hocuspocus client would have sent. */
 function authenticationMessage(key: string, token: string): Uint8Array {
   return encoding.encode((encoder) => {
@@ -160,7 +155,9 @@ function decodePath(path: string): string {
   }
 }
 
-function refuse(socket: Duplex, { status, code, message }: HttpError): void {
+function refuse(socket: Duplex, error: CoweaveError): void {
+  const { code, message } = error
+  const status = statusOf(error)
   const body = JSON.stringify({ title: code, status, code, detail: message })
   const headers = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,

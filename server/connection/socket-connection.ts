@@ -8,6 +8,7 @@ import { documentNameProblem } from '../../model/document-name.ts'
 import { UNDERSTANDS_REFUSALS } from '../../model/refusals.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
+import { isSchemaOld } from '../access/schema.ts'
 import type { Config } from '../config.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
@@ -83,7 +84,7 @@ export class SocketConnection {
   constructor(transport: Transport, client: ClientOptions, hocuspocus: Hocuspocus, parts: Parts) {
     const { config } = parts
     this.#onClosed = client.onClosed
-    this.isSchemaOld = (client.schema ?? 0) < config.MIN_SCHEMA
+    this.isSchemaOld = isSchemaOld(client.schema, config.MIN_SCHEMA)
     this.#parts = parts
     this.#logger = parts.logger.child({ connection: this.id })
     this.#transport = transport

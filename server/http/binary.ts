@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import { HttpError } from './problem.ts'
 
@@ -8,18 +8,25 @@ export function acceptBinary(app: FastifyInstance): void {
 }
 
 /**
- * All bytes of a body; `onChunk` is called as they come.
- * @throws {HttpError} 413 `http/body-too-big` for more than `maxBytes`
+ * The bytes of a body as they come.
+ * @throws {HttpError} 413 `http/body-too-big` for more than `maxBytes`, 400 `http/incomplete-body` when it breaks off
  */
-export async function collectBody(body: Readable, maxBytes: number, onChunk: () => void = () => {}): Promise<Buffer> {
-  const chunks: Buffer[] = []
+export async function* readBody(body: unknown, maxBytes: number): AsyncGenerator<Buffer> {
+  // A request without a body has none here.
+  if (!(body instanceof Readable)) return
   let length = 0
-  for await (const chunk of body) {
-    if (!(chunk instanceof Buffer)) throw new TypeError('a body that is no bytes')
-    onChunk()
-    length += chunk.length
-    if (length > maxBytes) throw new HttpError(413, 'http/body-too-big', `the body has at most ${maxBytes} bytes`)
-    chunks.push(chunk)
+  try {
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      if (!(chunk instanceof Buffer)) throw new TypeError('a body that is no bytes')
+      length += chunk.length
+      if (length > maxBytes) throw new HttpError(413, 'http/body-too-big', `the body has at most ${maxBytes} bytes`)
+      yield chunk
+    }
+  } catch (cause) {
+    if (body.readableAborted) throw new HttpError(400, 'http/incomplete-body', 'the body broke off', { cause })
+    throw cause
+  } finally {
+    // The rest is read and thrown away, or a client that is still sending would not see the answer.
+    body.resume()
   }
-  return Buffer.concat(chunks)
 }

@@ -1,12 +1,12 @@
 import type { OutgoingHttpHeaders } from 'node:http'
-import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { MAX_PIECE_BYTES, PIECE_HEADER } from '../../model/tunnel.ts'
+import { parseSchema } from '../access/schema.ts'
 import type { Config } from '../config.ts'
-import { type Gateway, parseSchema } from '../connection/gateway.ts'
+import type { Gateway } from '../connection/gateway.ts'
 import { HttpTunnel, tunnelGone } from '../connection/http-tunnel.ts'
-import { acceptBinary, collectBody } from './binary.ts'
+import { acceptBinary, readBody } from './binary.ts'
 import { parse } from './request.ts'
 
 const pieceNumber = z.coerce
@@ -58,9 +58,12 @@ export function serveSync(app: FastifyInstance, gateway: Gateway, config: Config
       const number = parse(pieceNumber, request.headers[PIECE_HEADER.toLowerCase()])
       // A piece that only answers a ping is empty.
       tunnel.heard()
-      const body = request.body instanceof Readable ? request.body : Readable.from([])
-      const piece = await collectBody(body, MAX_PIECE_BYTES, () => tunnel.heard())
-      await tunnel.receive(number, piece)
+      const chunks: Buffer[] = []
+      for await (const chunk of readBody(request.body, MAX_PIECE_BYTES)) {
+        tunnel.heard()
+        chunks.push(chunk)
+      }
+      await tunnel.receive(number, Buffer.concat(chunks))
       return reply.status(204).send()
     })
   })
