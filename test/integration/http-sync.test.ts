@@ -4,7 +4,7 @@ import * as Y from 'yjs'
 import { HttpSocket } from '../../client/http-socket.ts'
 import { CloseCode } from '../../model/close-codes.ts'
 import { MAX_PIECE_BYTES } from '../../model/tunnel.ts'
-import { SyncType } from '../../server/connection/frames.ts'
+import { MessageType, SyncType } from '../../server/connection/frames.ts'
 import { preloading } from '../fault/preload/preload.ts'
 import { openClient, openSocket, whenDocument } from '../support/clients.ts'
 import {
@@ -297,6 +297,30 @@ describe('the limits of sockets', () => {
     await mallory.send(updateMessage(name, textOf(1, 2)))
     expect((await mallory.closed).code).toBe(CloseCode.ClientIdTaken)
     ann.destroy()
+  })
+
+  test('[promise 5] whoever asks faster than they read waits with the next request, and is answered in full', async () => {
+    const running = await start({ SEND_BUFFER_BYTES: String(256 * KiB) })
+    const asking = await openTunnel(running)
+    await asking.send(updateMessage(name, textOf(1, 200 * KiB)))
+    await asking.message((message) => syncStatus(message) === true)
+    asking.pause()
+    const requests = 100
+    const request = syncMessage(name, SyncType.Step1, Uint8Array.of(0), MessageType.SyncReply)
+    let isAnswered = false
+    const taken = asking.send(...Array.from({ length: requests }, () => request)).then(() => {
+      isAnswered = true
+    })
+    const other = openClient(running, name, { user: 'bob' })
+    other.text.insert(0, 'meanwhile')
+    await other.saved()
+    expect(isAnswered).toBe(false)
+    asking.resume()
+    const answers = () => asking.messages.filter((message) => syncPayload(message, SyncType.Step2) !== undefined).length
+    await asking.until(() => answers() === requests + 1)
+    await taken
+    other.destroy()
+    asking.destroy()
   })
 
   test('[promise 5] a slow reader is cut off with 1013', async () => {
