@@ -130,7 +130,7 @@ describe('a stock provider over HTTP', () => {
   })
 
   test('stays while it answers pings, and is told when the server stops', async () => {
-    const running = await start({ PING_INTERVAL: '100' })
+    const running = await start({ PING_INTERVAL: '2000' })
     const client = openClient(running, name, { socket: openSocket(running, HttpSocket) })
     await client.synced()
     let disconnects = 0
@@ -217,23 +217,26 @@ describe('a piece', () => {
     tunnel.destroy()
   })
 
-  test('[promise 5] is answered once its messages are taken, so that a flood waits for storage', async () => {
-    const environment = preloading(['slow-commits'], {
-      SLOW_COMMIT_MS: '1500',
-      COMMIT_BUFFER_BYTES: String(1024 * KiB),
-    })
-    const running = await start(environment)
+  test('[promise 5] is answered once its messages are taken: a flood waits for storage', async () => {
+    const never = { SLOW_COMMIT_MS: '600000', COMMIT_TIMEOUT: '600000' }
+    const environment = preloading(['slow-commits'], { ...never, COMMIT_BUFFER_BYTES: String(1024 * KiB) })
+    const running = await startServer({ environment })
     const tunnel = await openTunnel(running)
-    const update = updateMessage(name, textOf(1, 200 * KiB))
-    const order: string[] = []
     for (let number = 1; number <= 6; number += 1) {
-      await tunnel.send(updateMessage(name, textOf(number, 200 * KiB)))
+      expect((await tunnel.send(updateMessage(name, textOf(number, 200 * KiB)))).status).toBe(204)
     }
-    const late = tunnel.send(update).then(() => order.push('answered'))
-    const committed = tunnel.message((message) => syncStatus(message) === true).then(() => order.push('committed'))
-    await Promise.all([late, committed])
-    expect(order).toEqual(['committed', 'answered'])
-    tunnel.destroy()
+    let isAnswered = false
+    const late = tunnel.send(updateMessage(name, textOf(7, 1))).then(
+      () => {
+        isAnswered = true
+      },
+      () => {},
+    )
+    // Time for an answer that waits for nothing.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    expect(isAnswered).toBe(false)
+    await running.kill()
+    await late
   })
 
   test('is refused with a code when it is too large, has no number, or its tunnel is gone', async () => {
@@ -302,10 +305,11 @@ describe('the limits of sockets', () => {
   test('[promise 5] whoever asks faster than they read waits with the next request, and is answered in full', async () => {
     const running = await start({ SEND_BUFFER_BYTES: String(256 * KiB) })
     const asking = await openTunnel(running)
-    await asking.send(updateMessage(name, textOf(1, 200 * KiB)))
-    await asking.message((message) => syncStatus(message) === true)
+    // More than the operating system takes for somebody who doesn't read.
+    for (let part = 1; part <= 40; part += 1) await asking.send(updateMessage(name, textOf(part, 200 * KiB)))
+    await asking.until(() => asking.messages.filter((message) => syncStatus(message)).length === 40)
     asking.pause()
-    const requests = 100
+    const requests = 5
     const request = syncMessage(name, SyncType.Step1, Uint8Array.of(0), MessageType.SyncReply)
     let isAnswered = false
     const taken = asking.send(...Array.from({ length: requests }, () => request)).then(() => {

@@ -106,17 +106,35 @@ describe('an update over HTTP', () => {
     expect(filesOf(server.folder)).toEqual([])
   })
 
-  test('[promise 1] is answered once it is on disk', async () => {
-    const slow = await startServer({ environment: preloading(['slow-commits'], { SLOW_COMMIT_MS: '300' }) })
+  test('[promise 1] is not answered, and seen by nobody, before it is on disk', async () => {
+    const never = { SLOW_COMMIT_MS: '600000', COMMIT_TIMEOUT: '600000' }
+    const slow = await startServer({ environment: preloading(['slow-commits'], never) })
+    // Closing a document that nobody else has open would wait for the commit as well.
+    const other = openClient(slow, name, { user: 'bob' })
+    await other.synced()
+    const abort = new AbortController()
     let answered = false
-    const done = upload(textOf(1, 3 * MiB), {}, slow).then(() => {
-      answered = true
-    })
-    await expect.poll(() => slow.output(), { interval: 5 }).toContain('a slow commit begins')
-    expect(answered).toBe(false)
+    const done = upload(textOf(1, 3 * MiB), { signal: abort.signal }, slow).then(
+      () => {
+        answered = true
+      },
+      () => {},
+    )
+    await expect.poll(() => slow.output()).toContain('a slow commit begins')
+    // Time for an answer that waits for nothing.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    abort.abort()
     await done
+    expect({ answered, seen: other.text.length }).toEqual({ answered: false, seen: 0 })
+    other.destroy()
     await slow.kill()
-    expect((await replayFromLog(slow.folder, [name]))[name]?.getText('text').length).toBe(3 * MiB)
+  })
+
+  test('[promise 1] is on disk once it is answered', async () => {
+    const killed = await startServer()
+    await Promise.all([upload(textOf(1, 3 * MiB), {}, killed), upload(textOf(2, 10), {}, killed)])
+    await killed.kill()
+    expect((await replayFromLog(killed.folder, [name]))[name]?.getText('text').length).toBe(3 * MiB + 10)
   })
 
   test('goes on after the server was killed between parts', async () => {
