@@ -1,4 +1,5 @@
-import type { Diagnosis, Finding } from './doctor.ts'
+import type { Diagnosis } from './doctor.ts'
+import type { Finding } from './finding.ts'
 import { ProbeError, type ProbeSocket } from './probe-socket.ts'
 
 /** A token, and a document that it should open. */

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { connect as connectTls, type TLSSocket } from 'node:tls'
-import { type Finding, failed } from '../../client/doctor.ts'
+import { type Finding, failed } from '../../client/finding.ts'
 import { type Endpoint, isAddress } from './endpoint.ts'
 
 export async function checkDns(endpoint: Endpoint): Promise<Finding> {

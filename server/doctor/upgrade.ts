@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { json } from 'node:stream/consumers'
 import { WebSocket } from 'ws'
-import type { UpgradeRefusal } from '../../client/doctor.ts'
+import type { UpgradeRefusal } from '../../client/finding.ts'
 import type { ProbedSocket } from '../../client/probe-socket.ts'
 
 /** Opens WebSockets as a page of `origin` would, and tells how they were refused, which browsers don't. */
