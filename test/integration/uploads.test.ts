@@ -137,6 +137,20 @@ describe('an update over HTTP', () => {
     expect((await replayFromLog(killed.folder, [name]))[name]?.getText('text').length).toBe(3 * MiB + 10)
   })
 
+  test('that storage does not take in time is answered with 503', async () => {
+    const never = { SLOW_COMMIT_MS: '600000', COMMIT_TIMEOUT: '500' }
+    const slow = await startServer({ environment: preloading(['slow-commits'], never) })
+    const update = textOf(1, 10)
+    const part = { upload: randomUUID(), part: 1, of: 1 }
+    for (const query of ['', part]) {
+      const answer = await post(update, query, { on: slow })
+      expect(answer).toMatchObject({ status: 503, body: { code: 'storage/unavailable' } })
+    }
+    // It may come again.
+    expect(filesOf(slow.folder)).toHaveLength(1)
+    await slow.kill()
+  })
+
   test('goes on after the server was killed between parts', async () => {
     let killed = await startServer()
     const update = textOf(1, 2 * MiB)
