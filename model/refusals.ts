@@ -4,6 +4,12 @@
  */
 export const UNDERSTANDS_REFUSALS = 'coweave:understands-refusals'
 
+/**
+ * A stateless message of the server, once a document is open: the client's schema is too old for it, so that it may
+ * only read.
+ */
+export const SCHEMA_TOO_OLD = 'coweave:schema-too-old'
+
 const PREFIX = 'coweave:refused:'
 
 /** Why a change of this client was refused. The document is as if it had never been made. */

@@ -8,6 +8,7 @@ import { levels } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
 import { type Config, describeSettings, isDemo, readConfig } from './config.ts'
 import { createCoweave } from './coweave.ts'
+import { runDoctor } from './doctor/doctor.ts'
 import { createLogger } from './logger.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -19,6 +20,7 @@ const usage = `coweave: a collaboration server for Yjs
   coweave backup <file>        writes a copy of the log while the server goes on
   coweave inspect <document>   what the log holds of a document
   coweave token <user>         prints a token   [--name NAME] [--grant PATTERN=LEVEL …] [--admin] [--hours N]
+  coweave doctor <url>         checks the way to a running server   [--token T] [--document NAME] [--origin URL]
   coweave --help               this text
 
 Settings come from the environment:
@@ -36,6 +38,11 @@ export async function runCommand(args: readonly string[], environment: Environme
   const [command, argument] = positionals
   if (values.help) {
     print(usage)
+    return
+  }
+  if (command === 'doctor') {
+    // It looks at a server from outside: the settings here are not that server's.
+    await runDoctor(required(argument, 'doctor needs the URL of a server'), values, print)
     return
   }
   const config = readConfig(environment)
@@ -134,6 +141,9 @@ function parseArguments(args: readonly string[]) {
         name: { type: 'string' },
         grant: { type: 'string', multiple: true, default: ['**=write'] },
         admin: { type: 'boolean', default: false },
+        token: { type: 'string' },
+        document: { type: 'string' },
+        origin: { type: 'string' },
         hours: { type: 'string', default: '1' },
       },
     })

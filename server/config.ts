@@ -49,11 +49,19 @@ export const settings = {
     .enum(['own', 'relay'])
     .default('own')
     .describe("`relay` lets clients send edits made by others' Yjs clients, as y-webrtc peers do"),
+  MIN_SCHEMA: int(0)
+    .default(0)
+    .describe(
+      'Oldest version of the document schema (`?schema=<n>`) that may write; clients that tell none may only read',
+    ),
   TLS_CERT: z.string().optional().describe('Certificate file (PEM); with `TLS_KEY` the server speaks TLS'),
   TLS_KEY: z.string().optional().describe('Private key file (PEM) of `TLS_CERT`'),
   MAX_MESSAGE_BYTES: int(1024)
     .default(32 * MiB)
     .describe('Largest message of an authenticated client, bytes'),
+  MAX_UPLOAD_BYTES: int(1024)
+    .default(256 * MiB)
+    .describe('Largest update that comes over HTTP in parts, and all parts of one user that wait, bytes'),
   MAX_UNAUTHENTICATED_BYTES: int(1024)
     .default(MiB)
     .describe('Largest message before authentication, and all that waits for it, bytes'),

@@ -19,11 +19,16 @@ import { EgressGroup } from './connection/egress.ts'
 import { Gateway } from './connection/gateway.ts'
 import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
+import { Exchange } from './documents/exchange.ts'
 import { serveDemoTokens, serveDocuments } from './http/api.ts'
 import { serveDemo } from './http/demo.ts'
+import { serveDocumentSync } from './http/document-sync.ts'
 import { serveHealth } from './http/health.ts'
 import { HttpError, sendProblem } from './http/problem.ts'
 import { serveRooms } from './http/rooms.ts'
+import { SealedFiles } from './http/sealed-files.ts'
+import { serveSync } from './http/sync.ts'
+import { Uploads } from './http/uploads.ts'
 import { createLogger } from './logger.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
@@ -32,6 +37,8 @@ import { Rooms } from './rooms/rooms.ts'
 const NEVER_MS = 2 ** 31 - 1
 /** How long a client may take to send an HTTP request. */
 const REQUEST_TIMEOUT_MS = 60_000
+/** How long a browser remembers that a page of another origin may ask: otherwise it asks whether it may each time. */
+const PREFLIGHT_S = 600
 /** A name of 255 bytes, percent-encoded. */
 const MAX_PARAMETER_LENGTH = 3 * 255
 
@@ -87,9 +94,32 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   rooms.use(hocuspocus)
   const gateway = new Gateway(hocuspocus, { config, logger, documents, durability, egresses })
   const posting = new Posting({ log, durability, documents, rooms })
+  const exchange = new Exchange({ documents, durability, rooms })
+  const uploads = new Uploads({
+    files: await SealedFiles.open(uploadFolder(config)),
+    maxBytes: config.MAX_UPLOAD_BYTES,
+    onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
+  })
   const isStopping = () => stopping !== undefined
-  const app = await createHttp(config, logger, { tls, tokens, log, durability, posting, isStopping })
+  const app = await createHttp(config, logger, {
+    tls,
+    tokens,
+    log,
+    durability,
+    posting,
+    gateway,
+    exchange,
+    uploads,
+    isStopping,
+  })
   app.server.on('upgrade', gateway.upgrade)
+  // Before the connections of HTTP are cut: some of them are clients' tunnels.
+  app.addHook('preClose', async () => {
+    await durability.settled()
+    await egresses.sent()
+    gateway.closeAll(CloseCode.GoingAway, 'the server is stopping')
+    await egresses.sent()
+  })
 
   function forgetDocuments(names: ReadonlySet<string>): void {
     logger.error(
@@ -107,11 +137,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   let stopping: Promise<void> | undefined
   async function shutDown(): Promise<void> {
     gateway.stop()
-    const accepting = app.close()
-    await durability.settled()
-    await egresses.sent()
-    gateway.closeAll(CloseCode.GoingAway, 'the server is stopping')
-    await accepting
+    await app.close()
+    await uploads.close()
     durability.close()
     await log.close()
   }
@@ -139,6 +166,9 @@ interface HttpParts {
   readonly log: UpdateLog
   readonly durability: Durability
   readonly posting: Posting
+  readonly gateway: Gateway
+  readonly exchange: Exchange
+  readonly uploads: Uploads
   readonly isStopping: () => boolean
 }
 
@@ -158,11 +188,18 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
     sendProblem(new HttpError(404, 'http/not-found', `there is nothing at ${request.url}`), request, reply)
   })
   await app.register(cors, {
-    delegator: ({ headers }, done) => done(null, { origin: allowsOrigin(headers.origin, headers.host, config) }),
+    delegator: ({ headers }, done) =>
+      done(null, {
+        origin: allowsOrigin(headers.origin, headers.host, config),
+        methods: ['GET', 'HEAD', 'POST', 'DELETE'],
+        maxAge: PREFLIGHT_S,
+      }),
   })
   serveHealth(app, () => ({ storage: parts.durability.healthy, stopping: parts.isStopping() }))
   serveDocuments(app, parts.tokens, parts.log)
   serveRooms(app, parts)
+  serveSync(app, parts.gateway, config)
+  serveDocumentSync(app, { ...parts, config })
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   await serveDemo(app, fileURLToPath(new URL('../editor-demo/dist', import.meta.url)))
   return app
@@ -182,6 +219,11 @@ function tlsOf({ TLS_CERT, TLS_KEY }: Config): TlsOptions {
   } catch (cause) {
     throw new CoweaveError('config/invalid', `wrong settings:\n  TLS_CERT, TLS_KEY: ${String(cause)}`, { cause })
   }
+}
+
+/** Beside the database: a folder for temporary files is often memory. */
+function uploadFolder({ DATABASE_URL }: Config): string {
+  return `${DATABASE_URL.replace(/^sqlite:/, '')}.uploads`
 }
 
 function addressOf(app: FastifyInstance): AddressInfo {

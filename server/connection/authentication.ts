@@ -26,7 +26,7 @@ export class Authentication implements Extension<ConnectionContext> {
     const { documentName, token, connectionConfig, context } = payload
     try {
       const { principal, level } = await this.#admit(token, documentName)
-      connectionConfig.readOnly = !allows(level, levelToChange(documentName))
+      connectionConfig.readOnly = context.socket.isSchemaOld || !allows(level, levelToChange(documentName))
       context.socket.authenticated()
       return { principal, level }
     } catch (error) {

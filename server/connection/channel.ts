@@ -1,9 +1,10 @@
 import type { Connection } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import { CloseCode } from '../../model/close-codes.ts'
-import { encodeRefusal } from '../../model/refusals.ts'
+import { encodeRefusal, SCHEMA_TOO_OLD } from '../../model/refusals.ts'
 import { AccessError } from '../access/access-error.ts'
 import { allows, type Level, type Principal } from '../access/grants.ts'
+import { SCHEMA_REASON, schemaTooOld } from '../access/schema.ts'
 import { RefusedError } from '../documents/guard.ts'
 import type { OpenDocument, Subscriber } from '../documents/open-document.ts'
 import type { Egress } from './egress.ts'
@@ -25,6 +26,8 @@ export interface ChannelOptions {
   readonly address: Address
   readonly egress: Egress
   readonly acknowledges: boolean
+  /** Whether the client's schema is older than this server lets write. */
+  readonly isSchemaOld: boolean
   /** Hocuspocus' side of it, which keeps the document in memory. */
   readonly connection: Connection
 }
@@ -36,6 +39,7 @@ export class Channel implements Subscriber {
   readonly connection: Connection
   readonly #egress: Egress
   readonly #acknowledges: boolean
+  readonly #isSchemaOld: boolean
   #principal: Principal
   #level: Level
   #understandsRefusals = false
@@ -49,6 +53,7 @@ export class Channel implements Subscriber {
     this.connection = options.connection
     this.#egress = options.egress
     this.#acknowledges = options.acknowledges
+    this.#isSchemaOld = options.isSchemaOld
     this.#principal = options.principal
     this.#level = options.level
     this.document.join(this)
@@ -60,6 +65,20 @@ export class Channel implements Subscriber {
 
   get level(): Level {
     return this.#level
+  }
+
+  /** Whether the client is told of what it may not do, instead of being cut off. */
+  get understandsRefusals(): boolean {
+    return this.#understandsRefusals
+  }
+
+  /** Tells the client what it has to know before anything else. */
+  greet(): void {
+    const states = this.document.presence.current()
+    if (states !== undefined) this.#egress.send(awarenessFrame(this.address, states), true)
+    if (this.#isTooOldToWrite && this.#acknowledges) {
+      this.#egress.send(statelessFrame(this.address, SCHEMA_TOO_OLD), true)
+    }
   }
 
   /** From now on the client is told of refused changes, instead of being cut off. */
@@ -103,7 +122,12 @@ export class Channel implements Subscriber {
   }
 
   get #mayWrite(): boolean {
-    return allows(this.#level, this.document.levelToChange)
+    return allows(this.#level, this.document.levelToChange) && !this.#isSchemaOld
+  }
+
+  /** Whether it is only the schema that keeps the client from writing. */
+  get #isTooOldToWrite(): boolean {
+    return allows(this.#level, this.document.levelToChange) && this.#isSchemaOld
   }
 
   #receiveSync(syncType: number, payload: Uint8Array, messageType: number): void {
@@ -128,30 +152,40 @@ export class Channel implements Subscriber {
 
   #take(update: Uint8Array, isAnswer: boolean): void {
     if (!this.#mayWrite) {
-      this.#acknowledge(isAnswer && this.document.contains(update))
+      const hasNews = !isAnswer || !this.document.contains(update)
+      if (hasNews && this.#isTooOldToWrite) this.#refuse(schemaTooOld(), SCHEMA_REASON)
+      else this.#acknowledge(!hasNews)
       return
     }
     try {
       this.document.receive(this, update, isAnswer)
     } catch (error) {
-      if (error instanceof RefusedError && this.#copesWith(error, isAnswer)) return
-      throw error
+      this.#copeWith(error, isAnswer)
+      return
     }
     this.#acknowledge(true)
     if (isAnswer) this.#finishFirstSync()
   }
 
-  /** Whether the client can go on after a refusal. */
-  #copesWith({ gap, code: rule, reason }: RefusedError, isAnswer: boolean): boolean {
-    if (gap && !isAnswer && !this.#hasAnswered) {
+  /** Throws what the client can't go on after. */
+  #copeWith(error: unknown, isAnswer: boolean): void {
+    if (error instanceof RefusedError && error.gap && !isAnswer && !this.#hasAnswered) {
       // Made before the first sync was done: the answer to our sync step brings it, with what it needs.
       this.#owedAcknowledgements += 1
-      return true
+    } else if (error instanceof RefusedError) {
+      this.#refuse(error, error.reason)
+    } else if (error instanceof AccessError && error.closeCode === CloseCode.ClientIdTaken) {
+      this.#refuse(error, error.message)
+    } else {
+      throw error
     }
-    if (!this.#understandsRefusals) return false
-    this.#egress.send(statelessFrame(this.address, encodeRefusal({ rule, reason })), true)
+  }
+
+  /** Tells the client that a change was refused; throws where it would not understand. */
+  #refuse(error: AccessError, reason: string): void {
+    if (!this.#understandsRefusals) throw error
+    this.#egress.send(statelessFrame(this.address, encodeRefusal({ rule: error.code, reason })), true)
     this.#acknowledge(false)
-    return true
   }
 
   #finishFirstSync(): void {

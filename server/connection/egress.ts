@@ -1,8 +1,7 @@
-import type { Duplex } from 'node:stream'
-import type { WebSocket } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Frame } from './frames.ts'
+import type { Transport } from './transport.ts'
 
 /** What is handed to the operating system's side at most; the rest waits here, where it can be counted and dropped. */
 const SOCKET_BYTES = 1024 * 1024
@@ -19,7 +18,7 @@ interface Waiting {
 }
 
 /**
- * One socket's way out. No frame leaves before the updates that were taken before it are committed: that is what
+ * One client's way out. No frame leaves before the updates that were taken before it are committed: that is what
  * makes an acknowledgement, and everything others see, durable. Frames that leave together are one write.
  *
  * A client that doesn't read is cut off with 1013 once `limitBytes` of what it didn't ask for wait; answers it
@@ -28,8 +27,7 @@ interface Waiting {
 export class Egress {
   /** When something was last written, ms since 1970. */
   lastWriteAt = Date.now()
-  readonly #socket: Duplex
-  readonly #ws: WebSocket
+  readonly #transport: Transport
   readonly #durability: Durability
   readonly #group: EgressGroup
   readonly #limitBytes: number
@@ -40,17 +38,18 @@ export class Egress {
   #closed = false
   #stalled = false
 
-  constructor(socket: Duplex, ws: WebSocket, durability: Durability, group: EgressGroup, limitBytes: number) {
-    this.#socket = socket
-    this.#ws = ws
+  constructor(transport: Transport, durability: Durability, group: EgressGroup, limitBytes: number) {
+    this.#transport = transport
     this.#durability = durability
     this.#group = group
     this.#limitBytes = limitBytes
     group.join(this)
-    socket.on('drain', () => {
-      this.#stalled = false
-      if (!this.flush()) this.#group.add(this)
-    })
+  }
+
+  /** The transport has room again. */
+  drained(): void {
+    this.#stalled = false
+    if (!this.flush()) this.#group.add(this)
   }
 
   /** Whether answers to this client's requests pile up: don't read more of its requests now. */
@@ -84,27 +83,27 @@ export class Egress {
   /** Writes what may leave. Returns whether nothing is left to wait for a commit. */
   flush(): boolean {
     if (this.#closed || this.#stalled) return true
-    if (this.#ws.readyState !== this.#ws.OPEN) {
+    if (!this.#transport.isOpen) {
       // The peer is leaving: its close event follows.
       this.dispose()
       return true
     }
     const { committed } = this.#durability
     if (this.#first < this.#waiting.length) {
-      this.#socket.cork()
+      this.#transport.cork()
       while (this.#first < this.#waiting.length) {
         const next = this.#waiting[this.#first]
         if (next === undefined || next.after > committed) break
-        if (this.#socket.writableLength > SOCKET_BYTES) {
+        if (this.#transport.writableLength > SOCKET_BYTES) {
           this.#stalled = true
           break
         }
         this.#first += 1
         if (next.requested) this.#requestedBytes -= next.frame.length
         else this.#unrequestedBytes -= next.frame.length
-        this.#socket.write(next.frame)
+        this.#transport.write(next.frame)
       }
-      this.#socket.uncork()
+      this.#transport.uncork()
       this.lastWriteAt = Date.now()
     }
     if (this.#first === this.#waiting.length) {
@@ -121,8 +120,8 @@ export class Egress {
   close(code: CloseCode, reason: string): void {
     if (this.#closed) return
     this.dispose()
-    this.#ws.close(code, shortened(reason))
-    setTimeout(() => this.#ws.terminate(), CLOSE_GRACE_MS).unref()
+    this.#transport.close(code, shortened(reason))
+    setTimeout(() => this.#transport.terminate(), CLOSE_GRACE_MS).unref()
   }
 
   /** Drops what waits: the socket is closed or closing. */

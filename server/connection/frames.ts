@@ -56,6 +56,12 @@ export function frameOf(...parts: readonly Uint8Array[]): Frame {
   return frame
 }
 
+/** The message in a frame, where something other than a socket carries it. */
+export function messageOf(frame: Frame): Buffer {
+  const length = frame[1]
+  return frame.subarray(length === 127 ? 10 : length === 126 ? 4 : 2)
+}
+
 export function syncFrame(address: Address, syncType: number, payload: Uint8Array): Frame {
   return frameOf(address, prefixed([MessageType.Sync, syncType], payload.length), payload)
 }

@@ -1,15 +1,19 @@
-import { type IncomingMessage, STATUS_CODES } from 'node:http'
+import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Hocuspocus } from '@hocuspocus/server'
 import * as encoding from 'lib0/encoding'
 import { WebSocketServer } from 'ws'
 import type { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
+import { CoweaveError } from '../../model/errors.ts'
 import { allowsOrigin } from '../access/origins.ts'
-import { HttpError } from '../http/problem.ts'
+import { parseSchema } from '../access/schema.ts'
+import { HttpError, statusOf } from '../http/problem.ts'
 import { type Dialect, hocuspocusDialect, yWebsocketDialect } from './dialect.ts'
 import { AuthType, MessageType } from './frames.ts'
 import { type Parts, SocketConnection } from './socket-connection.ts'
+import { SocketTransport } from './socket-transport.ts'
+import type { Transport } from './transport.ts'
 
 const TICK_MS = 1_000
 const Y_WEBSOCKET_PREFIX = '/yjs/'
@@ -18,6 +22,7 @@ const SUBPROTOCOL = 'coweave'
 /** What an upgrade request asks for; where the token isn't in a message, it comes along. */
 interface Route {
   readonly dialect: Dialect
+  readonly schema: number | undefined
   readonly authentication?: { readonly key: string; readonly token: string }
 }
 
@@ -51,7 +56,7 @@ export class Gateway {
     try {
       this.#accept(request, socket, head, this.#routeOf(request))
     } catch (error) {
-      if (!(error instanceof HttpError)) throw error
+      if (!(error instanceof CoweaveError)) throw error
       refuse(socket, error)
     }
   }
@@ -67,14 +72,25 @@ export class Gateway {
     for (const connection of this.connections) connection.close(code, reason)
   }
 
-  /** @throws {HttpError} for what can't become a connection */
-  #routeOf(request: IncomingMessage): Route {
+  /** Returns if a client with these headers may connect now. @throws {HttpError} */
+  admit({ origin, host }: IncomingHttpHeaders): void {
     if (this.#stopping) throw new HttpError(503, 'connection/stopping', 'the server is stopping')
-    if (!allowsOrigin(request.headers.origin, request.headers.host, this.#parts.config)) {
+    if (!allowsOrigin(origin, host, this.#parts.config)) {
       throw new HttpError(403, 'connection/origin', 'this origin is not among ALLOWED_ORIGINS')
     }
+  }
+
+  /** Takes a client that speaks the Hocuspocus protocol over `transport`. */
+  connect(transport: Transport, schema: number | undefined): void {
+    this.#connect(transport, { dialect: hocuspocusDialect, schema })
+  }
+
+  /** @throws {CoweaveError} for what can't become a connection */
+  #routeOf(request: IncomingMessage): Route {
+    this.admit(request.headers)
     const url = parseUrl(request)
-    if (url.pathname === '/' || url.pathname === '/collab') return { dialect: hocuspocusDialect }
+    const schema = parseSchema(url.searchParams.get('schema') ?? undefined)
+    if (url.pathname === '/' || url.pathname === '/collab') return { dialect: hocuspocusDialect, schema }
     if (!url.pathname.startsWith(Y_WEBSOCKET_PREFIX)) {
       throw new HttpError(404, 'http/not-found', 'sockets are at /collab and /yjs/<document>')
     }
@@ -82,19 +98,23 @@ export class Gateway {
     const problem = documentNameProblem(document)
     if (problem !== undefined) throw new HttpError(400, 'document/bad-name', problem)
     const token = url.searchParams.get('token') ?? tokenFromProtocols(request) ?? ''
-    return { dialect: yWebsocketDialect(document), authentication: { key: document, token } }
+    return { dialect: yWebsocketDialect(document), schema, authentication: { key: document, token } }
   }
 
-  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, { dialect, authentication }: Route): void {
+  #accept(request: IncomingMessage, socket: Duplex, head: Buffer, route: Route): void {
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
-      const connection = new SocketConnection(ws, socket, dialect, this.#hocuspocus, this.#parts)
-      this.connections.add(connection)
-      ws.on('close', () => this.connections.delete(connection))
-      if (authentication !== undefined) {
-        const { key, token } = authentication
-        connection.authenticate(key, authenticationMessage(key, token))
-      }
+      this.#connect(new SocketTransport(ws, socket, this.#parts.config.MAX_UNAUTHENTICATED_BYTES), route)
     })
+  }
+
+  #connect(transport: Transport, { dialect, schema, authentication }: Route): void {
+    const client = { dialect, schema, onClosed: () => this.connections.delete(connection) }
+    const connection = new SocketConnection(transport, client, this.#hocuspocus, this.#parts)
+    this.connections.add(connection)
+    if (authentication !== undefined) {
+      const { key, token } = authentication
+      connection.authenticate(key, authenticationMessage(key, token))
+    }
   }
 
   #tick(): void {
@@ -135,7 +155,9 @@ function decodePath(path: string): string {
   }
 }
 
-function refuse(socket: Duplex, { status, code, message }: HttpError): void {
+function refuse(socket: Duplex, error: CoweaveError): void {
+  const { code, message } = error
+  const status = statusOf(error)
   const body = JSON.stringify({ title: code, status, code, detail: message })
   const headers = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,

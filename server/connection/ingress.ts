@@ -1,16 +1,16 @@
-import type { WebSocket } from 'ws'
+import type { Transport } from './transport.ts'
 
-/** How long one socket's messages may keep the loop from everybody else's. */
+/** How long one client's messages may keep the loop from everybody else's. */
 const TURN_MS = 4
-/** How soon a paused socket is looked at again. */
+/** How soon a paused client is looked at again. */
 const PAUSE_MS = 5
 
 /**
- * One socket's way in. Its messages are taken in order, a few milliseconds' worth a turn; the socket isn't read
- * while `mustWait` says so. Nothing is dropped: TCP slows the sender down.
+ * One client's way in. Its messages are taken in order, a few milliseconds' worth a turn; its transport is paused while
+ * `mustWait` says so. Nothing is dropped: that slows the sender down.
  */
 export class Ingress {
-  readonly #ws: WebSocket
+  readonly #transport: Transport
   readonly #mustWait: () => boolean
   readonly #receive: (data: Uint8Array) => void
   #queue: Uint8Array[] = []
@@ -19,8 +19,8 @@ export class Ingress {
   #turnStartedAt = 0
   #turn = 0
 
-  constructor(ws: WebSocket, mustWait: () => boolean, receive: (data: Uint8Array) => void) {
-    this.#ws = ws
+  constructor(transport: Transport, mustWait: () => boolean, receive: (data: Uint8Array) => void) {
+    this.#transport = transport
     this.#mustWait = mustWait
     this.#receive = receive
   }
@@ -35,14 +35,14 @@ export class Ingress {
     }
   }
 
-  /** Takes nothing more. The socket is read on, so that its closing is noticed. */
+  /** Takes nothing more. The transport goes on, so that its closing is noticed. */
   stop(): void {
     this.#stopped = true
     this.#queue = []
-    this.#ws.resume()
+    this.#transport.resume()
   }
 
-  /** Whether this socket has some of the current turn of the loop left. */
+  /** Whether this client has some of the current turn of the loop left. */
   #hasTime(): boolean {
     const now = performance.now()
     if (this.#turn === 0) {
@@ -59,7 +59,7 @@ export class Ingress {
   #wait(): void {
     if (this.#scheduled) return
     this.#scheduled = true
-    this.#ws.pause()
+    this.#transport.pause()
     if (this.#mustWait()) setTimeout(this.#resume, PAUSE_MS)
     else setImmediate(this.#resume)
   }
@@ -76,6 +76,6 @@ export class Ingress {
     if (this.#stopped) return
     this.#queue = queue.slice(next)
     if (this.#queue.length > 0) this.#wait()
-    else this.#ws.resume()
+    else this.#transport.resume()
   }
 }

@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import type { Duplex } from 'node:stream'
 import type { Connection, Hocuspocus, WebSocketLike } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import type { Logger } from 'pino'
-import type { RawData, WebSocket } from 'ws'
+import { WebSocket } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
 import { UNDERSTANDS_REFUSALS } from '../../model/refusals.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
+import { isSchemaOld } from '../access/schema.ts'
 import type { Config } from '../config.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
@@ -19,7 +19,7 @@ import { AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './
 import { Heartbeat } from './heartbeat.ts'
 import { Ingress } from './ingress.ts'
 import { PendingDocuments } from './pending-documents.ts'
-import { limitStranger } from './stranger-limit.ts'
+import type { Transport } from './transport.ts'
 
 const MAX_TOKEN_LENGTH = 16 * 1024
 const MAX_KEY_LENGTH = 512
@@ -41,6 +41,15 @@ export interface Parts {
   readonly egresses: EgressGroup
 }
 
+/** What is known of a client before its first message. */
+export interface ClientOptions {
+  readonly dialect: Dialect
+  /** The version of its app's document schema. */
+  readonly schema: number | undefined
+  /** Called once, when its transport is gone. */
+  readonly onClosed: () => void
+}
+
 /** What Hocuspocus carries for us from a socket to our hooks. */
 export interface ConnectionContext {
   readonly socket: SocketConnection
@@ -49,44 +58,49 @@ export interface ConnectionContext {
 }
 
 /**
- * One socket: reads its messages, hands authentication to Hocuspocus and everything about open documents to their
+ * One client: reads its messages, hands authentication to Hocuspocus and everything about open documents to their
  * channels, and closes it with a code when something is wrong.
  */
 export class SocketConnection {
   readonly id = randomUUID()
   readonly egress: Egress
+  /** Whether the client may only read, since the schema of its app is too old or it told none. */
+  readonly isSchemaOld: boolean
   readonly #parts: Parts
   readonly #logger: Logger
-  readonly #ws: WebSocket
+  readonly #transport: Transport
   readonly #dialect: Dialect
   readonly #hocuspocus: ReturnType<Hocuspocus['handleConnection']>
   readonly #ingress: Ingress
   readonly #heartbeat: Heartbeat
   readonly #pending: PendingDocuments
+  readonly #onClosed: () => void
   readonly #channels = new Map<string, Channel>()
   readonly #renewing = new Set<Channel>()
   readonly #openedAt = Date.now()
   #authenticated = false
   #detaching = false
 
-  constructor(ws: WebSocket, socket: Duplex, dialect: Dialect, hocuspocus: Hocuspocus, parts: Parts) {
+  constructor(transport: Transport, client: ClientOptions, hocuspocus: Hocuspocus, parts: Parts) {
     const { config } = parts
+    this.#onClosed = client.onClosed
+    this.isSchemaOld = isSchemaOld(client.schema, config.MIN_SCHEMA)
     this.#parts = parts
     this.#logger = parts.logger.child({ connection: this.id })
-    this.#ws = ws
-    this.#dialect = dialect
-    this.egress = new Egress(socket, ws, parts.durability, parts.egresses, config.SEND_BUFFER_BYTES)
+    this.#transport = transport
+    this.#dialect = client.dialect
+    this.egress = new Egress(transport, parts.durability, parts.egresses, config.SEND_BUFFER_BYTES)
     this.#pending = new PendingDocuments(config.MAX_UNAUTHENTICATED_DOCUMENTS, config.MAX_UNAUTHENTICATED_BYTES)
     this.#ingress = new Ingress(
-      ws,
+      transport,
       () =>
         this.egress.congested || this.#pending.congested || parts.durability.waitingBytes > config.COMMIT_BUFFER_BYTES,
       (data) => this.#receive(data),
     )
-    this.#heartbeat = new Heartbeat(ws, socket, config.PING_INTERVAL)
+    this.#heartbeat = new Heartbeat(transport, config.PING_INTERVAL)
     const context: ConnectionContext = { socket: this }
     this.#hocuspocus = hocuspocus.handleConnection(this.#webSocketForHocuspocus(), NO_REQUEST, context)
-    this.#listen(socket)
+    this.#listen()
   }
 
   get channels(): Iterable<Channel> {
@@ -116,10 +130,10 @@ export class SocketConnection {
     const address =
       key === document.name && this.#dialect.acknowledges ? document.address : this.#dialect.addressOf(key)
     const { acknowledges } = this.#dialect
-    const channel = new Channel({ document, principal, level, address, egress: this.egress, acknowledges, connection })
+    const { egress, isSchemaOld } = this
+    const channel = new Channel({ document, principal, level, address, egress, acknowledges, isSchemaOld, connection })
     this.#channels.set(key, channel)
-    const states = document.presence.current()
-    if (states !== undefined) this.egress.send(awarenessFrame(address, states), true)
+    channel.greet()
     this.#logger.debug({ document: document.name, user: principal.user, level }, 'document opened')
     for (const message of this.#pending.take(key)) this.#receive(message)
   }
@@ -134,8 +148,9 @@ export class SocketConnection {
     if (principal.expires !== channel.principal.expires) this.#renewing.delete(channel)
     if (principal.user !== channel.principal.user)
       this.close(CloseCode.Unauthorized, 'the new token is for another user')
-    else if (level === undefined) this.close(CloseCode.Forbidden, 'the new token does not grant the document')
-    else channel.renew(principal, level)
+    else if (level !== undefined) channel.renew(principal, level)
+    else if (channel.understandsRefusals) this.#revoke(channel)
+    else this.close(CloseCode.Forbidden, 'the new token does not grant the document')
   }
 
   /** What happens by time: pings, deadlines, tokens that end. To be called about once a second. */
@@ -148,7 +163,7 @@ export class SocketConnection {
     this.#pending.expire(now - config.AUTHENTICATION_TIMEOUT)
     if (!this.#heartbeat.tick(now)) {
       this.#logger.debug('no sign of life')
-      this.#ws.terminate()
+      this.#transport.terminate()
     }
     for (const channel of this.#channels.values()) this.#checkToken(channel, now)
     const [channel] = this.#channels.values()
@@ -171,21 +186,15 @@ export class SocketConnection {
     this.#leaveAll()
   }
 
-  #listen(socket: Duplex): void {
-    const ws = this.#ws
-    ws.on('message', (data: RawData, isBinary: boolean) => {
-      if (isBinary) this.#ingress.push(bytesOf(data))
-      else this.close(CloseCode.Malformed, 'text frames are not understood')
-    })
-    // ws closes by itself after an error of the protocol, with the code that belongs to it.
-    ws.on('error', (error) => this.#logger.debug({ error }, 'socket error'))
-    ws.on('close', (code, reason) => this.#closed(code, reason.toString()))
-    const maxBytes = this.#parts.config.MAX_UNAUTHENTICATED_BYTES
-    limitStranger(ws, socket, {
-      maxBytes,
+  #listen(): void {
+    this.#transport.listen({
       isKnown: () => this.#authenticated,
-      onExceeded: () =>
-        this.close(CloseCode.MessageTooBig, `a message before authentication has at most ${maxBytes} bytes`),
+      message: (data) => this.#ingress.push(data),
+      heard: () => this.#heartbeat.heard(),
+      drained: () => this.egress.drained(),
+      refused: (code, reason) => this.close(code, reason),
+      failed: (error) => this.#logger.debug({ error }, 'transport error'),
+      closed: (code, reason) => this.#closed(code, reason),
     })
   }
 
@@ -195,6 +204,7 @@ export class SocketConnection {
     this.#pending.clear()
     this.#leaveAll()
     this.#hocuspocus.handleClose({ code, reason })
+    this.#onClosed()
   }
 
   #leaveAll(): void {
@@ -259,15 +269,21 @@ export class SocketConnection {
     this.#pending.keep(key, data)
   }
 
-  /** The client closes one document and keeps the socket. */
+  /** Closes one document and keeps the socket. */
   #detach(key: string, channel: Channel): void {
     this.#channels.delete(key)
     this.#renewing.delete(channel)
     channel.close()
     // Hocuspocus answers with a close message, which a client that reopens the document at once takes for the new one's.
     this.#detaching = true
-    channel.connection.close({ code: 1000, reason: 'closed by the client' })
+    channel.connection.close({ code: 1000, reason: 'closed alone' })
     this.#detaching = false
+  }
+
+  /** Closes one document to a client that goes on with its others; a stock one would be left deaf. */
+  #revoke(channel: Channel): void {
+    this.egress.send(permissionDeniedFrame(channel.address, 'access/no-grant'), true)
+    this.#detach(channel.connection.messageAddress, channel)
   }
 
   #refuse(error: unknown): void {
@@ -292,10 +308,10 @@ export class SocketConnection {
   }
 
   #webSocketForHocuspocus(): WebSocketLike {
-    const ws = this.#ws
+    const transport = this.#transport
     return {
       get readyState() {
-        return ws.readyState
+        return transport.isOpen ? WebSocket.OPEN : WebSocket.CLOSED
       },
       send: (data) => this.#sendForHocuspocus(data instanceof Uint8Array ? data : new Uint8Array(0)),
       close: (code, reason) => this.close(code === 4401 ? CloseCode.Unauthorized : CloseCode.Malformed, reason ?? ''),
@@ -333,9 +349,4 @@ export class SocketConnection {
 function checkToken(decoder: decoding.Decoder): void {
   if (decoding.readVarUint(decoder) !== AuthType.Token) throw new Error('only tokens come from clients')
   if (decoding.readVarString(decoder).length > MAX_TOKEN_LENGTH) throw new Error('the token is too long')
-}
-
-function bytesOf(data: RawData): Uint8Array {
-  if (data instanceof ArrayBuffer) return new Uint8Array(data)
-  return Array.isArray(data) ? Buffer.concat(data) : data
 }

@@ -8,7 +8,8 @@ export interface Health {
 
 /** `/health/live`: the process answers. `/health/ready`: it can do its work; 503 while it can't. */
 export function serveHealth(app: FastifyInstance, health: () => Health): void {
-  app.get('/health/live', async () => ({ status: 'live' }))
+  // The name tells `coweave doctor` that it is no other server's.
+  app.get('/health/live', async () => ({ status: 'live', server: 'coweave' }))
   app.get('/health/ready', async (_request, reply) => {
     const { storage, stopping } = health()
     const ready = storage && !stopping

@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { CloseCode } from '../../model/close-codes.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { AccessError } from '../access/access-error.ts'
 import { RefusedError } from '../documents/guard.ts'
@@ -31,10 +32,21 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   void reply.status(status).type('application/problem+json').send({ title: code, status, code, detail })
 }
 
-function statusOf(error: unknown): number {
+/** Of refusals whose close code says more than that it is forbidden. */
+const STATUS_OF_CLOSE_CODE: Readonly<Record<number, number>> = {
+  [CloseCode.Malformed]: 400,
+  [CloseCode.Unauthorized]: 401,
+  [CloseCode.ClientIdTaken]: 409,
+  [CloseCode.Deleted]: 410,
+  [CloseCode.TooBig]: 413,
+  [CloseCode.TooMany]: 429,
+}
+
+/** The status that says what `error` says. */
+export function statusOf(error: unknown): number {
   if (error instanceof HttpError) return error.status
   if (error instanceof RefusedError) return 422
-  if (error instanceof AccessError) return error.closeCode === 4401 ? 401 : 403
+  if (error instanceof AccessError) return STATUS_OF_CLOSE_CODE[error.closeCode] ?? 403
   if (error instanceof CoweaveError) {
     const status = STATUS[error.code]
     if (status !== undefined) return status

@@ -74,11 +74,17 @@ class QuietWebSocket extends WebSocket {
   }
 }
 
-/** One socket for several documents. It reconnects quickly, so that tests with restarts don't wait. */
-export function openSocket(server: Pick<TestServer, 'socketUrl'>): HocuspocusProviderWebsocket {
+/**
+ * One socket for several documents. It reconnects quickly, so that tests with restarts don't wait. `Socket` takes the
+ * place of a WebSocket.
+ */
+export function openSocket(
+  server: Pick<TestServer, 'socketUrl'>,
+  Socket: new (url: string) => unknown = QuietWebSocket,
+): HocuspocusProviderWebsocket {
   return new HocuspocusProviderWebsocket({
     url: server.socketUrl,
-    WebSocketPolyfill: QuietWebSocket,
+    WebSocketPolyfill: Socket,
     delay: 50,
     minDelay: 50,
     maxDelay: 200,

@@ -14,14 +14,18 @@ export interface CommandResult {
 }
 
 /** Runs `coweave <args>` on the database in `folder`, as a user would. */
-export async function runCommand(folder: string, ...args: readonly string[]): Promise<CommandResult> {
+export function runCommand(folder: string, ...args: readonly string[]): Promise<CommandResult> {
+  const DATABASE_URL = `sqlite:${join(folder, 'coweave.db')}`
+  return runWith({ DATABASE_URL, NODE_ENV: 'test', JWT_SECRET: testSecret }, ...args)
+}
+
+/** Runs `coweave <args>` with these settings alone. */
+export async function runWith(
+  environment: Readonly<Record<string, string>>,
+  ...args: readonly string[]
+): Promise<CommandResult> {
   const child = spawn(process.execPath, [main, ...args], {
-    env: {
-      PATH: process.env.PATH ?? '',
-      DATABASE_URL: `sqlite:${join(folder, 'coweave.db')}`,
-      NODE_ENV: 'test',
-      JWT_SECRET: testSecret,
-    },
+    env: { PATH: process.env.PATH ?? '', ...environment },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const [output, errors, [exitCode]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])

@@ -10,6 +10,7 @@ import { readConfig } from '../../server/config.ts'
 import { hocuspocusDialect } from '../../server/connection/dialect.ts'
 import { EgressGroup } from '../../server/connection/egress.ts'
 import { SocketConnection } from '../../server/connection/socket-connection.ts'
+import { SocketTransport } from '../../server/connection/socket-transport.ts'
 import type { Documents } from '../../server/documents/documents.ts'
 import type { Durability } from '../../server/documents/durability.ts'
 import { OpenDocument } from '../../server/documents/open-document.ts'
@@ -70,7 +71,9 @@ beforeEach(() => {
   const options = { durability, logger, maxPresenceBytes: 1024, relayedClientIds: false }
   const open = new OpenDocument(document, new Map(), undefined, undefined, options)
   const hocuspocus = { handleConnection: () => ({ handleMessage() {}, handleClose() {} }) } as unknown as Hocuspocus
-  connection = new SocketConnection(ws as unknown as WebSocket, peer, hocuspocusDialect, hocuspocus, {
+  const transport = new SocketTransport(ws as unknown as WebSocket, peer, config.MAX_UNAUTHENTICATED_BYTES)
+  const client = { dialect: hocuspocusDialect, schema: undefined, onClosed() {} }
+  connection = new SocketConnection(transport, client, hocuspocus, {
     config,
     logger,
     documents: { get: () => open } as unknown as Documents,

@@ -1,0 +1,65 @@
+import type { Document } from '@hocuspocus/server'
+import { CloseCode } from '../../model/close-codes.ts'
+import { StorageError } from '../../persistence/storage-error.ts'
+import { AccessError } from '../access/access-error.ts'
+import type { Rooms } from '../rooms/rooms.ts'
+import type { Documents } from './documents.ts'
+import type { Durability } from './durability.ts'
+import type { Author } from './guard.ts'
+import type { OpenDocument } from './open-document.ts'
+
+export interface ExchangeOptions {
+  readonly documents: Documents
+  readonly durability: Durability
+  readonly rooms: Rooms
+}
+
+/** One update in, or one out, for clients that have no channel: with the same rules and the same promise. */
+export class Exchange {
+  readonly #options: ExchangeOptions
+
+  constructor(options: ExchangeOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Takes an update of `author`, who may write, and resolves once it is on disk. It may come again.
+   * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`
+   * @throws {RefusedError} when the rules of the document forbid it
+   * @throws {StorageError} `storage/unavailable` when it could not be stored, as far as is known
+   */
+  async take(name: string, author: Author, update: Uint8Array): Promise<void> {
+    await this.#withDocument(name, (open) => {
+      open.receive({ ...author, address: open.address, send() {} }, update, true)
+    })
+  }
+
+  /** What a replica at `stateVector` lacks of `name`. @throws {AccessError} `document/malformed-state-vector` */
+  missing(name: string, stateVector: Uint8Array): Promise<Uint8Array> {
+    return this.#withDocument(name, (open) => {
+      try {
+        return open.missingFrom(stateVector)
+      } catch (cause) {
+        const problem = 'the state vector can not be decoded'
+        throw new AccessError('document/malformed-state-vector', CloseCode.Malformed, problem, { cause })
+      }
+    })
+  }
+
+  /** Resolves with what `use` returned once all that the document held then is committed. */
+  #withDocument<T>(name: string, use: (open: OpenDocument) => T): Promise<T> {
+    return this.#options.rooms.withDocument(name, async (document) => {
+      const result = use(this.#open(document))
+      await this.#options.durability.settled()
+      // Given up, when storage failed for too long: then the document was forgotten.
+      this.#open(document)
+      return result
+    })
+  }
+
+  #open(document: Document): OpenDocument {
+    const open = this.#options.documents.get(document)
+    if (open === undefined) throw new StorageError('storage/unavailable', 'storage is not available; try again later')
+    return open
+  }
+}

@@ -1,0 +1,84 @@
+import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { CloseCode } from '../../model/close-codes.ts'
+import { parseDocumentName } from '../../model/document-name.ts'
+import { AccessError } from '../access/access-error.ts'
+import { allows, type Level } from '../access/grants.ts'
+import { levelIn, levelToChange } from '../access/levels.ts'
+import { isSchemaOld, parseSchema, schemaTooOld } from '../access/schema.ts'
+import type { Tokens } from '../access/tokens.ts'
+import type { Config } from '../config.ts'
+import type { Exchange } from '../documents/exchange.ts'
+import type { Author } from '../documents/guard.ts'
+import { acceptBinary, readBody } from './binary.ts'
+import { authenticate, parse } from './request.ts'
+import type { Uploads } from './uploads.ts'
+
+const MAX_PARTS = 4096
+const NO_STATE = Uint8Array.of(0)
+
+const readQuery = z.object({ stateVector: z.base64url().optional() })
+const writeQuery = z
+  .object({
+    schema: z.string().optional(),
+    upload: z.uuid().optional(),
+    part: z.coerce.number().int().min(1).default(1),
+    of: z.coerce.number().int().min(1).max(MAX_PARTS).default(1),
+  })
+  .refine(({ part, of }) => part <= of, 'part must not be more than of')
+
+export interface DocumentSyncApi {
+  readonly tokens: Tokens
+  readonly exchange: Exchange
+  readonly uploads: Uploads
+  readonly config: Config
+}
+
+/**
+ * Documents over plain HTTP, for what is too large for a message:
+ * - `GET /api/documents/<name>/sync?stateVector=<base64url>`: what a replica lacks, as a Yjs update;
+ * - `POST /api/documents/<name>/sync`: takes a Yjs update; 200 once it is on disk. With `?upload=<uuid>&part=<n>&of=<m>`
+ *   it comes in parts, in any order: 202 with the numbers that are missing, and 200 with the last one.
+ */
+export function serveDocumentSync(app: FastifyInstance, { tokens, exchange, uploads, config }: DocumentSyncApi): void {
+  app.get('/api/documents/:name/sync', async (request, reply) => {
+    const { name } = await admit(request, tokens, () => 'read')
+    const { stateVector } = parse(readQuery, request.query)
+    const replica = stateVector === undefined ? NO_STATE : Buffer.from(stateVector, 'base64url')
+    const update = await exchange.missing(name, replica)
+    return reply.header('Cache-Control', 'no-store').type('application/octet-stream').send(Buffer.from(update))
+  })
+
+  app.register(async (scope) => {
+    acceptBinary(scope)
+    scope.post('/api/documents/:name/sync', async (request, reply) => {
+      const { name, author } = await admit(request, tokens, levelToChange)
+      const { schema, upload, part, of } = parse(writeQuery, request.query)
+      if (isSchemaOld(parseSchema(schema), config.MIN_SCHEMA)) throw schemaTooOld()
+      const body = readBody(request.body, config.MAX_MESSAGE_BYTES)
+      if (upload === undefined) {
+        await exchange.take(name, author, Buffer.concat(await Array.fromAsync(body)))
+        return {}
+      }
+      const { user } = author.principal
+      const missing = await uploads.receive({ user, document: name, upload, part, of }, body, (update) =>
+        exchange.take(name, author, update),
+      )
+      return missing.length === 0 ? {} : reply.status(202).send({ missing })
+    })
+  })
+}
+
+/** @throws {AccessError} when the token doesn't let in  @throws {CoweaveError} `document/bad-name` */
+async function admit(
+  request: FastifyRequest,
+  tokens: Tokens,
+  needed: (name: string) => Level,
+): Promise<{ name: string; author: Author }> {
+  const principal = await authenticate(request, tokens)
+  const name = parseDocumentName(parse(z.object({ name: z.string() }), request.params).name)
+  const level = levelIn(name, principal)
+  if (level !== undefined && allows(level, needed(name))) return { name, author: { principal, level } }
+  const problem = `the token does not grant "${needed(name)}" in ${name}`
+  throw new AccessError('access/no-grant', CloseCode.Forbidden, problem)
+}

@@ -1,0 +1,79 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { MAX_PIECE_BYTES, PIECE_HEADER } from '../../model/tunnel.ts'
+import { parseSchema } from '../access/schema.ts'
+import type { Config } from '../config.ts'
+import type { Gateway } from '../connection/gateway.ts'
+import { HttpTunnel, tunnelGone } from '../connection/http-tunnel.ts'
+import { acceptBinary, readBody } from './binary.ts'
+import { parse } from './request.ts'
+
+const pieceNumber = z.coerce
+  .number({ error: `${PIECE_HEADER} must be the number of the piece` })
+  .int()
+  .min(0)
+
+/**
+ * The tunnel for clients whose sockets are blocked:
+ * - `GET /api/sync` opens it, and is the stream down;
+ * - `POST /api/sync/<connection>` takes a piece of the stream up, and is answered once its messages were taken;
+ * - `DELETE /api/sync/<connection>` closes it.
+ */
+export function serveSync(app: FastifyInstance, gateway: Gateway, config: Config): void {
+  const tunnels = new Map<string, HttpTunnel>()
+
+  /** @throws {HttpError} 404 `sync/gone` */
+  function tunnelOf(request: FastifyRequest): HttpTunnel {
+    gateway.admit(request.headers)
+    const { connection } = parse(z.object({ connection: z.string() }), request.params)
+    const tunnel = tunnels.get(connection)
+    if (tunnel === undefined) throw tunnelGone()
+    return tunnel
+  }
+
+  app.get('/api/sync', { exposeHeadRoute: false }, async (request, reply) => {
+    gateway.admit(request.headers)
+    const { schema } = parse(z.object({ schema: z.string().optional() }), request.query)
+    const version = parseSchema(schema)
+    reply.hijack()
+    const tunnel = new HttpTunnel(reply.raw, request.raw.socket, corsHeaders(reply), {
+      maxStrangerBytes: config.MAX_UNAUTHENTICATED_BYTES,
+      maxMessageBytes: config.MAX_MESSAGE_BYTES,
+    })
+    tunnels.set(tunnel.id, tunnel)
+    reply.raw.on('close', () => tunnels.delete(tunnel.id))
+    gateway.connect(tunnel, version)
+  })
+
+  app.delete('/api/sync/:connection', async (request, reply) => {
+    tunnelOf(request).leave()
+    return reply.status(204).send()
+  })
+
+  app.register(async (scope) => {
+    acceptBinary(scope)
+    scope.post('/api/sync/:connection', async (request, reply) => {
+      const tunnel = tunnelOf(request)
+      const number = parse(pieceNumber, request.headers[PIECE_HEADER.toLowerCase()])
+      // A piece that only answers a ping is empty.
+      tunnel.heard()
+      const chunks: Buffer[] = []
+      for await (const chunk of readBody(request.body, MAX_PIECE_BYTES)) {
+        tunnel.heard()
+        chunks.push(chunk)
+      }
+      await tunnel.receive(number, Buffer.concat(chunks))
+      return reply.status(204).send()
+    })
+  })
+}
+
+/** A hijacked answer has none of the headers that were set on the reply. */
+function corsHeaders(reply: FastifyReply): OutgoingHttpHeaders {
+  return Object.fromEntries(
+    ['vary', 'access-control-allow-origin', 'access-control-allow-credentials']
+      .map((name) => [name, reply.getHeader(name)] as const)
+      .filter(([, value]) => value !== undefined),
+  )
+}
