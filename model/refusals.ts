@@ -4,6 +4,9 @@
  */
 export const UNDERSTANDS_REFUSALS = 'coweave:understands-refusals'
 
+/** A stateless message of the server, after authentication: the client's schema is too old to write this document. */
+export const SCHEMA_TOO_OLD = 'coweave:schema-too-old'
+
 const PREFIX = 'coweave:refused:'
 
 /** Why a change of this client was refused. The document is as if it had never been made. */

@@ -1,0 +1,290 @@
+import { Awareness } from 'y-protocols/awareness'
+import * as Y from 'yjs'
+import { decodeRefusal, type RefusalNotice, SCHEMA_TOO_OLD } from '../model/refusals.ts'
+import type { DocumentState } from './api.ts'
+import { retryDelayMs } from './back-off.ts'
+import { DocumentProvider } from './document-provider.ts'
+import { RefusedError } from './errors.ts'
+import { isFromCopy } from './local-copy.ts'
+import { type Denial, readDenial } from './refusal.ts'
+import { afterFact, type Fact, initialSaveState, type SaveState } from './save-state.ts'
+import type { SessionContext } from './session-context.ts'
+import { Tabs } from './tabs.ts'
+
+export interface ReplicaEvents {
+  /** Whether it should be opened with the present token. */
+  mayOpen(): boolean
+  onChange(): void
+  onSynced(): void
+  /** The server has refused a change of this replica: it will never have what this one has. */
+  onRefusedChange(notice: RefusalNotice): void
+  onDenied(denial: Denial): void
+}
+
+export interface ReplicaOptions {
+  readonly name: string
+  readonly context: SessionContext
+  /** Whether presence is shared. */
+  readonly presence: boolean
+  readonly events: ReplicaEvents
+}
+
+/** One Y.Doc and its place on the socket: what of it was sent and acknowledged, and whether it has the server's content. */
+export class Replica {
+  readonly ydoc = new Y.Doc()
+  readonly #options: ReplicaOptions
+  readonly #provider: DocumentProvider
+  #awareness: Awareness | undefined
+  #save: SaveState = initialSaveState
+  #isAuthenticated = false
+  #isSynced = false
+  #hasSynced = false
+  /** The server owes the answer to a sync step 1. */
+  #isAsking = false
+  #readOnly: DocumentState['readOnly'] = false
+  #isSchemaTooOld = false
+  #failures = 0
+  #timer: ReturnType<typeof setTimeout> | undefined
+  #upload: AbortController | undefined
+  #fields: Readonly<Record<string, unknown>> | undefined
+
+  constructor(options: ReplicaOptions) {
+    this.#options = options
+    const { name, context, presence } = options
+    // Before the provider listens too: an edit must be counted before its frame is seen leaving.
+    this.ydoc.on('update', (_update: Uint8Array, origin: unknown) => {
+      if (this.isOwn(origin)) this.take({ type: 'edited' })
+    })
+    if (presence) this.#awareness = new Awareness(this.ydoc)
+    this.#awareness?.setLocalState(null)
+    this.#provider = new DocumentProvider({
+      name,
+      document: this.ydoc,
+      awareness: this.#awareness ?? null,
+      socket: context.connection.socket,
+      maxMessageBytes: () => context.sizes.limit,
+      token: () => context.tokens.current?.text ?? '',
+      events: {
+        onTurn: async () => options.events.mayOpen() && (await context.connection.admission.enter(this)),
+        onOpening: () => this.#opening(),
+        onAuthenticated: (readOnly) => this.#authenticated(readOnly),
+        onDenied: (reason) => this.#denied(reason),
+        onTokenWanted: () => context.tokens.renewSoon(),
+        onSynced: () => this.#synced(),
+        onSent: (frame) => this.take({ type: 'sent', frame }),
+        onAnswered: (applied) => this.#answered(applied),
+        onTooBig: (update) => void this.#uploadUpdate(update),
+        onStateless: (payload) => this.#stateless(payload),
+        onClosed: () => this.#closed(),
+      },
+    })
+  }
+
+  get save(): SaveState {
+    return this.#save
+  }
+
+  get isAuthenticated(): boolean {
+    return this.#isAuthenticated
+  }
+
+  /** The server's content has arrived over the present connection. */
+  get isSynced(): boolean {
+    return this.#isSynced
+  }
+
+  /** The server's content has arrived, over this connection or another. */
+  get hasSynced(): boolean {
+    return this.#hasSynced
+  }
+
+  /** An answer is on its way that is meant for this replica alone. */
+  get isAsking(): boolean {
+    return this.#isAsking
+  }
+
+  get readOnly(): DocumentState['readOnly'] {
+    return this.#readOnly
+  }
+
+  /** One that nobody else sees, where presence isn't shared. */
+  get awareness(): Awareness {
+    this.#awareness ??= new Awareness(this.ydoc)
+    return this.#awareness
+  }
+
+  /** Whether an update with this origin was made here, rather than came from the server, the copy or another tab. */
+  isOwn(origin: unknown): boolean {
+    return origin !== this.#provider && !isFromCopy(origin) && !(origin instanceof Tabs)
+  }
+
+  take(fact: Fact): void {
+    this.#save = afterFact(this.#save, fact)
+    this.#options.events.onChange()
+  }
+
+  /** Takes its place on the socket. */
+  attach(): void {
+    this.#provider.attach()
+  }
+
+  /** Leaves the socket; the Y.Doc stays. */
+  detach(): void {
+    this.#options.context.connection.admission.leave(this)
+    clearTimeout(this.#timer)
+    this.#upload?.abort()
+    if (this.#provider.isAttached) this.#provider.detach()
+    this.#reset()
+  }
+
+  destroy(): void {
+    this.detach()
+    this.#provider.destroy()
+    // Its awareness goes with it.
+    this.ydoc.destroy()
+  }
+
+  /** A new token is there: presents it, or opens with it what the last one could not. */
+  tokenCame(): void {
+    if (!this.#provider.isAttached || !this.#options.context.connection.socket.isOpen) return
+    if (this.#isAuthenticated && this.#readOnly === false) void this.#provider.presentToken()
+    else if (this.#isAuthenticated) this.#reattach()
+    else if (!this.#isAsking) void this.#provider.reopen()
+  }
+
+  /** Shows the user here with `fields`; undefined hides them. */
+  show(fields: Readonly<Record<string, unknown>> | undefined): void {
+    this.#fields = fields
+    if (!this.#options.presence) return
+    const { awareness } = this
+    const { user, current } = this.#options.context.tokens
+    if (fields === undefined || user === undefined) {
+      if (awareness.getLocalState() !== null) awareness.setLocalState(null)
+      return
+    }
+    const state: Readonly<Record<string, unknown>> = awareness.getLocalState() ?? {}
+    const shown = typeof state.user === 'object' ? state.user : {}
+    const next = { ...state, ...fields, user: { ...shown, id: user, name: current?.name ?? user } }
+    awareness.setLocalState(Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined)))
+  }
+
+  #reset(): void {
+    this.#isAuthenticated = false
+    this.#isSynced = false
+    this.#isAsking = false
+    this.take({ type: 'disconnected' })
+  }
+
+  #opening(): void {
+    this.#reset()
+    this.#isSchemaTooOld = false
+    this.#isAsking = true
+  }
+
+  #authenticated(readOnly: boolean): void {
+    const { connection } = this.#options.context
+    connection.admission.leave(this)
+    connection.accepted()
+    this.#isAuthenticated = true
+    this.#readOnly = this.#isSchemaTooOld ? 'schema-too-old' : readOnly && 'grant'
+    // The others saw this client leave at its last clock; only a later one brings it back before the next heartbeat.
+    this.show(this.#fields)
+    this.#options.events.onChange()
+  }
+
+  #denied(reason: string): void {
+    const { connection } = this.#options.context
+    connection.admission.leave(this)
+    this.#reset()
+    const denial = readDenial(reason)
+    if (denial.kind === 'token') connection.tokenRefused(reason)
+    else if (denial.kind === 'later') this.#reopenLater()
+    else connection.accepted()
+    this.#options.events.onDenied(denial)
+  }
+
+  #synced(): void {
+    this.#isSynced = true
+    this.#hasSynced = true
+    this.#isAsking = false
+    this.#failures = 0
+    this.#options.events.onSynced()
+    this.#options.events.onChange()
+  }
+
+  #answered(applied: boolean): void {
+    // Without a word of refusal it is the grant that has changed.
+    if (!applied && this.#save.due.length > 0 && this.#readOnly === false) this.#readOnly = 'grant'
+    this.take({ type: 'answered', applied })
+  }
+
+  #stateless(payload: string): void {
+    if (payload === SCHEMA_TOO_OLD) {
+      this.#isSchemaTooOld = true
+      this.#readOnly = 'schema-too-old'
+      this.#options.events.onChange()
+      return
+    }
+    const notice = decodeRefusal(payload)
+    // Refusals of what a former replica sent after the first refused change may still come in.
+    if (notice !== undefined && this.#save.due.length > 0) this.#options.events.onRefusedChange(notice)
+  }
+
+  #closed(): void {
+    this.#upload?.abort()
+    clearTimeout(this.#timer)
+    this.#reset()
+    // Only this document was closed.
+    if (this.#options.context.connection.socket.isOpen) this.#reopenLater()
+  }
+
+  #reopenLater(): void {
+    this.#later(() => void this.#provider.reopen())
+  }
+
+  /** Does something if the socket is still open after a while, which is longer each time. */
+  #later(act: () => void): void {
+    this.#failures += 1
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      if (this.#provider.isAttached && this.#options.context.connection.socket.isOpen) act()
+    }, retryDelayMs(this.#failures))
+  }
+
+  /** Opens the document anew on the open socket: what may be done with it is said only then. */
+  #reattach(): void {
+    if (this.#isAsking) {
+      this.#options.context.connection.reconnect('what is allowed may have changed')
+      return
+    }
+    this.#provider.detach()
+    this.#reset()
+    this.#provider.attach()
+  }
+
+  /** An update that is too big for the socket goes up over HTTP; the sync after it brings the small rest. */
+  async #uploadUpdate(update: Uint8Array): Promise<void> {
+    const { context, name, events } = this.#options
+    if (this.#upload !== undefined && !this.#upload.signal.aborted) return
+    if (context.uploadUpdate === undefined) {
+      events.onDenied({ kind: 'refused', refusal: { reason: 'too-big', message: `an edit of ${update.length} bytes` } })
+      return
+    }
+    const upload = new AbortController()
+    this.#upload = upload
+    const { signal } = upload
+    try {
+      const { text: token } = await context.tokens.get()
+      await context.uploadUpdate({ url: context.url, name, update, token, signal })
+      this.#upload = undefined
+      if (signal.aborted) return
+      this.#isAsking = true
+      this.#provider.syncAgain()
+    } catch (error) {
+      this.#upload = undefined
+      if (signal.aborted) return
+      if (error instanceof RefusedError) events.onDenied({ kind: 'refused', refusal: error.refusal })
+      else this.#later(() => this.#provider.syncAgain())
+    }
+  }
+}
