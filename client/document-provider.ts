@@ -50,13 +50,16 @@ export class DocumentProvider extends HocuspocusProvider {
     this.#maxMessageBytes = maxMessageBytes
     this.on('authenticated', ({ scope }: { scope: string }) => events.onAuthenticated(scope === 'readonly'))
     this.on('authenticationFailed', ({ reason }: { reason: string }) => this.#denied(reason))
-    this.on('synced', () => events.onSynced())
     this.on('stateless', ({ payload }: { payload: string }) => events.onStateless(payload))
     this.on('close', () => this.#closed())
-    this.on('message', ({ event }: { event: MessageEvent<ArrayBuffer> }) => {
-      const kind = readFrame(new Uint8Array(event.data))?.kind
-      if (kind === 'applied' || kind === 'rejected') events.onAnswered(kind === 'applied')
-    })
+  }
+
+  /** The stock provider takes any acknowledgement for a sync; here only the server's content is one. */
+  override onMessage(event: MessageEvent<ArrayBuffer>): void {
+    const kind = readFrame(new Uint8Array(event.data))?.kind
+    super.onMessage(event)
+    if (kind === 'full') this.#events.onSynced()
+    else if (kind === 'applied' || kind === 'rejected') this.#events.onAnswered(kind === 'applied')
   }
 
   /** The socket has opened, or this document is attached to an open one. */
@@ -98,7 +101,6 @@ export class DocumentProvider extends HocuspocusProvider {
   /** Asks both sides for what the other one lacks, once more. */
   syncAgain(): void {
     this.#isCaughtUp = false
-    this.synced = false
     super.startSync()
   }
 
@@ -127,7 +129,6 @@ export class DocumentProvider extends HocuspocusProvider {
 
   #denied(reason: string): void {
     this.#isCaughtUp = false
-    this.synced = false
     this.#events.onDenied(reason)
   }
 

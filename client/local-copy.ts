@@ -1,7 +1,7 @@
 import { getAllKeysValues } from 'lib0/indexeddb'
 import { IndexeddbPersistence } from 'y-indexeddb'
 import type * as Y from 'yjs'
-import { CUSTOM, commit, hasDatabases, inTime, UPDATES } from './databases.ts'
+import { CUSTOM, commit, emptyDatabase, hasDatabases, inTime, UPDATES } from './databases.ts'
 import type { LocalCopies } from './local-copies.ts'
 
 const WRITE_TIMEOUT_MS = 5_000
@@ -42,6 +42,8 @@ export class LocalCopy {
   #written: Progress = this.#noted
   #writing: Promise<void> | undefined
   #closed = false
+  #restored = 0
+  #wasComplete = false
 
   private constructor(persistence: IndexeddbPersistence, database: IDBDatabase, events: LocalCopyEvents) {
     this.#persistence = persistence
@@ -92,9 +94,6 @@ export class LocalCopy {
     return this.#wasComplete
   }
 
-  #restored = 0
-  #wasComplete = false
-
   /** Notes how far the page is, after each edit and acknowledgement; answers through `onStored`. */
   note(progress: Progress): void {
     this.#noted = progress
@@ -103,27 +102,17 @@ export class LocalCopy {
     })
   }
 
-  /** Resolves once what was noted is written, or can't be. */
-  async flush(): Promise<void> {
-    await this.#writing
-  }
-
   close(): void {
     this.#closed = true
     void this.#persistence.destroy()
   }
 
-  /** Empties the copy, with all its edits, and closes it. Deleting would wait for other tabs. */
+  /** Closes the copy and empties it, with all its edits. */
   async discard(): Promise<void> {
     this.#closed = true
     await this.#writing
-    try {
-      await commit(this.#database, [UPDATES, CUSTOM], (transaction) => {
-        for (const store of [UPDATES, CUSTOM]) transaction.objectStore(store).clear()
-      })
-    } finally {
-      await this.#persistence.destroy()
-    }
+    await this.#persistence.destroy()
+    await emptyDatabase(this.#persistence.name, [UPDATES, CUSTOM])
   }
 
   async #read(): Promise<void> {

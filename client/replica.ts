@@ -39,7 +39,7 @@ export class Replica {
   #isAuthenticated = false
   #isSynced = false
   #hasSynced = false
-  /** The server owes the answer to a sync step 1. */
+  /** The sync steps of this connection are not all done. */
   #isAsking = false
   #readOnly: DocumentState['readOnly'] = false
   #isSchemaTooOld = false
@@ -71,7 +71,7 @@ export class Replica {
         onDenied: (reason) => this.#denied(reason),
         onTokenWanted: () => context.tokens.renewSoon(),
         onSynced: () => this.#synced(),
-        onSent: (frame) => this.take({ type: 'sent', frame }),
+        onSent: (frame) => this.#sent(frame),
         onAnswered: (applied) => this.#answered(applied),
         onTooBig: (update) => void this.#uploadUpdate(update),
         onStateless: (payload) => this.#stateless(payload),
@@ -98,7 +98,7 @@ export class Replica {
     return this.#hasSynced
   }
 
-  /** An answer is on its way that is meant for this replica alone. */
+  /** Sync steps are on their way that are meant for this replica alone. */
   get isAsking(): boolean {
     return this.#isAsking
   }
@@ -206,10 +206,15 @@ export class Replica {
   #synced(): void {
     this.#isSynced = true
     this.#hasSynced = true
-    this.#isAsking = false
     this.#failures = 0
     this.#options.events.onSynced()
     this.#options.events.onChange()
+  }
+
+  #sent(frame: 'full' | 'update'): void {
+    // The server asks back right behind its answer.
+    if (frame === 'full') this.#isAsking = false
+    this.take({ type: 'sent', frame })
   }
 
   #answered(applied: boolean): void {
@@ -265,6 +270,7 @@ export class Replica {
   /** An update that is too big for the socket goes up over HTTP; the sync after it brings the small rest. */
   async #uploadUpdate(update: Uint8Array): Promise<void> {
     const { context, name, events } = this.#options
+    this.#isAsking = false
     if (this.#upload !== undefined && !this.#upload.signal.aborted) return
     if (context.uploadUpdate === undefined) {
       events.onDenied({ kind: 'refused', refusal: { reason: 'too-big', message: `an edit of ${update.length} bytes` } })

@@ -119,9 +119,10 @@ export class ClientSession implements Session, SessionDocuments {
   }
 
   async signOut({ erase = false }: { readonly erase?: boolean } = {}): Promise<void> {
+    // Whose copies they are must be known, or nothing could be erased.
+    if (erase && this.user === undefined) await this.#context.tokens.get()
     this.close()
-    const { user } = this
-    if (erase && user !== undefined) await this.#copies(user).erase()
+    if (erase && this.user !== undefined) await this.#copies(this.user).erase()
   }
 
   close(): void {
