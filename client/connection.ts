@@ -14,6 +14,8 @@ import type { Transport } from './transport.ts'
 const STABLE_MS = 10_000
 /** Below what a server takes of documents that still wait for authentication. */
 const OPENING_AT_ONCE = 40
+/** The socket outlasts the last document so long: often the next one opens as a page is left. */
+const IDLE_MS = 2_000
 
 export interface ConnectionOptions {
   readonly socketUrl: string
@@ -38,6 +40,7 @@ export class Connection {
   /** The one `#connect` that counts; an older one that still waits for its token gives up. */
   #round = 0
   #timer: ReturnType<typeof setTimeout> | undefined
+  #idleTimer: ReturnType<typeof setTimeout> | undefined
   #attempts = 0
   #acceptedAt: number | undefined
   /** A token that came after one was turned down has not been accepted yet. */
@@ -67,15 +70,14 @@ export class Connection {
 
   /** Whether the socket should be open: there are documents. */
   want(isWanted: boolean): void {
-    if (this.#isClosed || this.#isWanted === isWanted) return
-    this.#isWanted = isWanted
-    if (isWanted) {
+    if (this.#isClosed) return
+    clearTimeout(this.#idleTimer)
+    if (!isWanted) {
+      this.#idleTimer = setTimeout(() => this.#rest(), IDLE_MS)
+    } else if (!this.#isWanted) {
+      this.#isWanted = true
       if (this.status.get().kind !== 'refused' && this.#timer === undefined) void this.#connect()
-      return
     }
-    this.#options.transport.rest()
-    this.socket.drop('no document is open')
-    if (this.status.get().kind === 'online') this.status.set({ kind: 'connecting' })
   }
 
   /** Connects anew, also after a refusal: the app, or a new token, says that it is worth a try. */
@@ -131,12 +133,20 @@ export class Connection {
 
   close(): void {
     this.#isClosed = true
+    clearTimeout(this.#idleTimer)
     this.#round += 1
     this.#cancelWait()
     this.#stopFollowing()
-    this.#options.transport.close()
+    this.#options.transport.rest()
     this.admission.clear()
     this.socket.destroy()
+  }
+
+  #rest(): void {
+    this.#isWanted = false
+    this.#options.transport.rest()
+    this.socket.drop('no document is open')
+    if (this.status.get().kind === 'online') this.status.set({ kind: 'connecting' })
   }
 
   async #connect(): Promise<void> {

@@ -79,7 +79,7 @@ export class LocalCopy {
       return copy
     } catch {
       // Why doesn't matter: the page says that nothing is kept.
-      void persistence?.destroy()
+      persistence?.destroy().catch(() => {})
       return undefined
     }
   }

@@ -4,9 +4,8 @@ import { decodeRefusal, type RefusalNotice, SCHEMA_TOO_OLD } from '../model/refu
 import type { DocumentState } from './api.ts'
 import { retryDelayMs } from './back-off.ts'
 import { DocumentProvider } from './document-provider.ts'
-import { RefusedError } from './errors.ts'
 import { isFromCopy } from './local-copy.ts'
-import { type Denial, readDenial } from './refusal.ts'
+import { type Denial, readDenial, readUploadFailure, SCHEMA_RULE } from './refusal.ts'
 import { afterFact, type Fact, initialSaveState, type SaveState } from './save-state.ts'
 import type { SessionContext } from './session-context.ts'
 import { Tabs } from './tabs.ts'
@@ -193,11 +192,14 @@ export class Replica {
   }
 
   #denied(reason: string): void {
-    const { connection } = this.#options.context
-    connection.admission.leave(this)
+    this.#options.context.connection.admission.leave(this)
     this.#reset()
-    const denial = readDenial(reason)
-    if (denial.kind === 'token') connection.tokenRefused(reason)
+    this.#turnedAway(readDenial(reason))
+  }
+
+  #turnedAway(denial: Denial): void {
+    const { connection } = this.#options.context
+    if (denial.kind === 'token') connection.tokenRefused('the server does not take the token')
     else if (denial.kind === 'later') this.#reopenLater()
     else connection.accepted()
     this.#options.events.onDenied(denial)
@@ -225,14 +227,24 @@ export class Replica {
 
   #stateless(payload: string): void {
     if (payload === SCHEMA_TOO_OLD) {
-      this.#isSchemaTooOld = true
-      this.#readOnly = 'schema-too-old'
-      this.#options.events.onChange()
+      this.#schemaIsTooOld()
       return
     }
     const notice = decodeRefusal(payload)
     // Refusals of what a former replica sent after the first refused change may still come in.
-    if (notice !== undefined && this.#save.due.length > 0) this.#options.events.onRefusedChange(notice)
+    if (notice !== undefined && this.#save.due.length > 0) this.#changeRefused(notice)
+  }
+
+  /** Edits that wait for a newer version of the app are good ones: they stay. */
+  #changeRefused(notice: RefusalNotice): void {
+    if (notice.rule === SCHEMA_RULE) this.#schemaIsTooOld()
+    else this.#options.events.onRefusedChange(notice)
+  }
+
+  #schemaIsTooOld(): void {
+    this.#isSchemaTooOld = true
+    this.#readOnly = 'schema-too-old'
+    this.#options.events.onChange()
   }
 
   #closed(): void {
@@ -279,18 +291,26 @@ export class Replica {
     const upload = new AbortController()
     this.#upload = upload
     const { signal } = upload
+    const token = async () => (await context.tokens.get()).text
     try {
-      const { text: token } = await context.tokens.get()
-      await context.uploadUpdate({ url: context.url, name, update, token, signal })
-      this.#upload = undefined
-      if (signal.aborted) return
-      this.#isAsking = true
-      this.#provider.syncAgain()
+      await context.uploadUpdate({ url: context.url, name, update, token, schema: context.schema, signal })
+      if (!signal.aborted) this.#syncAgain()
     } catch (error) {
-      this.#upload = undefined
-      if (signal.aborted) return
-      if (error instanceof RefusedError) events.onDenied({ kind: 'refused', refusal: error.refusal })
-      else this.#later(() => this.#provider.syncAgain())
+      if (!signal.aborted) this.#uploadFailed(error)
+    } finally {
+      if (this.#upload === upload) this.#upload = undefined
     }
+  }
+
+  #uploadFailed(error: unknown): void {
+    const failure = readUploadFailure(error)
+    if (failure.kind === 'change') this.#changeRefused(failure.notice)
+    else if (failure.kind === 'later') this.#later(() => this.#syncAgain())
+    else this.#turnedAway(failure)
+  }
+
+  #syncAgain(): void {
+    this.#isAsking = true
+    this.#provider.syncAgain()
   }
 }

@@ -3,11 +3,14 @@ import type { LocalCopies } from './local-copies.ts'
 import type { MessageSizes } from './message-sizes.ts'
 import type { Tokens } from './tokens.ts'
 
+/** An update that is too big for the socket. */
 export interface Upload {
   readonly url: string
   readonly name: string
   readonly update: Uint8Array
-  readonly token: string
+  /** Called for each request: an upload may outlast a token. */
+  readonly token: () => Promise<string>
+  readonly schema: number | undefined
   readonly signal: AbortSignal
 }
 
@@ -15,6 +18,8 @@ export interface Upload {
 export interface SessionContext {
   /** Of the HTTP API. */
   readonly url: string
+  /** The version of the app's document schema. */
+  readonly schema: number | undefined
   readonly tokens: Tokens
   readonly connection: Connection
   readonly sizes: MessageSizes

@@ -60,6 +60,7 @@ export class ClientSession implements Session, SessionDocuments {
     this.#openChat = openChat
     this.#context = {
       url: http,
+      schema: options.schema,
       tokens,
       connection,
       sizes,

@@ -1,9 +1,10 @@
 import type { Readable, Stop } from './api.ts'
+import { Listeners } from './listeners.ts'
 
 /** A value that changes, and tells who listens. */
 export class Store<T> implements Readable<T> {
   #value: T
-  readonly #listeners = new Set<() => void>()
+  readonly #listeners = new Listeners<void>()
 
   constructor(value: T) {
     this.#value = value
@@ -15,15 +16,8 @@ export class Store<T> implements Readable<T> {
   set(value: T): void {
     if (Object.is(value, this.#value)) return
     this.#value = value
-    for (const listener of [...this.#listeners]) listener()
+    this.#listeners.tell()
   }
 
-  readonly subscribe = (listener: () => void): Stop => {
-    // A wrapper, so that one function can be subscribed twice and each ended on its own.
-    const own = () => listener()
-    this.#listeners.add(own)
-    return () => {
-      this.#listeners.delete(own)
-    }
-  }
+  readonly subscribe = (listener: () => void): Stop => this.#listeners.add(listener)
 }

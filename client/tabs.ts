@@ -12,25 +12,22 @@ type TabMessage =
  */
 export class Tabs {
   readonly #channel: BroadcastChannel
-  readonly #isOwn: (origin: unknown) => boolean
+  #isOwn: (origin: unknown) => boolean = () => false
   #ydoc: Y.Doc | undefined
 
-  /** `isOwn` tells of an update's origin whether it was made in this tab. */
-  constructor(name: string, isOwn: (origin: unknown) => boolean) {
-    this.#isOwn = isOwn
+  constructor(name: string) {
     this.#channel = new BroadcastChannel(name)
     this.#channel.addEventListener('message', ({ data }: MessageEvent<unknown>) => this.#receive(data))
   }
 
-  /** The origin of what comes from other tabs. */
-  get origin(): object {
-    return this
-  }
-
-  /** Shares `ydoc` from now on, in the place of the one before. */
-  share(ydoc: Y.Doc): void {
+  /**
+   * Shares `ydoc` from now on, in the place of the one before. `isOwn` tells of an update's origin whether it was made
+   * in this tab.
+   */
+  share(ydoc: Y.Doc, isOwn: (origin: unknown) => boolean): void {
     const isFirst = this.#ydoc === undefined
-    this.#ydoc?.off('update', this.#updated)
+    this.pause()
+    this.#isOwn = isOwn
     this.#ydoc = ydoc
     ydoc.on('update', this.#updated)
     if (isFirst) this.#sayHello(ydoc)

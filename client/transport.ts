@@ -21,8 +21,8 @@ export class Transport {
   #via: 'socket' | 'http' = 'socket'
   #failures = 0
   #timer: ReturnType<typeof setInterval> | undefined
-  #probe: WebSocket | undefined
-  #closed = false
+  /** Set while a socket is being tried. */
+  #endProbe: (() => void) | undefined
 
   constructor(options: TransportOptions) {
     this.#options = options
@@ -41,6 +41,7 @@ export class Transport {
 
   opened(): void {
     this.#failures = 0
+    if (this.#via === 'http') this.#timer ??= setInterval(() => this.probe(), PROBE_MS)
   }
 
   /** A connection never opened. */
@@ -55,44 +56,37 @@ export class Transport {
     if (await this.#answersOverHttp()) this.#use('http')
   }
 
-  /** The network has changed: a good moment to try a socket. */
+  /** Sees whether a socket can be had again; a change of the network is a good moment to. */
   probe(): void {
-    if (this.#via === 'socket' || this.#probe !== undefined || typeof WebSocket === 'undefined') return
+    if (this.#via === 'socket' || this.#endProbe !== undefined || typeof WebSocket === 'undefined') return
     const probe = new WebSocket(this.#options.socket)
-    this.#probe = probe
-    const end = (isPossible: boolean) => {
-      if (this.#probe !== probe) return
-      this.#probe = undefined
+    const end = () => {
       clearTimeout(timer)
+      this.#endProbe = undefined
       probe.close()
-      if (!isPossible || this.#closed || this.#via === 'socket') return
+    }
+    const timer = setTimeout(end, PROBE_TIMEOUT_MS)
+    this.#endProbe = end
+    probe.addEventListener('error', () => end())
+    probe.addEventListener('open', () => {
+      if (this.#endProbe !== end) return
+      end()
       this.#use('socket')
       this.#options.onSocketPossible()
-    }
-    const timer = setTimeout(() => end(false), PROBE_TIMEOUT_MS)
-    probe.addEventListener('open', () => end(true))
-    probe.addEventListener('close', () => end(false))
-    probe.addEventListener('error', () => end(false))
+    })
   }
 
   /** Ends what is under way. It can be used again. */
   rest(): void {
     clearInterval(this.#timer)
     this.#timer = undefined
-  }
-
-  close(): void {
-    this.#closed = true
-    this.rest()
-    this.#probe?.close()
-    this.#probe = undefined
+    this.#endProbe?.()
   }
 
   #use(via: 'socket' | 'http'): void {
     this.#via = via
     this.#failures = 0
-    clearInterval(this.#timer)
-    this.#timer = via === 'http' && !this.#closed ? setInterval(() => this.probe(), PROBE_MS) : undefined
+    this.rest()
   }
 
   async #answersOverHttp(): Promise<boolean> {
