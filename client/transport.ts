@@ -53,7 +53,8 @@ export class Transport {
     }
     this.#failures += 1
     if (this.#failures < FAILURES_BEFORE_HTTP || this.#options.HttpSocket === undefined) return
-    if (await this.#answersOverHttp()) this.#use('http')
+    // One that opened meanwhile is the better proof.
+    if ((await this.#answersOverHttp()) && this.#failures >= FAILURES_BEFORE_HTTP) this.#use('http')
   }
 
   /** Sees whether a socket can be had again; a change of the network is a good moment to. */
@@ -67,7 +68,9 @@ export class Transport {
     }
     const timer = setTimeout(end, PROBE_TIMEOUT_MS)
     this.#endProbe = end
-    probe.addEventListener('error', () => end())
+    probe.addEventListener('error', () => {
+      if (this.#endProbe === end) end()
+    })
     probe.addEventListener('open', () => {
       if (this.#endProbe !== end) return
       end()
