@@ -11,8 +11,8 @@ export interface Addresses {
 
 /** @throws {CoweaveError} `client/bad-url` */
 export function addressesOf(url: string, schema: number | undefined): Addresses {
-  const base = URL.parse(url)
-  if (base === null || !/^(https?|wss?):$/.test(base.protocol)) {
+  const base = URL.canParse(url) ? new URL(url) : undefined
+  if (base === undefined || !/^(https?|wss?):$/.test(base.protocol)) {
     throw new CoweaveError('client/bad-url', `"${url}" is no address of a server, such as https://collab.example.com`)
   }
   const isSecure = base.protocol === 'https:' || base.protocol === 'wss:'

@@ -47,6 +47,8 @@ export class Connection {
   #isOnProbation = false
   /** The token with which a close code that forbids coming back unchanged was overlooked, once. */
   #excusedToken: string | undefined
+  /** The token that there was when the server, or the app, refused to go on. */
+  #refusedToken: string | undefined
 
   constructor(options: ConnectionOptions) {
     this.#options = options
@@ -124,7 +126,14 @@ export class Connection {
     this.socket.drop('a new token is needed')
   }
 
+  /** A new token is there. After a refusal it is a reason to try again. */
+  tokenCame(): void {
+    const isNew = this.#options.tokens.current?.text !== this.#refusedToken
+    if (this.status.get().kind === 'refused' && isNew) this.restart()
+  }
+
   refuse(refusal: Refusal): void {
+    this.#refusedToken = this.#options.tokens.current?.text
     this.#round += 1
     this.#cancelWait()
     this.status.set({ kind: 'refused', refusal })
@@ -175,7 +184,7 @@ export class Connection {
     else {
       if (code === CloseCode.MessageTooBig) this.#options.onMessageTooBig()
       this.#retry(reason === '' ? 'the server can’t be reached' : reason)
-      if (!wasOpen) void this.#options.transport.failed()
+      if (!wasOpen) void this.#tryAnotherWay()
     }
   }
 
@@ -188,6 +197,10 @@ export class Connection {
     }
     this.#excusedToken = token
     this.#retry(refusal.message)
+  }
+
+  async #tryAnotherWay(): Promise<void> {
+    if (await this.#options.transport.failed()) this.#hurry()
   }
 
   #retry(reason: string): void {

@@ -67,8 +67,16 @@ export class DeviceStorage {
   }
 
   #share(replica: Replica, name: string): void {
-    if (typeof BroadcastChannel === 'undefined') return
-    this.#tabs ??= new Tabs(name)
-    this.#tabs.share(replica.ydoc, (origin) => replica.isOwn(origin))
+    this.#tabs ??= openTabs(name)
+    this.#tabs?.share(replica.ydoc, (origin) => replica.isOwn(origin))
+  }
+}
+
+function openTabs(name: string): Tabs | undefined {
+  try {
+    return typeof BroadcastChannel === 'undefined' ? undefined : new Tabs(name)
+  } catch {
+    // Forbidden in some frames: tabs meet on the server then.
+    return undefined
   }
 }

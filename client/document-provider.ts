@@ -109,6 +109,9 @@ export class DocumentProvider extends HocuspocusProvider {
     if (this.#isCaughtUp) super.documentUpdateHandler(update, origin)
   }
 
+  /** The server takes away what a connection showed when that ends; a page that comes back is still shown. */
+  override pageHide(): void {}
+
   /** The stock one, called a second time, would take its successor of the same name off the socket. */
   override detach(): void {
     if (this.isAttached) super.detach()

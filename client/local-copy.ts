@@ -1,4 +1,5 @@
 import { getAllKeysValues } from 'lib0/indexeddb'
+import { uuidv4 } from 'lib0/random'
 import { IndexeddbPersistence } from 'y-indexeddb'
 import type * as Y from 'yjs'
 import { CUSTOM, commit, emptyDatabase, hasDatabases, inTime, UPDATES } from './databases.ts'
@@ -36,7 +37,7 @@ export class LocalCopy {
   readonly #persistence: IndexeddbPersistence
   readonly #database: IDBDatabase
   readonly #events: LocalCopyEvents
-  readonly #ownKey = UNSAVED + crypto.randomUUID()
+  readonly #ownKey = UNSAVED + uuidv4()
   #earlierKeys: readonly string[] = []
   #noted: Progress = { edits: 0, unacknowledged: 0, isComplete: false }
   #written: Progress = this.#noted

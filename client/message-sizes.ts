@@ -21,7 +21,7 @@ export class MessageSizes {
 
   /** The server has closed the connection since a message was too big. */
   tooBig(): void {
-    this.#limit = Math.max(MIN_LIMIT, Math.min(this.#limit, this.#largest - 1))
+    this.#limit = Math.max(MIN_LIMIT, Math.min(this.#limit, Math.floor(this.#largest / 2)))
     this.#largest = 0
   }
 }

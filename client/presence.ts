@@ -44,6 +44,25 @@ function presenceOf(identity: Identity, state: Readonly<Record<string, unknown>>
   return { ...identity, self, fields }
 }
 
+/**
+ * Shows `identity` with `fields` beside what editors have set there, at a new clock in any case; undefined for either
+ * hides it.
+ */
+export function showUser(
+  awareness: Awareness,
+  identity: Identity | undefined,
+  fields: Readonly<Record<string, unknown>> | undefined,
+): void {
+  const before: Readonly<Record<string, unknown>> | null = awareness.getLocalState()
+  if (identity === undefined || fields === undefined) {
+    if (before !== null) awareness.setLocalState(null)
+    return
+  }
+  const shown = typeof before?.user === 'object' ? before.user : {}
+  const next = { ...before, ...fields, user: { ...shown, id: identity.user, name: identity.name } }
+  awareness.setLocalState(Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined)))
+}
+
 type Identity = Pick<Presence, 'user' | 'name'>
 
 /** The server has put it there, for everyone but oneself. */

@@ -5,7 +5,9 @@ import type { DocumentState } from './api.ts'
 import { retryDelayMs } from './back-off.ts'
 import { DocumentProvider } from './document-provider.ts'
 import { isFromCopy } from './local-copy.ts'
-import { type Denial, readDenial, readUploadFailure, SCHEMA_RULE } from './refusal.ts'
+import { OversizedUpdate, type UploadFailure } from './oversized-update.ts'
+import { showUser } from './presence.ts'
+import { type Denial, readDenial, SCHEMA_RULE } from './refusal.ts'
 import { afterFact, type Fact, initialSaveState, type SaveState } from './save-state.ts'
 import type { SessionContext } from './session-context.ts'
 import { Tabs } from './tabs.ts'
@@ -44,7 +46,7 @@ export class Replica {
   #isSchemaTooOld = false
   #failures = 0
   #timer: ReturnType<typeof setTimeout> | undefined
-  #upload: AbortController | undefined
+  readonly #oversized: OversizedUpdate
   #fields: Readonly<Record<string, unknown>> | undefined
 
   constructor(options: ReplicaOptions) {
@@ -53,6 +55,10 @@ export class Replica {
     // Before the provider listens too: an edit must be counted before its frame is seen leaving.
     this.ydoc.on('update', (_update: Uint8Array, origin: unknown) => {
       if (this.isOwn(origin)) this.take({ type: 'edited' })
+    })
+    this.#oversized = new OversizedUpdate(name, context, {
+      onDone: () => this.#syncAgain(),
+      onFailed: (failure) => this.#uploadFailed(failure),
     })
     if (presence) this.#awareness = new Awareness(this.ydoc)
     this.#awareness?.setLocalState(null)
@@ -72,7 +78,7 @@ export class Replica {
         onSynced: () => this.#synced(),
         onSent: (frame) => this.#sent(frame),
         onAnswered: (applied) => this.#answered(applied),
-        onTooBig: (update) => void this.#uploadUpdate(update),
+        onTooBig: (update) => this.#tooBig(update),
         onStateless: (payload) => this.#stateless(payload),
         onClosed: () => this.#closed(),
       },
@@ -131,7 +137,7 @@ export class Replica {
   detach(): void {
     this.#options.context.connection.admission.leave(this)
     clearTimeout(this.#timer)
-    this.#upload?.abort()
+    this.#oversized.abort()
     if (this.#provider.isAttached) this.#provider.detach()
     this.#reset()
   }
@@ -155,16 +161,8 @@ export class Replica {
   show(fields: Readonly<Record<string, unknown>> | undefined): void {
     this.#fields = fields
     if (!this.#options.presence) return
-    const { awareness } = this
     const { user, current } = this.#options.context.tokens
-    if (fields === undefined || user === undefined) {
-      if (awareness.getLocalState() !== null) awareness.setLocalState(null)
-      return
-    }
-    const state: Readonly<Record<string, unknown>> = awareness.getLocalState() ?? {}
-    const shown = typeof state.user === 'object' ? state.user : {}
-    const next = { ...state, ...fields, user: { ...shown, id: user, name: current?.name ?? user } }
-    awareness.setLocalState(Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined)))
+    showUser(this.awareness, user === undefined ? undefined : { user, name: current?.name ?? user }, fields)
   }
 
   #reset(): void {
@@ -248,7 +246,7 @@ export class Replica {
   }
 
   #closed(): void {
-    this.#upload?.abort()
+    this.#oversized.abort()
     clearTimeout(this.#timer)
     this.#reset()
     // Only this document was closed.
@@ -279,31 +277,12 @@ export class Replica {
     this.#provider.attach()
   }
 
-  /** An update that is too big for the socket goes up over HTTP; the sync after it brings the small rest. */
-  async #uploadUpdate(update: Uint8Array): Promise<void> {
-    const { context, name, events } = this.#options
+  #tooBig(update: Uint8Array): void {
     this.#isAsking = false
-    if (this.#upload !== undefined && !this.#upload.signal.aborted) return
-    if (context.uploadUpdate === undefined) {
-      events.onDenied({ kind: 'refused', refusal: { reason: 'too-big', message: `an edit of ${update.length} bytes` } })
-      return
-    }
-    const upload = new AbortController()
-    this.#upload = upload
-    const { signal } = upload
-    const token = async () => (await context.tokens.get()).text
-    try {
-      await context.uploadUpdate({ url: context.url, name, update, token, schema: context.schema, signal })
-      if (!signal.aborted) this.#syncAgain()
-    } catch (error) {
-      if (!signal.aborted) this.#uploadFailed(error)
-    } finally {
-      if (this.#upload === upload) this.#upload = undefined
-    }
+    void this.#oversized.send(update)
   }
 
-  #uploadFailed(error: unknown): void {
-    const failure = readUploadFailure(error)
+  #uploadFailed(failure: UploadFailure): void {
     if (failure.kind === 'change') this.#changeRefused(failure.notice)
     else if (failure.kind === 'later') this.#later(() => this.#syncAgain())
     else this.#turnedAway(failure)

@@ -177,6 +177,7 @@ export class ClientSession implements Session, SessionDocuments {
   }
 
   #tokenCame(): void {
+    this.#context.connection.tokenCame()
     for (const { document } of this.#documents.values()) document.tokenCame()
   }
 

@@ -14,6 +14,7 @@ export class Tabs {
   readonly #channel: BroadcastChannel
   #isOwn: (origin: unknown) => boolean = () => false
   #ydoc: Y.Doc | undefined
+  #hasGreeted = false
 
   constructor(name: string) {
     this.#channel = new BroadcastChannel(name)
@@ -25,22 +26,23 @@ export class Tabs {
    * in this tab.
    */
   share(ydoc: Y.Doc, isOwn: (origin: unknown) => boolean): void {
-    const isFirst = this.#ydoc === undefined
     this.pause()
     this.#isOwn = isOwn
     this.#ydoc = ydoc
     ydoc.on('update', this.#updated)
-    if (isFirst) this.#sayHello(ydoc)
+    // Not again after a refused change, which the others may still have.
+    if (!this.#hasGreeted) this.#sayHello(ydoc)
+    this.#hasGreeted = true
   }
 
-  /** Shares nothing until the next `share`. */
+  /** Shares nothing, and takes nothing, until the next `share`. */
   pause(): void {
     this.#ydoc?.off('update', this.#updated)
+    this.#ydoc = undefined
   }
 
   close(): void {
     this.pause()
-    this.#ydoc = undefined
     this.#channel.close()
   }
 

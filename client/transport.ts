@@ -44,17 +44,19 @@ export class Transport {
     if (this.#via === 'http') this.#timer ??= setInterval(() => this.probe(), PROBE_MS)
   }
 
-  /** A connection never opened. */
-  async failed(): Promise<void> {
+  /** A connection never opened. Resolves with whether another way is worth a try at once. */
+  async failed(): Promise<boolean> {
     if (this.#via === 'http') {
       // Sockets are tried again: what blocked them may be gone with what let HTTP through.
       this.#use('socket')
-      return
+      return false
     }
     this.#failures += 1
-    if (this.#failures < FAILURES_BEFORE_HTTP || this.#options.HttpSocket === undefined) return
-    // One that opened meanwhile is the better proof.
-    if ((await this.#answersOverHttp()) && this.#failures >= FAILURES_BEFORE_HTTP) this.#use('http')
+    if (this.#failures < FAILURES_BEFORE_HTTP || this.#options.HttpSocket === undefined) return false
+    // A socket that opened meanwhile is the better proof.
+    if (!(await this.#answersOverHttp()) || this.#failures < FAILURES_BEFORE_HTTP) return false
+    this.#use('http')
+    return true
   }
 
   /** Sees whether a socket can be had again; a change of the network is a good moment to. */

@@ -4,7 +4,10 @@
  */
 export const UNDERSTANDS_REFUSALS = 'coweave:understands-refusals'
 
-/** A stateless message of the server, after authentication: the client's schema is too old to write this document. */
+/**
+ * A stateless message of the server, once a document is open: the client's schema is too old for it, so that it may
+ * only read.
+ */
 export const SCHEMA_TOO_OLD = 'coweave:schema-too-old'
 
 const PREFIX = 'coweave:refused:'
