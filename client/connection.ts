@@ -95,6 +95,7 @@ export class Connection {
   /** Gives up the present socket for a new one, at once. */
   reconnect(reason: string): void {
     if (this.#isClosed) return
+    if (this.status.get().kind === 'online') this.status.set({ kind: 'connecting' })
     this.#round += 1
     this.#wait(0)
     this.socket.drop(reason)

@@ -100,10 +100,10 @@ export class SharedDocument {
     this.#update()
   }
 
-  async whenSaved(): Promise<void> {
+  whenSaved(): Promise<void> {
     const saved = this.#savers.wait(this.#hasRestored ? this.#replica.save.edits : undefined)
     this.#update()
-    await saved
+    return saved
   }
 
   setPresence(fields: Readonly<Record<string, unknown>>): void {

@@ -74,7 +74,7 @@ export class Replica {
         onOpening: () => this.#opening(),
         onAuthenticated: (readOnly) => this.#authenticated(readOnly),
         onDenied: (reason) => this.#denied(reason),
-        onTokenWanted: () => context.tokens.renewSoon(),
+        onTokenWanted: () => this.#tokenWanted(),
         onSynced: () => this.#synced(),
         onSent: (frame) => this.#sent(frame),
         onAnswered: (applied) => this.#answered(applied),
@@ -187,6 +187,10 @@ export class Replica {
     // The others saw this client leave at its last clock; only a later one brings it back before the next heartbeat.
     this.show(this.#fields)
     this.#options.events.onChange()
+  }
+
+  #tokenWanted(): void {
+    if (!this.#options.context.tokens.renewSoon()) void this.#provider.presentToken()
   }
 
   #denied(reason: string): void {

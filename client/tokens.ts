@@ -31,6 +31,8 @@ export class Tokens {
   #refused: string | undefined
   #request: Promise<Token> | undefined
   #timer: ReturnType<typeof setTimeout> | undefined
+  /** When the app has taken too long. */
+  #deadline: ReturnType<typeof setTimeout> | undefined
   #failures = 0
   #closed = false
 
@@ -75,20 +77,22 @@ export class Tokens {
     this.#refused = text
   }
 
-  /** The server wants a newer one soon. What comes of it is told through `onToken`. */
-  renewSoon(): void {
+  /** The server wants a newer one soon. Returns whether one is asked for: not where the present one has just come. */
+  renewSoon(): boolean {
     const current = this.#current
-    if (current !== undefined && Date.now() - current.receivedAt < FRESH_MS) this.#onToken(current)
-    else this.#renewInBackground()
+    if (current !== undefined && Date.now() - current.receivedAt < FRESH_MS) return false
+    this.#renewInBackground()
+    return true
   }
 
   close(): void {
     this.#closed = true
     clearTimeout(this.#timer)
+    clearTimeout(this.#deadline)
   }
 
   async #ask(): Promise<Token> {
-    const token = this.#read(await withTimeout(this.#text()))
+    const token = this.#read(await this.#inTime(this.#text()))
     if (token.text === this.#refused) {
       throw new RefusedError({ reason: 'unauthorized', message: 'the server turned this token down' })
     }
@@ -107,6 +111,16 @@ export class Tokens {
       if (!(cause instanceof TokenRefusedError)) throw cause
       throw new RefusedError({ reason: 'unauthorized', message: messageOf(cause) }, { cause })
     }
+  }
+
+  /** An app that never answers is a network that is away. */
+  #inTime(text: Promise<string>): Promise<string> {
+    return new Promise((resolve, reject) => {
+      clearTimeout(this.#deadline)
+      const timeout = setTimeout(() => reject(new Error('no token came in time')), FETCH_TIMEOUT_MS)
+      this.#deadline = timeout
+      text.then(resolve, reject).finally(() => clearTimeout(timeout))
+    })
   }
 
   #read(text: string): Token {
@@ -151,12 +165,4 @@ export class Tokens {
 
 function isDue({ renewAt }: Token): boolean {
   return renewAt !== undefined && Date.now() >= renewAt
-}
-
-/** An app that never answers is a network that is away. */
-function withTimeout(promise: Promise<string>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error('no token came in time')), FETCH_TIMEOUT_MS)
-    promise.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
 }

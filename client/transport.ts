@@ -21,6 +21,7 @@ export class Transport {
   #via: 'socket' | 'http' = 'socket'
   #failures = 0
   #timer: ReturnType<typeof setInterval> | undefined
+  #asking = new AbortController()
   /** Set while a socket is being tried. */
   #endProbe: (() => void) | undefined
 
@@ -86,6 +87,8 @@ export class Transport {
     clearInterval(this.#timer)
     this.#timer = undefined
     this.#endProbe?.()
+    this.#asking.abort()
+    this.#asking = new AbortController()
   }
 
   #use(via: 'socket' | 'http'): void {
@@ -96,9 +99,8 @@ export class Transport {
 
   async #answersOverHttp(): Promise<boolean> {
     try {
-      const response = await fetch(`${this.#options.http}/health/live`, {
-        signal: AbortSignal.timeout(PROBE_TIMEOUT_MS),
-      })
+      const signal = AbortSignal.any([AbortSignal.timeout(PROBE_TIMEOUT_MS), this.#asking.signal])
+      const response = await fetch(`${this.#options.http}/health/live`, { signal })
       return response.ok
     } catch {
       // Whatever it is, HTTP is no way around it.

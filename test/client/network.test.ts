@@ -51,6 +51,22 @@ describe('a browser that knows of the network', () => {
   })
 })
 
+test('without documents there is no connection, until the next one is opened', async () => {
+  proxy = await startBlockingProxy(server.port)
+  proxy.blocksSockets = false
+  const session = openSession(proxy)
+  const document = session.document('idle/one')
+  await document.whenSynced
+  document.destroy()
+  const again = session.document('idle/one')
+  await again.whenSynced
+  expect(proxy.upgrades).toBe(1)
+  again.destroy()
+  await whenState(session.status, ({ kind }) => kind === 'connecting')
+  await session.document('idle/one').whenSynced
+  expect(proxy.upgrades).toBe(2)
+})
+
 describe('a socket that the server closes for good', () => {
   test('is tried once more with the same token, and not in a loop', async () => {
     proxy = await startBlockingProxy(server.port)
