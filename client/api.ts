@@ -97,7 +97,10 @@ export interface CollaborativeDocument {
   readonly unsaved: number
   /** Who has it open, as its connections' tokens say. */
   readonly presence: Readable<readonly Presence[]>
-  /** Resolves once the server's content has arrived for the first time. Rejects when the document is refused. */
+  /**
+   * Resolves once the server's content has arrived for the first time. Rejects when the document is refused; each time
+   * it is tried again there is another promise.
+   */
   readonly whenSynced: Promise<void>
   /** Resolves once there is something true to show. Rejects when the document is refused and there is no copy. */
   readonly whenReady: Promise<void>
@@ -186,14 +189,22 @@ export interface Chat {
 export interface Session {
   /** Undefined until the first token tells, where `user` was not given. */
   readonly user: string | undefined
+  /** While no document is open there is no connection: it rests at `connecting`. */
   readonly status: Readable<Status>
+  /**
+   * Opens a document; each handle is to be destroyed.
+   * @throws {CoweaveError} `document/bad-name`, `client/closed`
+   */
   document(name: string): CollaborativeDocument
   chat(room: string): Chat
   /** Asks for a new token and connects anew with it: after another name was chosen, or something was granted. */
   renewToken(): void
   /** Asks the server's HTTP API with a token, once more with a new one if that is refused. */
   fetch(path: string, init?: RequestInit): Promise<Response>
-  /** Closes everything; `erase` deletes this user's local copies, with what only they have. */
+  /**
+   * Closes everything; `erase` deletes this user's local copies, with what only they have. Rejects where it isn't known
+   * whose they are, since no token can be had.
+   */
   signOut(options?: { readonly erase?: boolean }): Promise<void>
   /** Closes everything at once. Local copies stay. */
   close(): void

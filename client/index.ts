@@ -1,0 +1,18 @@
+import type { ConnectOptions, Session } from './api.ts'
+import { ClientSession } from './session.ts'
+
+/**
+ * Begins a session with a server, for one user. It connects with the first document that is opened, and by itself
+ * again whenever the connection is lost.
+ * @throws {CoweaveError} `client/bad-url`, `client/no-websocket`
+ */
+export function connect(options: ConnectOptions): Session {
+  return new ClientSession(options, { HttpSocket: undefined, uploadUpdate: undefined, openChat: undefined })
+}
+
+export { CloseCode, mayRetryUnchanged } from '../model/close-codes.ts'
+export { documentNameProblem, parseDocumentName } from '../model/document-name.ts'
+export { CoweaveError } from '../model/errors.ts'
+export { directChat } from '../model/rooms.ts'
+export type * from './api.ts'
+export { NotSavedError, RefusedError, TokenRefusedError } from './errors.ts'

@@ -1,0 +1,187 @@
+import { parseDocumentName } from '../model/document-name.ts'
+import { CoweaveError } from '../model/errors.ts'
+import { addressesOf } from './addresses.ts'
+import type { Chat, CollaborativeDocument, ConnectOptions, Readable, Session, Status } from './api.ts'
+import { Connection } from './connection.ts'
+import { hasDatabases } from './databases.ts'
+import { SharedDocument } from './document.ts'
+import { DocumentHandle } from './document-handle.ts'
+import { closedError, RefusedError } from './errors.ts'
+import { LocalCopies } from './local-copies.ts'
+import { MessageSizes } from './message-sizes.ts'
+import type { SessionContext, Upload } from './session-context.ts'
+import type { SessionDocuments } from './session-documents.ts'
+import type { SocketClass } from './session-socket.ts'
+import { Tokens } from './tokens.ts'
+import { Transport } from './transport.ts'
+
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024
+
+/** The ways around what blocks sockets, or big messages on them, and what is built on documents. */
+export interface Extras {
+  readonly HttpSocket: SocketClass | undefined
+  readonly uploadUpdate: ((upload: Upload) => Promise<void>) | undefined
+  readonly openChat: ((documents: SessionDocuments, room: string) => Chat) | undefined
+}
+
+interface OpenDocument {
+  readonly document: SharedDocument
+  handles: number
+}
+
+export class ClientSession implements Session, SessionDocuments {
+  readonly status: Readable<Status>
+  readonly whenUser: Promise<string>
+  readonly #context: SessionContext
+  readonly #copies: (user: string) => LocalCopies
+  readonly #openChat: Extras['openChat']
+  readonly #documents = new Map<string, OpenDocument>()
+  #isClosed = false
+
+  /** @throws {CoweaveError} `client/bad-url`, `client/no-websocket` */
+  constructor(options: ConnectOptions, { HttpSocket, uploadUpdate, openChat }: Extras) {
+    const { http, socket, key } = addressesOf(options.url, options.schema)
+    const tokens = new Tokens(options.token, options.user, () => this.#tokenCame())
+    const sizes = new MessageSizes(options.maxMessageBytes ?? MAX_MESSAGE_BYTES)
+    const transport = new Transport({
+      http,
+      socket,
+      HttpSocket,
+      onSocketPossible: () => connection.reconnect('sockets work again'),
+    })
+    const connection: Connection = new Connection({
+      socketUrl: socket,
+      tokens,
+      transport,
+      onMessageTooBig: () => sizes.tooBig(),
+    })
+    const keepsLocally = options.keepLocally ?? hasDatabases()
+    this.#copies = (user) => new LocalCopies(key, user)
+    this.#openChat = openChat
+    this.#context = {
+      url: http,
+      schema: options.schema,
+      tokens,
+      connection,
+      sizes,
+      copiesOf: (user) => (keepsLocally ? this.#copies(user) : undefined),
+      uploadUpdate,
+    }
+    this.status = connection.status
+    this.whenUser = tokens.whenUser
+    if (typeof window !== 'undefined') window.addEventListener('beforeunload', this.#warn)
+  }
+
+  get user(): string | undefined {
+    return this.#context.tokens.user
+  }
+
+  document(name: string): CollaborativeDocument {
+    return this.open(name)
+  }
+
+  chat(room: string): Chat {
+    if (this.#openChat === undefined) throw new CoweaveError('client/no-chat', 'this build has no chat')
+    return this.#openChat(this, parseDocumentName(room))
+  }
+
+  open(name: string, { presence = true }: { readonly presence?: boolean } = {}): CollaborativeDocument {
+    if (this.#isClosed) throw closedError('the session')
+    const open = this.#documents.get(parseDocumentName(name)) ?? this.#add(name, presence)
+    open.handles += 1
+    open.document.use(true)
+    this.#context.connection.want(true)
+    return new DocumentHandle(open.document, {
+      retry: () => void this.#retry(open),
+      release: () => {
+        open.handles -= 1
+        if (open.handles === 0) open.document.use(false)
+      },
+    })
+  }
+
+  renewToken(): void {
+    void this.#renew(() => this.#context.connection.restart())
+  }
+
+  async fetch(path: string, init: RequestInit = {}): Promise<Response> {
+    const { tokens, url } = this.#context
+    const send = async (token: string) => {
+      const headers = new Headers(init.headers)
+      headers.set('authorization', `Bearer ${token}`)
+      return fetch(url + path, { ...init, headers })
+    }
+    const { text } = await tokens.get()
+    const response = await send(text)
+    if (response.status !== 401) return response
+    await response.body?.cancel()
+    tokens.refuse(text)
+    return send((await tokens.get()).text)
+  }
+
+  async signOut({ erase = false }: { readonly erase?: boolean } = {}): Promise<void> {
+    // Whose copies they are must be known, or nothing could be erased.
+    if (erase && this.user === undefined) await this.#context.tokens.get()
+    this.close()
+    if (erase && this.user !== undefined) await this.#copies(this.user).erase()
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    if (typeof window !== 'undefined') window.removeEventListener('beforeunload', this.#warn)
+    for (const { document } of this.#documents.values()) document.destroy()
+    this.#documents.clear()
+    this.#context.tokens.close()
+    this.#context.connection.close()
+  }
+
+  #add(name: string, presence: boolean): OpenDocument {
+    const document: SharedDocument = new SharedDocument(name, this.#context, presence, () =>
+      this.#forget(name, document),
+    )
+    const open = { document, handles: 0 }
+    this.#documents.set(name, open)
+    return open
+  }
+
+  #forget(name: string, document: SharedDocument): void {
+    if (this.#documents.get(name)?.document !== document) return
+    this.#documents.delete(name)
+    document.destroy()
+    this.#context.connection.want(this.#documents.size > 0)
+  }
+
+  async #retry({ document }: OpenDocument): Promise<void> {
+    await this.#renew(() => {
+      document.forgetRefusal()
+      if (this.status.get().kind === 'online') document.tokenCame()
+      else this.#context.connection.restart()
+    })
+  }
+
+  /** Does something with a new token. Without one, the session says why, or comes back when there is one. */
+  async #renew(act: () => void): Promise<void> {
+    const { tokens, connection } = this.#context
+    // What was turned down before may be good now: the app says so.
+    tokens.refuse(undefined)
+    try {
+      await tokens.renew()
+    } catch (error) {
+      if (this.#isClosed) return
+      if (error instanceof RefusedError) connection.refuse(error.refusal)
+      else connection.restart()
+      return
+    }
+    if (!this.#isClosed) act()
+  }
+
+  #tokenCame(): void {
+    this.#context.connection.tokenCame()
+    for (const { document } of this.#documents.values()) document.tokenCame()
+  }
+
+  readonly #warn = (event: BeforeUnloadEvent): void => {
+    if ([...this.#documents.values()].some(({ document }) => document.wouldLoseEdits)) event.preventDefault()
+  }
+}
