@@ -1,5 +1,7 @@
 import type { ConnectOptions, Session } from './api.ts'
+import { HttpSocket } from './http-socket.ts'
 import { ClientSession } from './session.ts'
+import { uploadUpdate } from './upload.ts'
 
 /**
  * Begins a session with a server, for one user. It connects with the first document that is opened, and by itself
@@ -7,7 +9,7 @@ import { ClientSession } from './session.ts'
  * @throws {CoweaveError} `client/bad-url`, `client/no-websocket`
  */
 export function connect(options: ConnectOptions): Session {
-  return new ClientSession(options, { HttpSocket: undefined, uploadUpdate: undefined, openChat: undefined })
+  return new ClientSession(options, { HttpSocket, uploadUpdate, openChat: undefined })
 }
 
 export { CloseCode, mayRetryUnchanged } from '../model/close-codes.ts'

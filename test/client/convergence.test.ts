@@ -87,7 +87,7 @@ async function run(random: Random): Promise<void> {
   const tabs: Tab[] = []
   for (const user of ['ann', 'bob', 'carol']) {
     const proxy = await startBlockingProxy(running.port)
-    proxy.blocksSockets = false
+    proxy.blocksSockets = random.chance(0.25)
     proxies.push(proxy)
     tabs.push(new Tab(user, proxy))
     // Two tabs in one browser.

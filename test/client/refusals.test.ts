@@ -166,6 +166,28 @@ describe('a document', () => {
     await secret.whenSynced
   })
 
+  test('whose grant is gone with a renewed token is refused, and the others go on', async () => {
+    const grants: Record<string, 'write'>[] = [{ '**': 'write' }, { 'refusals/**': 'write' }]
+    let last: Record<string, 'write'> = {}
+    const session = openSession(server, {
+      token: async () => {
+        last = grants.shift() ?? last
+        return tokenFor('ann', { expiresInS: 4, access: last })
+      },
+    })
+    const secret = session.document('secret/plan')
+    const open = session.document(name)
+    await Promise.all([secret.whenSynced, open.whenSynced])
+    const others: string[] = []
+    open.state.subscribe(() => others.push(open.status.kind))
+    await whenState(secret.state, ({ status }) => status.kind === 'refused')
+    expect(secret.status).toMatchObject({ refusal: { reason: 'forbidden' } })
+    expect(secret.state.get().ready).toBe(true)
+    write(open, 'goes on')
+    await open.whenSaved()
+    expect(new Set(others)).toEqual(new Set(['online']))
+  })
+
   test('that may only be read says so, and does not pretend to save', async () => {
     const session = openSession(server, { tokenOptions: { access: { '**': 'read' } } })
     const document = session.document(name)
@@ -178,6 +200,24 @@ describe('a document', () => {
 })
 
 describe('a refused change', () => {
+  test('with a client id of somebody else is taken back, and the document goes on', async () => {
+    const ann = openSession(server).document(name)
+    await ann.whenSynced
+    write(ann, 'hello')
+    await ann.whenSaved()
+    const bob = openSession(server, { as: 'bob' }).document(name)
+    await bob.whenSynced
+    bob.ydoc.clientID = ann.ydoc.clientID
+    const refused = new Promise<RefusedChange>((resolve) => bob.onRefused(resolve))
+    write(bob, ' forged')
+    expect((await refused).rule).toBe('document/client-id-taken')
+    expect(textOf(bob)).toBe('hello')
+    write(bob, ' world')
+    await bob.whenSaved()
+    expect(textOf(ann)).toBe('hello world')
+    expect(bob.status.kind).toBe('online')
+  })
+
   test('is taken back and handed to the app, and the document goes on', async () => {
     const room = `chat/${name}`
     const session = openSession(server)
