@@ -1,4 +1,5 @@
 import type { ConnectOptions, Session } from './api.ts'
+import { openChat } from './chat/open-chat.ts'
 import { ClientSession } from './session.ts'
 
 /**
@@ -7,7 +8,7 @@ import { ClientSession } from './session.ts'
  * @throws {CoweaveError} `client/bad-url`, `client/no-websocket`
  */
 export function connect(options: ConnectOptions): Session {
-  return new ClientSession(options, { HttpSocket: undefined, uploadUpdate: undefined, openChat: undefined })
+  return new ClientSession(options, { HttpSocket: undefined, uploadUpdate: undefined, openChat })
 }
 
 export { CloseCode, mayRetryUnchanged } from '../model/close-codes.ts'
