@@ -13,7 +13,7 @@ export class Member {
   readonly marks: ReadMarks
   readonly #copy: RoomCopy
 
-  /** `storageKey` as in SessionDocuments. `onChange` is called when another tab changed what is to be sent. */
+  /** `storageKey` as in SessionDocuments. `onChange` is called when there is something else to send, because of other tabs. */
   constructor(user: string, copy: RoomCopy, storageKey: string | undefined, onChange: () => void) {
     this.user = user
     const prefix = storageKey === undefined ? undefined : outboxPrefix(storageKey, user, copy.room)

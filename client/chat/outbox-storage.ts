@@ -7,6 +7,8 @@ export interface OutboxStorage {
   remove(key: string): void
   /** Calls `listener` when another tab changed something under `prefix`. Returns what ends that. */
   onForeignChange(prefix: string, listener: () => void): () => void
+  /** Calls `listener` once no other tab has waited for the same `prefix` before this one. Returns what ends its turn. */
+  onTurn(prefix: string, listener: () => void): () => void
 }
 
 const PREFIX = 'coweave:outbox/'
@@ -45,7 +47,29 @@ export function outboxStorage(storage = deviceStorage()): OutboxStorage {
       window.addEventListener('storage', heard)
       return () => window.removeEventListener('storage', heard)
     },
+    onTurn: takeTurn,
   }
+}
+
+function takeTurn(prefix: string, listener: () => void): () => void {
+  const locks = window.navigator?.locks
+  if (locks === undefined) {
+    // Not a secure page: two tabs may send the same message, which the server takes once.
+    listener()
+    return () => {}
+  }
+  const given = new AbortController()
+  const ended = new Promise<void>((resolve) => given.signal.addEventListener('abort', () => resolve()))
+  const turn = async () => {
+    if (given.signal.aborted) return
+    listener()
+    await ended
+  }
+  locks.request(prefix, { signal: given.signal }, turn).catch((error: unknown) => {
+    // Ended before it came.
+    if (!given.signal.aborted) throw error
+  })
+  return () => given.abort()
 }
 
 /** Keeps nothing. */
@@ -54,6 +78,7 @@ export const noStorage: OutboxStorage = {
   set: () => false,
   remove() {},
   onForeignChange: () => () => {},
+  onTurn: () => () => {},
 }
 
 function deviceStorage(): Storage | undefined {

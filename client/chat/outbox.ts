@@ -24,22 +24,30 @@ export class Outbox {
   readonly #storage: OutboxStorage
   readonly #prefix: string
   readonly #unkept = new Set<string>()
-  readonly #stop: () => void
+  readonly #stops: readonly (() => void)[]
   #messages: readonly UnsentMessage[] = []
 
   /**
    * `prefix` begins the keys under which they are kept; undefined where nothing is. `onChange` is called when another
-   * tab has sent or deleted one; what another tab writes is its own to send.
+   * tab has sent or deleted one, and when this one takes over what closed tabs have left: what an open tab writes is its
+   * own to send.
    */
   constructor(prefix: string | undefined, onChange: () => void, storage = outboxStorage()) {
     this.#storage = prefix === undefined ? noStorage : storage
     this.#prefix = prefix ?? ''
-    this.#stop = this.#storage.onForeignChange(this.#prefix, () => {
-      const stored = new Set(this.#stored().map(({ id }) => id))
-      this.#messages = this.#messages.filter(({ id }) => stored.has(id) || this.#unkept.has(id))
-      onChange()
-    })
-    this.#messages = this.#stored()
+    this.#stops = [
+      this.#storage.onForeignChange(this.#prefix, () => {
+        const stored = new Set(this.#stored().map(({ id }) => id))
+        this.#messages = this.#messages.filter(({ id }) => stored.has(id) || this.#unkept.has(id))
+        onChange()
+      }),
+      this.#storage.onTurn(this.#prefix, () => {
+        const left = this.#stored().filter(({ id }) => !this.has(id))
+        if (left.length === 0) return
+        this.#messages = inOrderOfWriting([...this.#messages, ...left])
+        onChange()
+      }),
+    ]
   }
 
   get messages(): readonly UnsentMessage[] {
@@ -87,7 +95,7 @@ export class Outbox {
   }
 
   close(): void {
-    this.#stop()
+    for (const stop of this.#stops) stop()
   }
 
   #put(message: UnsentMessage): void {

@@ -26,12 +26,14 @@ class Tracker<T extends object> {
   }
 
   #track(value: T): T {
-    return new Proxy(value, {
+    const tracked: T = new Proxy(value, {
       get: (target, key) => {
         this.#read.add(key)
-        return Reflect.get(target, key)
+        // What was not read before may be old by now: nothing was rendered again for it.
+        return Reflect.get(this.#last?.tracked === tracked ? this.#source.get() : target, key)
       },
     })
+    return tracked
   }
 }
 

@@ -240,6 +240,34 @@ describe('unsent messages', () => {
     for (const outbox of [one, other, late]) outbox.close()
   })
 
+  test('of a tab that was closed are taken over by one tab only', async () => {
+    const storage = fakeStorage()
+    const closed = open(storage)
+    closed.add([unsent('a')])
+    closed.close()
+    Object.assign(window, { navigator })
+    const changes: string[] = []
+    const one = open(storage, 'ann', 'chat/team', () => changes.push('one'))
+    const other = open(storage, 'ann', 'chat/team', () => changes.push('other'))
+    expect(idsOf(one), 'not before its turn').toEqual([])
+    await expect.poll(() => changes).toEqual(['one'])
+    expect(idsOf(one)).toEqual(['a'])
+    one.add([unsent('b')])
+    expect(idsOf(other)).toEqual([])
+    one.close()
+    await expect.poll(() => changes).toEqual(['one', 'other'])
+    expect(idsOf(other)).toEqual(['a', 'b'])
+    const late = open(storage, 'ann', 'chat/team', () => changes.push('late'))
+    late.close()
+    other.close()
+    const inLine = async () => {
+      const { held = [], pending = [] } = await navigator.locks.query()
+      return held.length + pending.length
+    }
+    await expect.poll(inLine).toBe(0)
+    expect(changes).not.toContain('late')
+  })
+
   test('tell when they are not kept: storage is full, or missing', () => {
     const tight = open(fakeStorage(120))
     tight.add([unsent('a')])

@@ -170,6 +170,27 @@ describe('useDocument', () => {
     expect(quiet).toBe(before.quiet + 1)
   })
 
+  test('what is read later, as in an event handler, is as it is then', async () => {
+    let view: DocumentView | undefined
+    let renders = 0
+    function Button(): null {
+      view = useDocument(name)
+      renders += 1
+      return null
+    }
+    const { session } = counted()
+    await render(
+      <CoweaveProvider session={session}>
+        <Button />
+      </CoweaveProvider>,
+    )
+    const mine = session.document(name)
+    await mine.whenSynced
+    expect(renders).toBe(1)
+    expect(view?.ydoc).toBe(mine.ydoc)
+    expect(view).toMatchObject({ ready: true, unsaved: 0 })
+  })
+
   test('gives the Y.Doc anew after a refused change', async () => {
     name = `chat/${name}`
     const ydocs = new Set<unknown>()
@@ -484,6 +505,30 @@ describe('a provider that makes its session', () => {
   })
 })
 
+test('a provider that is mounted a hundred times leaves no socket behind', async () => {
+  const cable = await Cable.to(server)
+  onTestFinished(() => cable.close())
+  function Page(): ReactNode {
+    const { status } = useDocument(name)
+    return status.kind
+  }
+  const page = await render(null)
+  const listeners = countedListeners()
+  for (let round = 0; round < 100; round++) {
+    await page.rerender(
+      <StrictMode>
+        <CoweaveProvider url={cable.url} token={async () => tokenFor('ann')}>
+          <Page />
+        </CoweaveProvider>
+      </StrictMode>,
+    )
+    if (round % 20 === 0) await shown(() => page.text === 'online')
+    await page.rerender(null)
+  }
+  await expect.poll(() => cable.connections).toBe(0)
+  expect(listeners.count, 'on the window').toBe(0)
+})
+
 test('a thousand times mounted and unmounted leaves nothing behind', async () => {
   const cable = await Cable.to(server)
   onTestFinished(() => cable.close())
@@ -518,6 +563,28 @@ test('a thousand times mounted and unmounted leaves nothing behind', async () =>
   expect(listenersOf(mine.ydoc)).toBe(before.ydoc)
   expect(cable.connections).toBe(1)
 })
+
+/** Counts what is listened to on the window from now on. */
+function countedListeners(): { readonly count: number } {
+  const counted = { count: 0 }
+  const { addEventListener, removeEventListener } = window
+  const all = new Set<unknown>()
+  const update = () => {
+    counted.count = all.size
+  }
+  window.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+    all.add(args[1])
+    update()
+    addEventListener.apply(window, args)
+  }
+  window.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+    all.delete(args[1])
+    update()
+    removeEventListener.apply(window, args)
+  }
+  onTestFinished(() => void Object.assign(window, { addEventListener, removeEventListener }))
+  return counted
+}
 
 class Boundary extends Component<{ children: ReactNode }, { problem?: string }> {
   override state: { problem?: string } = {}
