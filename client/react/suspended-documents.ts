@@ -17,7 +17,7 @@ class SuspendedDocument {
 
   constructor(session: Session, name: string, onEnd: () => void) {
     this.#open = new OpenDocument(session, name)
-    this.wait = waitFor(this.#open)
+    this.wait = whenReady(this.#open)
     const endAfter = (ms: number) =>
       setTimeout(() => {
         onEnd()
@@ -45,16 +45,18 @@ class SuspendedDocument {
 const suspended = new WeakMap<Session, Map<string, SuspendedDocument>>()
 
 /**
- * What a render waits for that needs the document: the same promise for each such render, as React's `use` wants it,
- * also for the one that ends the wait. Undefined where there is nothing to wait for. Rejects when the document is refused
- * and there is no copy.
+ * What renders that need the document wait for: the same promise for all of them, as React's `use` wants it, and for a
+ * while after it was settled. Undefined where nobody has begun to wait.
  */
-export function waitForDocument(session: Session, name: string, isReady: boolean): Promise<void> | undefined {
+export function waitFor(session: Session, name: string): Promise<void> | undefined {
+  const waited = suspended.get(session)?.get(name)
+  return waited === undefined || waited.isUsedUp ? undefined : waited.wait
+}
+
+/** Opens the document to wait for it. Rejects when it is refused and there is no copy. */
+export function beginToWaitFor(session: Session, name: string): Promise<void> {
   const all = suspended.get(session) ?? new Map<string, SuspendedDocument>()
   suspended.set(session, all)
-  const existing = all.get(name)
-  if (existing !== undefined && !existing.isUsedUp) return existing.wait
-  if (isReady) return undefined
   const fresh: SuspendedDocument = new SuspendedDocument(session, name, () => {
     if (all.get(name) === fresh) all.delete(name)
   })
@@ -67,7 +69,7 @@ export function waitedFor(session: Session, name: string): DocumentView | undefi
   return suspended.get(session)?.get(name)?.view
 }
 
-function waitFor(open: OpenDocument): Promise<void> {
+function whenReady(open: OpenDocument): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (act: () => void) => {
       clearTimeout(timer)

@@ -4,7 +4,7 @@ import type { Session } from '../api.ts'
 import { type DocumentView, OpenDocument, type ReadyDocument, unopenedDocument } from './document-view.ts'
 import { Held } from './held.ts'
 import { useSessionContext } from './provider.tsx'
-import { waitedFor, waitForDocument } from './suspended-documents.ts'
+import { beginToWaitFor, waitedFor, waitFor } from './suspended-documents.ts'
 import { useTracked } from './tracked.ts'
 
 export interface UseDocumentOptions {
@@ -28,9 +28,12 @@ export function useDocument(name: string, { suspense = false }: UseDocumentOptio
   const held = useMemo(() => holdDocument(session, name), [session, name])
   const view = useTracked(held, unopenedDocument)
   if (!suspense || session === undefined) return view
-  const wait = inBrowser(() => waitForDocument(session, name, view.ready))
+  // Also once it is ready: React wants the promise that it has waited for from the render that goes on.
+  const wait = inBrowser(() => waitFor(session, name) ?? (view.ready ? undefined : beginToWaitFor(session, name)))
   if (wait !== undefined) use(wait)
-  return view.ready ? view : held.get()
+  // And takes one that comes in its place to be the same, so that the wait may not be over yet.
+  if (!view.ready) use(waitFor(session, name) ?? beginToWaitFor(session, name))
+  return view
 }
 
 function holdDocument(session: Session | undefined, name: string): Held<DocumentView> {
