@@ -42,8 +42,6 @@ export class Sender {
   #batch = MAX_BATCH
   /** What left the outbox in the last batch. */
   #sent: ReadonlySet<string> = new Set()
-  /** What a document had, and the server has not stored yet. */
-  readonly #seen = new Set<string>()
 
   constructor(user: string, copy: RoomCopy, outbox: Outbox) {
     this.#user = user
@@ -97,10 +95,7 @@ export class Sender {
       ({ seq, author, deletedAt }) => seq === undefined && author === this.#user && deletedAt === undefined,
     )
     this.#outbox.add(own.map(unsentFrom))
-    for (const { id } of own) {
-      this.#outbox.change(id, queued)
-      this.#seen.delete(id)
-    }
+    for (const { id } of own) this.#outbox.change(id, queued)
     const [only] = own
     if (only === undefined || ABOUT_CHANGES.has(rule)) return reason
     // The changes of earlier messages that came with the new ones may have been fine.
@@ -116,14 +111,10 @@ export class Sender {
   #settle(found: ReadonlyMap<string, ChatMessage>): void {
     for (const { id, writtenIn } of this.#outbox.messages) {
       const message = found.get(id)
-      const isGone =
-        message === undefined && writtenIn !== undefined && this.#copy.segment(writtenIn)?.isOnline === true
-      // The server removes a message that an earlier part of the room has.
-      if (message?.seq !== undefined || (isGone && this.#seen.has(id))) {
-        this.#outbox.remove(id)
-        this.#seen.delete(id)
-      } else if (message !== undefined) this.#seen.add(id)
-      else if (isGone) this.#outbox.change(id, queued)
+      if (message?.seq !== undefined) this.#outbox.remove(id)
+      // Its document was not kept; or the server has taken it out, since an earlier part has it, and says so next time.
+      else if (message === undefined && writtenIn !== undefined && this.#copy.segment(writtenIn)?.isOnline === true)
+        this.#outbox.change(id, queued)
     }
   }
 
