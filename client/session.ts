@@ -2,6 +2,7 @@ import { parseDocumentName } from '../model/document-name.ts'
 import { CoweaveError } from '../model/errors.ts'
 import { addressesOf } from './addresses.ts'
 import type { Chat, CollaborativeDocument, ConnectOptions, Readable, Session, Status } from './api.ts'
+import { closeRooms } from './chat/open-chat.ts'
 import { eraseOutboxes } from './chat/outbox-storage.ts'
 import { Connection } from './connection.ts'
 import { hasDatabases } from './databases.ts'
@@ -138,6 +139,7 @@ export class ClientSession implements Session, SessionDocuments {
     if (this.#isClosed) return
     this.#isClosed = true
     if (typeof window !== 'undefined') window.removeEventListener('beforeunload', this.#warn)
+    closeRooms(this)
     for (const { document } of this.#documents.values()) document.destroy()
     this.#documents.clear()
     this.#context.tokens.close()

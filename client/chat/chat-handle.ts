@@ -1,6 +1,7 @@
 import type { Draft } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import type { Chat, ChatState, Presence, Readable, SearchPage } from '../api.ts'
+import { closedError } from '../errors.ts'
 import type { SessionDocuments } from '../session-documents.ts'
 import { emptyChatState } from './chat-state.ts'
 import type { OpenRoom } from './open-room.ts'
@@ -96,13 +97,18 @@ export class ChatHandle implements Chat {
   #use(): OpenRoom {
     if (this.#isDestroyed) throw new CoweaveError('chat/destroyed', `the handle on ${this.room} was given back`)
     this.#open ??= this.#rooms.acquire()
+    if (this.#open.isClosed) throw closedError(`the room ${this.room}`)
     return this.#open
+  }
+
+  get #isOver(): boolean {
+    return this.#isDestroyed || this.#open?.isClosed === true
   }
 
   #readable<T>(of: (open: OpenRoom) => Readable<T>, empty: T): Readable<T> {
     return {
       get: () => (this.#open === undefined ? empty : of(this.#open).get()),
-      subscribe: (listener) => (this.#isDestroyed ? () => {} : of(this.#use()).subscribe(listener)),
+      subscribe: (listener) => (this.#isOver ? () => {} : of(this.#use()).subscribe(listener)),
     }
   }
 }

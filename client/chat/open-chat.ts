@@ -24,6 +24,12 @@ export function openChat(documents: SessionDocuments, room: string): Chat {
   })
 }
 
+/** Closes all rooms of a session that ends; what was not sent stays on this device, if it is kept there. */
+export function closeRooms(documents: SessionDocuments): void {
+  for (const { open } of rooms.get(documents)?.values() ?? []) open.close()
+  rooms.delete(documents)
+}
+
 /** @throws {CoweaveError} `document/bad-name`, `chat/not-a-room` */
 function acquire(documents: SessionDocuments, room: string): OpenRoom {
   const all = rooms.get(documents) ?? new Map<string, SharedRoom>()

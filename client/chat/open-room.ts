@@ -56,6 +56,11 @@ export class OpenRoom {
     this.#update()
   }
 
+  /** The session has ended, or nobody uses it any more. */
+  get isClosed(): boolean {
+    return this.#isClosed
+  }
+
   send(draft: Draft): string {
     const message = { ...draft, id: newMessageId(), at: Date.now() }
     this.#typing.stop()
@@ -134,6 +139,7 @@ export class OpenRoom {
   }
 
   close(): void {
+    if (this.#isClosed) return
     this.#isClosed = true
     this.#typing.destroy()
     this.#unfollowPresence()

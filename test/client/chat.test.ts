@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 
 import type { Chat, ChatState } from '../../client/api.ts'
 import { openChat } from '../../client/chat/open-chat.ts'
 import { outboxPrefix } from '../../client/chat/outbox-storage.ts'
+import { connect } from '../../client/index.ts'
 import { until, whenReady, whenStored } from '../support/chat-state.ts'
 import { CountedDocuments } from '../support/counted-documents.ts'
 import { fakeStorage } from '../support/fake-storage.ts'
-import { startServer, type TestServer, type TokenOptions } from '../support/server.ts'
+import { startServer, type TestServer, type TokenOptions, tokenFor } from '../support/server.ts'
 
 const PER_SEGMENT = 5
 
@@ -317,6 +318,38 @@ describe('what the server does not take', () => {
       { id: ids[2], text: 'drei' },
     ])
     expect(window.localStorage.length, 'nothing is left to send').toBe(0)
+  })
+
+  test('unsent messages are kept only where documents are, and erased with them', async () => {
+    const storage = fakeStorage()
+    const listeners = new Set<unknown>()
+    vi.stubGlobal('window', {
+      localStorage: storage,
+      addEventListener: (type: string, listener: unknown) => type === 'storage' && listeners.add(listener),
+      removeEventListener: (_type: string, listener: unknown) => listeners.delete(listener),
+    })
+    onTestFinished(() => void vi.unstubAllGlobals())
+    const away = { url: 'http://127.0.0.1:9', user: 'ann', token: async () => tokenFor('ann') }
+    const shared = connect({ ...away, keepLocally: false })
+    shared.chat('chat/a').send({ text: 'on somebody else’s computer' })
+    expect(storage.length).toBe(0)
+    await shared.signOut()
+    const session = connect({ ...away, keepLocally: true })
+    const id = session.chat('chat/a').send({ text: 'on one’s own' })
+    expect(session.chat('chat/a').state.get().messages, 'not used yet').toEqual([])
+    expect(storage.length).toBe(1)
+    await session.signOut()
+    expect(storage.length, 'for the next time').toBe(1)
+    const again = connect({ ...away, keepLocally: true })
+    const chat = again.chat('chat/a')
+    const { messages } = await until(chat, ({ messages }) => messages.length === 1)
+    expect(messages).toMatchObject([{ id, author: 'ann', text: 'on one’s own' }])
+    expect(listeners.size).toBe(1)
+    await again.signOut({ erase: true })
+    expect(storage.length).toBe(0)
+    expect(() => chat.send({ text: 'too late' })).toThrow(expect.objectContaining({ code: 'client/closed' }))
+    expect(chat.state.get().messages, 'what was shown last').toHaveLength(1)
+    expect(listeners.size, 'nothing listens any more').toBe(0)
   })
 
   test('a message that an earlier part has, unknown to the device, is not there twice', async () => {
