@@ -1,4 +1,5 @@
 import type { ConnectOptions, Session } from './api.ts'
+import { openChat } from './chat/open-chat.ts'
 import { HttpSocket } from './http-socket.ts'
 import { ClientSession } from './session.ts'
 import { uploadUpdate } from './upload.ts'
@@ -9,7 +10,7 @@ import { uploadUpdate } from './upload.ts'
  * @throws {CoweaveError} `client/bad-url`, `client/no-websocket`
  */
 export function connect(options: ConnectOptions): Session {
-  return new ClientSession(options, { HttpSocket, uploadUpdate, openChat: undefined })
+  return new ClientSession(options, { HttpSocket, uploadUpdate, openChat })
 }
 
 export { CloseCode, mayRetryUnchanged } from '../model/close-codes.ts'

@@ -6,6 +6,8 @@ export interface SessionDocuments {
   readonly user: string | undefined
   /** Resolves once `user` is known. */
   readonly whenUser: Promise<string>
+  /** Names the server in this device's storage; undefined where nothing is kept there. */
+  readonly storageKey: string | undefined
   /** `presence`: whether it is shared who has it open; true by default. */
   open(name: string, options?: { readonly presence?: boolean }): CollaborativeDocument
   /** Asks the server's HTTP API with a token, once more with a new one if that is refused. */

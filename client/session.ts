@@ -2,6 +2,8 @@ import { parseDocumentName } from '../model/document-name.ts'
 import { CoweaveError } from '../model/errors.ts'
 import { addressesOf } from './addresses.ts'
 import type { Chat, CollaborativeDocument, ConnectOptions, Readable, Session, Status } from './api.ts'
+import { closeRooms } from './chat/open-chat.ts'
+import { eraseOutboxes } from './chat/outbox-storage.ts'
 import { Connection } from './connection.ts'
 import { hasDatabases } from './databases.ts'
 import { SharedDocument } from './document.ts'
@@ -32,8 +34,10 @@ interface OpenDocument {
 export class ClientSession implements Session, SessionDocuments {
   readonly status: Readable<Status>
   readonly whenUser: Promise<string>
+  readonly storageKey: string | undefined
   readonly #context: SessionContext
   readonly #copies: (user: string) => LocalCopies
+  readonly #erase: (user: string) => Promise<void>
   readonly #openChat: Extras['openChat']
   readonly #documents = new Map<string, OpenDocument>()
   #isClosed = false
@@ -56,7 +60,12 @@ export class ClientSession implements Session, SessionDocuments {
       onMessageTooBig: () => sizes.tooBig(),
     })
     const keepsLocally = options.keepLocally ?? hasDatabases()
+    this.storageKey = keepsLocally ? key : undefined
     this.#copies = (user) => new LocalCopies(key, user)
+    this.#erase = async (user) => {
+      eraseOutboxes(key, user)
+      await this.#copies(user).erase()
+    }
     this.#openChat = openChat
     this.#context = {
       url: http,
@@ -82,7 +91,7 @@ export class ClientSession implements Session, SessionDocuments {
 
   chat(room: string): Chat {
     if (this.#openChat === undefined) throw new CoweaveError('client/no-chat', 'this build has no chat')
-    return this.#openChat(this, parseDocumentName(room))
+    return this.#openChat(this, room)
   }
 
   open(name: string, { presence = true }: { readonly presence?: boolean } = {}): CollaborativeDocument {
@@ -123,13 +132,14 @@ export class ClientSession implements Session, SessionDocuments {
     // Whose copies they are must be known, or nothing could be erased.
     if (erase && this.user === undefined) await this.#context.tokens.get()
     this.close()
-    if (erase && this.user !== undefined) await this.#copies(this.user).erase()
+    if (erase && this.user !== undefined) await this.#erase(this.user)
   }
 
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
     if (typeof window !== 'undefined') window.removeEventListener('beforeunload', this.#warn)
+    closeRooms(this)
     for (const { document } of this.#documents.values()) document.destroy()
     this.#documents.clear()
     this.#context.tokens.close()

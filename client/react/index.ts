@@ -1,0 +1,10 @@
+'use client'
+
+export type { ChatActions, ChatView } from './chat-view.ts'
+export type { DocumentView, ReadyDocument, UnreadyDocument } from './document-view.ts'
+export type { PlainArray, PlainMap } from './plain-reader.ts'
+export { CoweaveProvider, type CoweaveProviderProps, useSession } from './provider.tsx'
+export { type Typing, useChat, useTyping } from './use-chat.ts'
+export { type UseDocumentOptions, useDocument } from './use-document.ts'
+export { useArray, useMap, useText } from './use-shared-type.ts'
+export { usePresence, useStatus } from './use-status.ts'
