@@ -106,7 +106,11 @@ export interface CollaborativeDocument {
   readonly whenReady: Promise<void>
   /** Resolves once the server has on its disk all edits made before the call. Rejects when it won't take them. */
   whenSaved(): Promise<void>
-  /** Sets what others see of this user here, beside the name that the server knows; undefined takes a field away. */
+  /**
+   * Sets what others see of this user here, beside those fields that were set before; undefined takes one away. Those
+   * inside `user`, such as `{ user: { color: '#0b6e4f' } }`, go beside the id and name that the server puts there,
+   * which is where editors' bindings look for the colours of carets.
+   */
   setPresence(fields: Readonly<Record<string, unknown>>): void
   onRefused(listener: (change: RefusedChange) => void): Stop
   onReplaced(listener: (ydoc: Y.Doc) => void): Stop
@@ -123,7 +127,7 @@ export interface Presence {
   readonly user: string
   readonly name: string
   readonly self: boolean
-  /** What they set with setPresence(), from their newest window; nobody has checked it. */
+  /** What they set with setPresence(), also inside `user`, from their newest window; nobody has checked it. */
   readonly fields: Readonly<Record<string, unknown>>
 }
 
@@ -169,13 +173,13 @@ export interface Chat {
   edit(id: string, text: string): void
   delete(id: string): void
   react(id: string, emoji: string, isOn: boolean): void
-  /** Sends a refused message once more. */
+  /** Sends a refused message once more; under another id, if this device's clock was ahead when it was written. */
   retry(id: string): void
   /** Marks everything as read; `setSeen` does it by itself as messages come. */
   markRead(): void
   /** Whether somebody sees the end of the list now. */
   setSeen(isSeen: boolean): void
-  /** Puts the line above what is new where reading ended: the list comes into view. */
+  /** Puts the line above what is new where reading ended: the list comes into view. To be called before `setSeen`. */
   enter(): void
   /** A key was pressed: others see it for three seconds. */
   typing(): void

@@ -62,7 +62,7 @@ function judgeDenial(reason: string, document: string, expires: number | undefin
         'compare JWT_SECRET, JWT_PUBLIC_KEY or JWKS_URL, JWT_AUDIENCE and JWT_ISSUER with what signs tokens',
       )
     case 'access/no-grant':
-      return failed("the token's `access` does not cover this document", 'grant it, or name another with --document')
+      return failed("the token's `access` does not cover this document", 'grant it, or check with another document')
     default:
       return failed('the document can not be opened', "the code says why; the server's log tells more")
   }

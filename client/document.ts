@@ -6,6 +6,7 @@ import { DeviceStorage } from './device-storage.ts'
 import { closedError, NotSavedError, RefusedError } from './errors.ts'
 import { Listeners } from './listeners.ts'
 import { PresenceList } from './presence.ts'
+import { mergeFields, type PresenceFields } from './presence-fields.ts'
 import { Readiness } from './readiness.ts'
 import type { Denial } from './refusal.ts'
 import { Replica } from './replica.ts'
@@ -52,7 +53,7 @@ export class SharedDocument {
   #hasRestored = false
   #isReady = false
   #refusal: DocumentRefusal | undefined
-  #fields: Readonly<Record<string, unknown>> = {}
+  #fields: PresenceFields = {}
   #isInUse = true
   #isDestroyed = false
 
@@ -106,8 +107,8 @@ export class SharedDocument {
     return saved
   }
 
-  setPresence(fields: Readonly<Record<string, unknown>>): void {
-    this.#fields = { ...this.#fields, ...fields }
+  setPresence(fields: PresenceFields): void {
+    this.#fields = mergeFields(this.#fields, fields)
     this.#show()
   }
 

@@ -1,9 +1,11 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type { Presence, Readable, Stop } from './api.ts'
+import { definedFields, isFields, mergeFields, type PresenceFields } from './presence-fields.ts'
 import { Store } from './store.ts'
 
 /** Who it is, and where an editor's caret stands: the latter changes all the time and is the editors' matter. */
 const NOT_FIELDS: ReadonlySet<string> = new Set(['user', 'cursor'])
+const IDENTITY: ReadonlySet<string> = new Set(['id', 'name'])
 
 /** Who has a document open: one entry a user, however many windows they have; oneself first, then by name. */
 export class PresenceList implements Readable<readonly Presence[]> {
@@ -39,9 +41,13 @@ function presenceIn(awareness: Awareness): readonly Presence[] {
   return [...found.values()].toSorted((a, b) => Number(b.self) - Number(a.self) || a.name.localeCompare(b.name))
 }
 
-function presenceOf(identity: Identity, state: Readonly<Record<string, unknown>>, self: boolean): Presence {
-  const fields = Object.fromEntries(Object.entries(state).filter(([key]) => !NOT_FIELDS.has(key)))
-  return { ...identity, self, fields }
+function presenceOf(identity: Identity, state: PresenceFields, self: boolean): Presence {
+  const inUser = isFields(state.user) ? without(state.user, IDENTITY) : {}
+  return { ...identity, self, fields: { ...inUser, ...without(state, NOT_FIELDS) } }
+}
+
+function without(fields: PresenceFields, keys: ReadonlySet<string>): PresenceFields {
+  return Object.fromEntries(Object.entries(fields).filter(([key]) => !keys.has(key)))
 }
 
 /**
@@ -51,22 +57,21 @@ function presenceOf(identity: Identity, state: Readonly<Record<string, unknown>>
 export function showUser(
   awareness: Awareness,
   identity: Identity | undefined,
-  fields: Readonly<Record<string, unknown>> | undefined,
+  fields: PresenceFields | undefined,
 ): void {
-  const before: Readonly<Record<string, unknown>> | null = awareness.getLocalState()
+  const before: PresenceFields | null = awareness.getLocalState()
   if (identity === undefined || fields === undefined) {
     if (before !== null) awareness.setLocalState(null)
     return
   }
-  const shown = typeof before?.user === 'object' ? before.user : {}
-  const next = { ...before, ...fields, user: { ...shown, id: identity.user, name: identity.name } }
-  awareness.setLocalState(Object.fromEntries(Object.entries(next).filter(([, value]) => value !== undefined)))
+  const shown = mergeFields(before ?? {}, fields)
+  awareness.setLocalState(definedFields(mergeFields(shown, { user: { id: identity.user, name: identity.name } })))
 }
 
 type Identity = Pick<Presence, 'user' | 'name'>
 
 /** The server has put it there, for everyone but oneself. */
-function identityIn(state: Readonly<Record<string, unknown>> | null): Identity | undefined {
+function identityIn(state: PresenceFields | null): Identity | undefined {
   const user = state?.user
   if (typeof user !== 'object' || user === null || !('id' in user) || typeof user.id !== 'string') return undefined
   return { user: user.id, name: 'name' in user && typeof user.name === 'string' ? user.name : user.id }

@@ -7,6 +7,7 @@ import { DocumentProvider } from './document-provider.ts'
 import { isFromCopy } from './local-copy.ts'
 import { OversizedUpdate, type UploadFailure } from './oversized-update.ts'
 import { showUser } from './presence.ts'
+import type { PresenceFields } from './presence-fields.ts'
 import { type Denial, readDenial, SCHEMA_RULE } from './refusal.ts'
 import { afterFact, type Fact, initialSaveState, type SaveState } from './save-state.ts'
 import type { SessionContext } from './session-context.ts'
@@ -47,7 +48,7 @@ export class Replica {
   #failures = 0
   #timer: ReturnType<typeof setTimeout> | undefined
   readonly #oversized: OversizedUpdate
-  #fields: Readonly<Record<string, unknown>> | undefined
+  #fields: PresenceFields | undefined
 
   constructor(options: ReplicaOptions) {
     this.#options = options
@@ -158,7 +159,7 @@ export class Replica {
   }
 
   /** Shows the user here with `fields`; undefined hides them. */
-  show(fields: Readonly<Record<string, unknown>> | undefined): void {
+  show(fields: PresenceFields | undefined): void {
     this.#fields = fields
     if (!this.#options.presence) return
     const { user, current } = this.#options.context.tokens

@@ -93,15 +93,7 @@ export class OpenRoom {
   }
 
   retry(id: string): void {
-    this.#do(({ outbox }) => {
-      // A time ahead of the server's may have been the problem.
-      const again = Date.now()
-      outbox.change(id, ({ problem: _problem, ...unsent }) => ({
-        ...unsent,
-        at: Math.min(unsent.at, again),
-        attempts: 0,
-      }))
-    })
+    this.#do(({ outbox }) => outbox.retry(id))
   }
 
   markRead(): void {

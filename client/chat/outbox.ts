@@ -1,4 +1,4 @@
-import type { ChatMessage, Draft } from '../../model/chat.ts'
+import { type ChatMessage, type Draft, newMessageId, timeOfMessageId } from '../../model/chat.ts'
 import { noStorage, type OutboxStorage, outboxStorage } from './outbox-storage.ts'
 
 /** A message of one's own that the server is not known to have stored. */
@@ -86,6 +86,20 @@ export class Outbox {
   change(id: string, change: (message: UnsentMessage) => UnsentMessage): void {
     const message = this.#messages.find((message) => message.id === id)
     if (message !== undefined) this.#put(change(message))
+  }
+
+  /**
+   * Makes a refused one ready to be sent once more. Its time may have been the problem: one that is ahead of this
+   * device's clock gives way to the present one, in its id too.
+   */
+  retry(id: string): void {
+    const refused = this.#messages.find((message) => message.id === id)
+    if (refused?.problem === undefined) return
+    const { problem: _problem, ...unsent } = refused
+    const now = Date.now()
+    const isAhead = timeOfMessageId(id) > now
+    if (isAhead) this.remove(id)
+    this.#put({ ...unsent, id: isAhead ? newMessageId(now) : id, at: Math.min(unsent.at, now), attempts: 0 })
   }
 
   remove(id: string): void {

@@ -1,25 +1,21 @@
-import type { Chats } from './chat/chats.ts'
-import type { Collaboration } from './collaboration/collaboration.ts'
+import type { Account } from './account.ts'
 import { TokenMissing } from './components/TokenMissing.tsx'
 import { Tooltips } from './components/Tooltips.tsx'
 import { Workspace } from './components/Workspace.tsx'
 import { useStore } from './hooks/use-store.ts'
 import type { Router } from './route.ts'
-import type { Session } from './session.ts'
 
 interface Props {
-  readonly session: Session
-  readonly collaboration: Collaboration
-  readonly chats: Chats
+  readonly account: Account
   readonly router: Router
 }
 
-export function App({ session, collaboration, chats, router }: Props) {
-  const { tokenMissing } = useStore(session.view)
+export function App({ account, router }: Props) {
+  const { tokenMissing } = useStore(account.view)
   if (tokenMissing) return <TokenMissing />
   return (
     <>
-      <Workspace session={session} collaboration={collaboration} chats={chats} router={router} />
+      <Workspace account={account} router={router} />
       <Tooltips />
     </>
   )

@@ -1,5 +1,4 @@
-import { getJson } from './api.ts'
-import type { Session } from './session.ts'
+import type { Session } from '../../client/index.ts'
 
 /** A list to choose from by eye has an end. */
 const MAX_PAGES = 5
@@ -16,7 +15,9 @@ export async function listDocuments(session: Session, signal: AbortSignal): Prom
   let after: string | undefined = ''
   for (let pages = 0; pages < MAX_PAGES && after !== undefined; pages++) {
     const query = new URLSearchParams({ prefix: 'notes/', limit: '100', after })
-    const answer = await getJson(`/api/documents?${query}`, session, signal)
+    const response = await session.fetch(`/api/documents?${query}`, { signal })
+    if (!response.ok) throw new Error(`the server answered ${response.status}`)
+    const answer: unknown = await response.json()
     documents.push(...documentsIn(answer))
     after = nextIn(answer)
   }

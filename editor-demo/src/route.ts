@@ -1,7 +1,7 @@
+import { Store } from '../../client/index.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { roomOf } from '../../model/rooms.ts'
-import { Store } from './store.ts'
 
 export const DEFAULT_DOCUMENT = 'notes/welcome'
 const PREFIX = '/d/'

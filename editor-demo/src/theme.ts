@@ -1,5 +1,5 @@
+import { Store } from '../../client/index.ts'
 import { recall, remember } from './browser-storage.ts'
-import { Store } from './store.ts'
 
 export const themes = ['system', 'light', 'dark'] as const
 export type Theme = (typeof themes)[number]

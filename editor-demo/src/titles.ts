@@ -1,5 +1,5 @@
+import { Store } from '../../client/index.ts'
 import { recall, remember } from './browser-storage.ts'
-import { Store } from './store.ts'
 
 const KEY = 'coweave:titles'
 const MAX_TITLE_LENGTH = 80

@@ -2,6 +2,8 @@ import { existsSync } from 'node:fs'
 import fastifyStatic from '@fastify/static'
 import type { FastifyInstance } from 'fastify'
 
+const MINIMAL = '/minimal/'
+
 const CONTENT_SECURITY_POLICY = [
   "default-src 'self'",
   "connect-src 'self' ws: wss:",
@@ -11,7 +13,10 @@ const CONTENT_SECURITY_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** Serves the built demo from `folder` at `/`, and its page at `/d/<document>`. Does nothing when it isn't built. */
+/** CodeMirror makes its styles as it goes. */
+const MINIMAL_POLICY = `${CONTENT_SECURITY_POLICY}; style-src 'self' 'unsafe-inline'`
+
+/** Serves the built demo from `folder` at `/`, its page at `/d/<document>`, the minimal one at `/minimal/`. Does nothing when it isn't built. */
 export async function serveDemo(app: FastifyInstance, folder: string): Promise<void> {
   if (!existsSync(folder)) {
     app.log.warn({ folder }, 'the demo is not built: npm run build:demo')
@@ -22,8 +27,10 @@ export async function serveDemo(app: FastifyInstance, folder: string): Promise<v
     setHeaders: (response, path) => {
       response.header('X-Content-Type-Options', 'nosniff')
       response.header('Referrer-Policy', 'no-referrer')
-      if (path.endsWith('.html')) response.header('Content-Security-Policy', CONTENT_SECURITY_POLICY)
+      if (!path.endsWith('.html')) return
+      response.header('Content-Security-Policy', path.includes(MINIMAL) ? MINIMAL_POLICY : CONTENT_SECURITY_POLICY)
     },
   })
+  app.get('/minimal', (_request, reply) => reply.redirect(MINIMAL))
   app.get('/d/*', (_request, reply) => reply.sendFile('index.html'))
 }

@@ -264,6 +264,27 @@ describe('what the server does not take', () => {
     expect(ann.chat.state.get()).toMatchObject({ problems: {}, messages: { length: 3 } })
   })
 
+  test('a message written with a clock that was ahead can be sent again once it is right', async () => {
+    const room = newRoom()
+    const [ann, ben] = await Promise.all([join(room, 'ann'), join(room, 'ben')])
+    await Promise.all([whenReady(ann.chat), whenReady(ben.chat)])
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 10 * 60_000 })
+    try {
+      const early = ann.chat.send({ text: 'from the future' })
+      const { problems } = await until(ann.chat, ({ problems }) => early in problems)
+      expect(problems[early]).toMatch(/ahead/)
+      vi.useRealTimers()
+      ann.chat.retry(early)
+    } finally {
+      vi.useRealTimers()
+    }
+    expect(texts(await whenStored(ben.chat, 1))).toEqual(['from the future'])
+    expect(await until(ann.chat, ({ messages }) => messages[0]?.seq === 1)).toMatchObject({
+      problems: {},
+      messages: { length: 1 },
+    })
+  })
+
   test('a refused edit is taken back with a reason, and costs no message', async () => {
     const room = newRoom()
     const [ann, ben] = await Promise.all([join(room, 'ann'), join(room, 'ben')])

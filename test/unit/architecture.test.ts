@@ -54,6 +54,13 @@ test('imports go downwards only: server → persistence → model, client → mo
   }
 })
 
+test('the demo builds on what an app can use of the client library, and on the model', () => {
+  const offered = /^(client\/(index|react\/index|doctor)\.ts$|model\/|editor-demo\/)/
+  const imports = importsOf('editor-demo/src').concat(importsOf('editor-demo/minimal'))
+  expect(imports.map(target)).toContain('client/react/index.ts')
+  expect(shown(imports.filter((each) => isRelative(each.from) && !offered.test(target(each))))).toEqual([])
+})
+
 test('model imports nothing but yjs and lib0', () => {
   const others = importsOf('model').filter(({ from }) => !isRelative(from) && !/^(yjs|lib0)(\/|$)/.test(from))
   expect(shown(others)).toEqual([])

@@ -1,11 +1,8 @@
-import { directChat } from '../../../model/rooms.ts'
+import { type Chat, directChat, type Session, Store } from '../../../client/index.ts'
 import { recall, remember } from '../browser-storage.ts'
-import { Store } from '../store.ts'
-import type { ChatSession } from './chat-session.ts'
-import type { Chats } from './chats.ts'
 
 const KEY = 'coweave:direct'
-/** Each takes two or three documents on the page's socket (see MAX_SEGMENTS). */
+/** Each takes two or three documents on the page's socket. */
 const MAX_REMEMBERED = 8
 const MAX_HERE = 8
 
@@ -21,13 +18,13 @@ export interface DirectChatHint {
 export class DirectChats {
   /** Those with something unread. */
   readonly unread = new Store<readonly DirectChatHint[]>([])
-  readonly #chats: Chats
+  readonly #session: Session
   readonly #self: string
-  readonly #watched = new Map<string, { readonly chat: ChatSession; readonly stop: () => void }>()
+  readonly #watched = new Map<string, { readonly chat: Chat; readonly stop: () => void }>()
   #here: readonly string[] = []
 
-  constructor(chats: Chats, self: string) {
-    this.#chats = chats
+  constructor(session: Session, self: string) {
+    this.#session = session
     this.#self = self
     this.#watch()
   }
@@ -45,32 +42,30 @@ export class DirectChats {
   }
 
   close(): void {
-    for (const { chat, stop } of this.#watched.values()) {
-      stop()
-      this.#chats.close(chat)
-    }
-    this.#watched.clear()
+    for (const user of [...this.#watched.keys()]) this.#unwatch(user)
   }
 
   #watch(): void {
     const wanted = new Set([...this.#here, ...this.#remembered()])
-    for (const [user, { chat, stop }] of this.#watched) {
-      if (wanted.has(user)) continue
-      stop()
-      this.#chats.close(chat)
-      this.#watched.delete(user)
-    }
+    for (const user of [...this.#watched.keys()]) if (!wanted.has(user)) this.#unwatch(user)
     for (const user of wanted) {
       if (this.#watched.has(user)) continue
-      const chat = this.#chats.open(directChat(this.#self, user))
-      this.#watched.set(user, { chat, stop: chat.view.subscribe(() => this.#count()) })
+      const chat = this.#session.chat(directChat(this.#self, user))
+      this.#watched.set(user, { chat, stop: chat.state.subscribe(() => this.#count()) })
     }
     this.#count()
   }
 
+  #unwatch(user: string): void {
+    const watched = this.#watched.get(user)
+    this.#watched.delete(user)
+    watched?.stop()
+    watched?.chat.destroy()
+  }
+
   #count(): void {
     const unread = [...this.#watched]
-      .map(([user, { chat }]) => ({ user, unread: chat.view.get().unread }))
+      .map(([user, { chat }]) => ({ user, unread: chat.state.get().unread }))
       .filter(({ unread }) => unread > 0)
     if (JSON.stringify(unread) !== JSON.stringify(this.unread.get())) this.unread.set(unread)
   }

@@ -41,7 +41,7 @@ export interface ListInput {
 const GROUP_MS = 5 * 60_000
 
 export function rowsOf({ messages, self, reads, newAfter, kept, problems }: ListInput): readonly Row[] {
-  const firstNew = newAfter === 0 ? undefined : messages.find((message) => isUnread(message, newAfter, self))
+  const firstNew = newAfter === 0 ? undefined : messages.find((message) => isNew(message, newAfter, self))
   let before: Row | undefined
   return messages.map((message) => {
     const at = message.receivedAt ?? message.at
@@ -70,18 +70,8 @@ export function rowsOf({ messages, self, reads, newAfter, kept, problems }: List
   })
 }
 
-/** How many messages of others are unread at `mark`; those that are not loaded all count. */
-export function unreadCount(messages: readonly ChatMessage[], mark: number, self: string): number {
-  const first = messages.find(({ seq }) => seq !== undefined)?.seq ?? 1
-  return Math.max(0, first - 1 - mark) + messages.filter((message) => isUnread(message, mark, self)).length
-}
-
-export function lastSeq(messages: readonly ChatMessage[]): number {
-  return messages.findLast(({ seq }) => seq !== undefined)?.seq ?? 0
-}
-
-export function isUnread({ author, seq = 0, deletedAt }: ChatMessage, mark: number, self: string): boolean {
-  return author !== self && seq > mark && deletedAt === undefined
+function isNew({ author, seq = 0, deletedAt }: ChatMessage, newAfter: number, self: string): boolean {
+  return author !== self && seq > newAfter && deletedAt === undefined
 }
 
 /** Read means: by everybody else who has ever read here. */

@@ -1,8 +1,7 @@
+import { Store } from '../../../client/index.ts'
 import { recall, remember } from '../browser-storage.ts'
-import type { Person } from '../collaboration/people.ts'
-import { personIn } from '../collaboration/people.ts'
 import { colorFor } from '../identity.ts'
-import { Store } from '../store.ts'
+import { type Person, personIn } from '../people.ts'
 
 const KEY = 'coweave:people'
 const MAX_REMEMBERED = 300

@@ -1,37 +1,40 @@
 import type { Editor } from '@tiptap/core'
 import { type ReactNode, useMemo, useRef, useState } from 'react'
-import type { Chats } from '../chat/chats.ts'
-import type { DocumentSession } from '../collaboration/document-session.ts'
+import type { CollaborativeDocument } from '../../../client/index.ts'
+import type { DocumentView } from '../../../client/react/index.ts'
+import type { Account } from '../account.ts'
 import { commandGroups } from '../editor/commands.ts'
 import { useDocumentChat } from '../hooks/use-document-chat.ts'
-import { useSelected } from '../hooks/use-store.ts'
-import type { Session } from '../session.ts'
+import { usePeople } from '../hooks/use-people.ts'
+import { useRefusedChange } from '../hooks/use-refused-change.ts'
+import { useStore } from '../hooks/use-store.ts'
 import { ChatButton } from './chat/ChatButton.tsx'
 import { ChatSide } from './chat/ChatSide.tsx'
 import { EditorPane } from './EditorPane.tsx'
 import { LinkPopover } from './LinkPopover.tsx'
 import { Refused } from './Refused.tsx'
+import { RefusedText } from './RefusedText.tsx'
 import { Toolbar } from './Toolbar.tsx'
 import { TopBar } from './TopBar.tsx'
 
 interface Props {
-  readonly session: Session
-  readonly chats: Chats
-  readonly document: DocumentSession
+  readonly account: Account
+  readonly document: CollaborativeDocument
+  readonly view: DocumentView
   readonly menuButton: ReactNode
   readonly autoFocus: boolean
 }
 
 /** One document with all that belongs to it; made anew for each. */
-export function DocumentPane({ session, chats, document, menuButton, autoFocus }: Props) {
-  const ready = useSelected(document.view, (view) => view.ready)
-  const offline = useSelected(document.view, (view) => view.status.kind === 'offline')
-  const readOnly = useSelected(document.view, (view) => view.status.kind === 'read-only')
-  const refused = useSelected(document.view, (view) => (view.status.kind === 'refused' ? view.status : undefined))
+export function DocumentPane({ account, document, view, menuButton, autoFocus }: Props) {
+  const { status, readOnly, presence } = view
+  const { identity } = useStore(account.view)
   const [editor, setEditor] = useState<Editor | null>(null)
   const [linking, setLinking] = useState(false)
   const toolbar = useRef<HTMLDivElement>(null)
-  const chat = useDocumentChat({ chats, self: session.identity.id, document, editor })
+  const people = usePeople(document, presence, identity)
+  const chat = useDocumentChat({ self: identity.id, name: document.name, chat: view.chat, people, editor })
+  const [refusedChange, dismissRefusedChange] = useRefusedChange(document)
   const groups = useMemo(
     () => commandGroups(() => setLinking(true), chat.room === undefined ? undefined : chat.comment),
     [chat.room, chat.comment],
@@ -42,24 +45,40 @@ export function DocumentPane({ session, chats, document, menuButton, autoFocus }
       <div className="pane-main">
         <header className="head">
           <TopBar
+            account={account}
             document={document}
+            people={people}
             menuButton={menuButton}
             chatButton={<ChatButton chat={chat} />}
             unreadFrom={chat.unreadFrom}
             onMessage={chat.openDirect}
           />
-          {ready && (
+          {view.ready && (
             <div className="toolbar-row">
               {editor !== null && <Toolbar ref={toolbar} editor={editor} groups={groups} />}
             </div>
           )}
         </header>
-        {refused !== undefined && <Refused document={document} status={refused} full={!ready} />}
-        {ready ? (
-          <EditorPane
+        {status.kind === 'refused' && (
+          <Refused
             document={document}
-            identity={session.identity}
-            editable={!readOnly && refused === undefined}
+            refusal={status.refusal}
+            unsaved={view.unsaved}
+            kept={view.kept}
+            full={!view.ready}
+          />
+        )}
+        {refusedChange !== undefined && (
+          <RefusedText name={document.name} change={refusedChange} onDismiss={dismissRefusedChange} />
+        )}
+        {view.ready ? (
+          <EditorPane
+            key={view.ydoc.guid}
+            name={document.name}
+            ydoc={view.ydoc}
+            awareness={view.awareness}
+            identity={identity}
+            editable={readOnly === false && status.kind !== 'refused'}
             autoFocus={autoFocus}
             onEditor={setEditor}
             onLink={() => setLinking(true)}
@@ -67,11 +86,11 @@ export function DocumentPane({ session, chats, document, menuButton, autoFocus }
             onToolbar={() => toolbar.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus()}
           />
         ) : (
-          refused === undefined && <Waiting offline={offline} />
+          status.kind !== 'refused' && <Waiting offline={status.kind === 'offline'} />
         )}
         {linking && editor !== null && <LinkPopover editor={editor} onClose={() => setLinking(false)} />}
       </div>
-      <ChatSide chats={chats} chat={chat} editor={editor} />
+      <ChatSide chat={chat} editor={editor} />
     </div>
   )
 }

@@ -1,13 +1,16 @@
 import type { Editor } from '@tiptap/core'
 import { EditorContent, useEditor } from '@tiptap/react'
 import { useEffect, useRef } from 'react'
-import type { DocumentSession } from '../collaboration/document-session.ts'
+import type { Awareness } from 'y-protocols/awareness'
+import type * as Y from 'yjs'
 import { editorExtensions } from '../editor/extensions.ts'
 import type { Identity } from '../identity.ts'
 import { rememberTitle } from '../titles.ts'
 
 interface Props {
-  readonly document: DocumentSession
+  readonly name: string
+  readonly ydoc: Y.Doc
+  readonly awareness: Awareness
   readonly identity: Identity
   readonly editable: boolean
   readonly autoFocus: boolean
@@ -17,17 +20,20 @@ interface Props {
   onToolbar(): void
 }
 
-/** The text itself; rendered only once there is a true text to show. */
-export function EditorPane({ document, identity, editable, autoFocus, onEditor, ...shortcuts }: Props) {
+/** The text itself; rendered only once there is a true text to show, and made anew for another Y.Doc. */
+export function EditorPane({ name, ydoc, awareness, identity, editable, autoFocus, onEditor, ...shortcuts }: Props) {
   const actions = useRef(shortcuts)
   actions.current = shortcuts
   const editor = useEditor(
     {
-      extensions: editorExtensions(document, identity, {
-        editLink: () => actions.current.onLink(),
-        comment: () => actions.current.onComment(),
-        focusToolbar: () => actions.current.onToolbar(),
-      }),
+      extensions: editorExtensions(
+        { ydoc, awareness, identity },
+        {
+          editLink: () => actions.current.onLink(),
+          comment: () => actions.current.onComment(),
+          focusToolbar: () => actions.current.onToolbar(),
+        },
+      ),
       editable,
       autofocus: autoFocus ? 'end' : false,
       injectCSS: false, // styles/prosemirror.css has it, so that a page without inline styles may be demanded
@@ -42,10 +48,10 @@ export function EditorPane({ document, identity, editable, autoFocus, onEditor, 
           'aria-keyshortcuts': 'Alt+F10',
         },
       },
-      onCreate: ({ editor }) => rememberTitle(document.name, firstLine(editor)),
-      onUpdate: ({ editor }) => rememberTitle(document.name, firstLine(editor)),
+      onCreate: ({ editor }) => rememberTitle(name, firstLine(editor)),
+      onUpdate: ({ editor }) => rememberTitle(name, firstLine(editor)),
     },
-    [document],
+    [ydoc],
   )
 
   useEffect(() => {

@@ -1,6 +1,6 @@
 import { useRef, useState } from 'react'
 import type { DirectChatHint } from '../chat/direct-chats.ts'
-import type { Person } from '../collaboration/people.ts'
+import type { Person } from '../people.ts'
 import { Avatar } from './Avatar.tsx'
 import { Badge } from './Badge.tsx'
 import { Icon } from './Icon.tsx'

@@ -1,23 +1,25 @@
-import type { DocumentSession } from '../collaboration/document-session.ts'
-import type { SaveStatus } from '../collaboration/save-state.ts'
+import type { CollaborativeDocument, Refusal } from '../../../client/index.ts'
 import { Notice } from './Notice.tsx'
 import { keptText, refusalText } from './save-text.ts'
 
 interface Props {
-  readonly document: DocumentSession
-  readonly status: Extract<SaveStatus, { kind: 'refused' }>
+  readonly document: CollaborativeDocument
+  readonly refusal: Refusal
+  /** How many changes the server does not have, and whether this browser keeps them. */
+  readonly unsaved: number
+  readonly kept: boolean
   /** There is no text to show below it. */
   readonly full: boolean
 }
 
 /** The server won't have this document opened or changed: why, and what can be done. */
-export function Refused({ document, status, full }: Props) {
-  const { title, advice, action } = refusalText(status.refusal)
-  const kept = status.changes > 0 ? ` ${capital(keptText(status.changes, status.kept))}.` : ''
+export function Refused({ document, refusal, unsaved, kept, full }: Props) {
+  const { title, advice, action } = refusalText(refusal)
+  const notSaved = unsaved > 0 ? ` ${capital(keptText(unsaved, kept))}.` : ''
   const discard = async () => {
     if (!confirm('Discard the changes that only this browser has?')) return
     await document.discardCopy()
-    location.reload()
+    document.retry()
   }
   const button =
     action === 'retry' ? (
@@ -38,9 +40,9 @@ export function Refused({ document, status, full }: Props) {
       <Notice title={title} actions={button}>
         <p>
           {advice}
-          {kept}
+          {notSaved}
         </p>
-        {status.refusal.message !== '' && <p className="notice-detail">The server says: {status.refusal.message}</p>}
+        {refusal.message !== '' && <p className="notice-detail">The server says: {refusal.message}</p>}
       </Notice>
     )
   }
@@ -48,7 +50,7 @@ export function Refused({ document, status, full }: Props) {
     <div className="banner" role="alert">
       <p>
         <strong>{title}.</strong> {advice}
-        {kept}
+        {notSaved}
       </p>
       {button}
     </div>

@@ -1,16 +1,19 @@
 import { type SubmitEvent, useEffect, useId, useRef, useState } from 'react'
+import { TokenRefusedError } from '../../../client/index.ts'
+import { useSession } from '../../../client/react/index.ts'
+import type { Account } from '../account.ts'
 import { MAX_NAME_LENGTH } from '../identity.ts'
-import { type Session, TokenError } from '../session.ts'
 
 interface Props {
-  readonly session: Session
+  readonly account: Account
   onClose(): void
 }
 
 /** Changes one's name for everybody; rendered only while it is open. */
-export function RenameDialog({ session, onClose }: Props) {
+export function RenameDialog({ account, onClose }: Props) {
+  const session = useSession()
   const dialog = useRef<HTMLDialogElement>(null)
-  const [name, setName] = useState(session.identity.name)
+  const [name, setName] = useState(account.identity.name)
   const [problem, setProblem] = useState('')
   const [busy, setBusy] = useState(false)
   const id = useId()
@@ -26,11 +29,12 @@ export function RenameDialog({ session, onClose }: Props) {
     }
     setBusy(true)
     try {
-      await session.rename(wanted)
+      await account.rename(wanted)
+      session?.renewToken()
       dialog.current?.close()
     } catch (error) {
-      const unreachable = !(error instanceof TokenError) || error.reason === 'unreachable'
-      setProblem(unreachable ? 'The server can’t be reached. Try again later.' : 'The server did not accept this name.')
+      const isRefused = error instanceof TokenRefusedError
+      setProblem(isRefused ? 'The server did not accept this name.' : 'The server can’t be reached. Try again later.')
       setBusy(false)
     }
   }

@@ -1,19 +1,38 @@
 import { useEffect, useRef, useState } from 'react'
-import type { DocumentView } from '../collaboration/document-session.ts'
-import type { SaveStatus } from '../collaboration/save-state.ts'
+import type { CollaborativeDocument } from '../../../client/index.ts'
+import type { Account } from '../account.ts'
 import { useSettledStatus } from '../hooks/use-settled-status.ts'
-import type { Store } from '../store.ts'
+import type { SaveStatus } from '../save-status.ts'
+import { ConnectionCheck } from './ConnectionCheck.tsx'
 import { Icon } from './Icon.tsx'
 import { statusText } from './save-text.ts'
 
-/** Whether the text is safe: for the eye at once, for screen readers only when it is news. */
-export function SaveIndicator({ view }: { view: Store<DocumentView> }) {
-  const settled = useSettledStatus(view)
+interface Props {
+  readonly account: Account
+  readonly document: CollaborativeDocument
+}
+
+/**
+ * Whether the text is safe: for the eye at once, for screen readers only when it is news. It leads to a check of the
+ * connection.
+ */
+export function SaveIndicator({ account, document }: Props) {
+  const settled = useSettledStatus(document.state)
+  const [isChecking, setChecking] = useState(false)
+  const button = useRef<HTMLButtonElement>(null)
   const { label, detail } = statusText(settled)
   const news = useNews(settled)
   return (
     <div className="save" data-kind={settled.kind}>
-      <span className="save-label" data-tooltip={detail}>
+      <button
+        ref={button}
+        type="button"
+        className="save-label"
+        aria-haspopup="dialog"
+        aria-expanded={isChecking}
+        data-tooltip={`${detail} Click to check the connection.`}
+        onClick={() => setChecking(true)}
+      >
         {settled.kind === 'offline' ? (
           <Icon name="offline" size={16} />
         ) : settled.kind === 'read-only' ? (
@@ -22,7 +41,16 @@ export function SaveIndicator({ view }: { view: Store<DocumentView> }) {
           <span className="save-dot" />
         )}
         <span data-testid="save-status">{label}</span>
-      </span>
+        <span className="visually-hidden">, check the connection</span>
+      </button>
+      {isChecking && (
+        <ConnectionCheck
+          account={account}
+          document={document.name}
+          anchor={() => button.current?.getBoundingClientRect() ?? new DOMRect()}
+          onClose={() => setChecking(false)}
+        />
+      )}
       <span className="visually-hidden" role="status">
         {news}
       </span>

@@ -1,7 +1,7 @@
 import { type ReactNode, useState } from 'react'
+import type { Account } from '../account.ts'
 import type { DocumentList } from '../hooks/use-document-list.ts'
 import { useStore } from '../hooks/use-store.ts'
-import type { Session } from '../session.ts'
 import { titles } from '../titles.ts'
 import { Avatar } from './Avatar.tsx'
 import { DocumentLink } from './DocumentLink.tsx'
@@ -10,7 +10,7 @@ import { RenameDialog } from './RenameDialog.tsx'
 import { ThemeChoice } from './ThemeChoice.tsx'
 
 interface Props {
-  readonly session: Session
+  readonly account: Account
   readonly list: DocumentList
   readonly current: string | undefined
   onOpen(name: string): void
@@ -19,7 +19,7 @@ interface Props {
   readonly closeButton: ReactNode
 }
 
-export function Sidebar({ session, list, current, onOpen, onCreate, closeButton }: Props) {
+export function Sidebar({ account, list, current, onOpen, onCreate, closeButton }: Props) {
   const known = useStore(titles)
   const listed = list.documents.map(({ name }) => name)
   // A new document is on the server only after its first edit; it is on the list before.
@@ -62,15 +62,15 @@ export function Sidebar({ session, list, current, onOpen, onCreate, closeButton 
         )}
       </nav>
       <div className="sidebar-foot">
-        <Profile session={session} />
+        <Profile account={account} />
         <ThemeChoice />
       </div>
     </>
   )
 }
 
-function Profile({ session }: { session: Session }) {
-  const { identity, canRename } = useStore(session.view)
+function Profile({ account }: { account: Account }) {
+  const { identity, canRename } = useStore(account.view)
   const [renaming, setRenaming] = useState(false)
   const face = (
     <>
@@ -91,7 +91,7 @@ function Profile({ session }: { session: Session }) {
         {face}
         <Icon name="edit" size={16} />
       </button>
-      {renaming && <RenameDialog session={session} onClose={() => setRenaming(false)} />}
+      {renaming && <RenameDialog account={account} onClose={() => setRenaming(false)} />}
     </>
   )
 }

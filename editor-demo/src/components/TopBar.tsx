@@ -1,22 +1,25 @@
 import { type ReactNode, useEffect, useState } from 'react'
+import type { CollaborativeDocument } from '../../../client/index.ts'
+import type { Account } from '../account.ts'
 import type { DirectChatHint } from '../chat/direct-chats.ts'
-import type { DocumentSession } from '../collaboration/document-session.ts'
 import { useStore } from '../hooks/use-store.ts'
+import type { Person } from '../people.ts'
 import { titleOf, titles } from '../titles.ts'
 import { Icon } from './Icon.tsx'
 import { People } from './People.tsx'
 import { SaveIndicator } from './SaveIndicator.tsx'
 
 interface Props {
-  readonly document: DocumentSession
+  readonly account: Account
+  readonly document: CollaborativeDocument
+  readonly people: readonly Person[]
   readonly menuButton: ReactNode
   readonly chatButton: ReactNode
   readonly unreadFrom: readonly DirectChatHint[]
   onMessage(user: string): void
 }
 
-export function TopBar({ document, menuButton, chatButton, unreadFrom, onMessage }: Props) {
-  const people = useStore(document.people)
+export function TopBar({ account, document, people, menuButton, chatButton, unreadFrom, onMessage }: Props) {
   const title = titleOf(document.name, useStore(titles))
   useEffect(() => {
     globalThis.document.title = `${title} · Coweave`
@@ -27,7 +30,7 @@ export function TopBar({ document, menuButton, chatButton, unreadFrom, onMessage
       <span className="top-title" title={document.name}>
         {title}
       </span>
-      <SaveIndicator view={document.view} />
+      <SaveIndicator account={account} document={document} />
       <People people={people} unreadFrom={unreadFrom} onMessage={onMessage} />
       <CopyLink />
       {chatButton}

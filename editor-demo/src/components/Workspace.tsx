@@ -1,14 +1,12 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
-import type { Chats } from '../chat/chats.ts'
-import type { Collaboration } from '../collaboration/collaboration.ts'
-import type { DocumentSession } from '../collaboration/document-session.ts'
-import { useDocument } from '../hooks/use-document.ts'
+import type * as Y from 'yjs'
+import { useDocument } from '../../../client/react/index.ts'
+import type { Account } from '../account.ts'
 import { type DocumentList, useDocumentList } from '../hooks/use-document-list.ts'
 import { useMedia } from '../hooks/use-media.ts'
 import { useStore } from '../hooks/use-store.ts'
 import { randomId } from '../identity.ts'
 import type { Router } from '../route.ts'
-import type { Session } from '../session.ts'
 import { BadAddress } from './BadAddress.tsx'
 import { DocumentPane } from './DocumentPane.tsx'
 import { Icon } from './Icon.tsx'
@@ -17,16 +15,14 @@ import { Sidebar } from './Sidebar.tsx'
 const LIST_DELAY_MS = 500
 
 interface Props {
-  readonly session: Session
-  readonly collaboration: Collaboration
-  readonly chats: Chats
+  readonly account: Account
   readonly router: Router
 }
 
 /** The list of documents beside the one that is open; on narrow screens the list is a drawer. */
-export function Workspace({ session, collaboration, chats, router }: Props) {
+export function Workspace({ account, router }: Props) {
   const route = useStore(router.route)
-  const list = useDocumentList(session)
+  const list = useDocumentList()
   const narrow = useMedia('(max-width: 860px)')
   const [drawerOpen, setDrawerOpen] = useState(false)
   const [created, setCreated] = useState<string>()
@@ -81,7 +77,7 @@ export function Workspace({ session, collaboration, chats, router }: Props) {
       </button>
       <aside className="sidebar" data-open={covered} inert={narrow && !drawerOpen} aria-label="Documents and settings">
         <Sidebar
-          session={session}
+          account={account}
           list={list}
           current={route.kind === 'document' ? route.name : undefined}
           onOpen={open}
@@ -100,9 +96,7 @@ export function Workspace({ session, collaboration, chats, router }: Props) {
         {route.kind === 'document' ? (
           <OpenDocument
             key={route.name}
-            session={session}
-            collaboration={collaboration}
-            chats={chats}
+            account={account}
             name={route.name}
             list={list}
             menuButton={menu}
@@ -116,42 +110,44 @@ export function Workspace({ session, collaboration, chats, router }: Props) {
   )
 }
 
-interface OpenDocumentProps extends Pick<Props, 'session' | 'collaboration' | 'chats'> {
+interface OpenDocumentProps {
+  readonly account: Account
   readonly name: string
   readonly list: DocumentList
   readonly menuButton: React.ReactNode
   readonly autoFocus: boolean
 }
 
-function OpenDocument({ session, collaboration, chats, name, list, menuButton, autoFocus }: OpenDocumentProps) {
-  const document = useDocument(collaboration, name)
-  useListRefresh(document, list)
+function OpenDocument({ account, name, list, menuButton, autoFocus }: OpenDocumentProps) {
+  const view = useDocument(name)
+  const { document, ydoc } = view
+  useListRefresh(name, ydoc, list)
   if (document === undefined) return null
   return (
-    <DocumentPane session={session} chats={chats} document={document} menuButton={menuButton} autoFocus={autoFocus} />
+    <DocumentPane account={account} document={document} view={view} menuButton={menuButton} autoFocus={autoFocus} />
   )
 }
 
 /** The list learns of a document once it has been written to, by whomever; the server needs a moment for that. */
-function useListRefresh(document: DocumentSession | undefined, list: DocumentList): void {
+function useListRefresh(name: string, ydoc: Y.Doc | undefined, list: DocumentList): void {
   const latest = useRef(list)
   latest.current = list
   useEffect(() => {
-    if (document === undefined) return
+    if (ydoc === undefined) return
     let timer: ReturnType<typeof setTimeout> | undefined
     const written = () => {
-      if (latest.current.documents.some(({ name }) => name === document.name)) return
+      if (latest.current.documents.some((listed) => listed.name === name)) return
       timer ??= setTimeout(() => {
         timer = undefined
         latest.current.refresh()
       }, LIST_DELAY_MS)
     }
-    document.doc.on('update', written)
+    ydoc.on('update', written)
     return () => {
-      document.doc.off('update', written)
+      ydoc.off('update', written)
       clearTimeout(timer)
     }
-  }, [document])
+  }, [name, ydoc])
 }
 
 function focusEditor(): void {

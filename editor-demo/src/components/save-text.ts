@@ -1,4 +1,5 @@
-import type { Refusal, SaveStatus } from '../collaboration/save-state.ts'
+import type { Refusal } from '../../../client/index.ts'
+import type { SaveStatus } from '../save-status.ts'
 
 /** The words for a status: what fits into the top bar, and a sentence more. */
 export interface StatusText {
@@ -19,7 +20,7 @@ export function statusText(status: SaveStatus): StatusText {
     case 'read-only':
       return {
         label: status.changes > 0 ? `Read only: ${keptText(status.changes, status.kept)}` : 'Read only',
-        detail: 'You may read this document, but not change it.',
+        detail: readOnlyDetails[status.because],
       }
     case 'refused':
       return {
@@ -30,6 +31,11 @@ export function statusText(status: SaveStatus): StatusText {
         detail: refusalText(status.refusal).advice,
       }
   }
+}
+
+const readOnlyDetails: Readonly<Record<Extract<SaveStatus, { kind: 'read-only' }>['because'], string>> = {
+  grant: 'You may read this document, but not change it.',
+  'schema-too-old': 'This page is too old to change the document. Reload it.',
 }
 
 function offlineText(changes: number, kept: boolean): StatusText {
@@ -71,11 +77,11 @@ export function refusalText({ reason }: Refusal): RefusalText {
         advice: 'You may not open this document. Ask its owner for access.',
         action: 'retry',
       }
-    case 'rejected':
+    case 'other-user':
       return {
-        title: 'Not accepted',
-        advice: 'The server turned the last changes down. Copy them elsewhere before you leave.',
-        action: 'retry',
+        title: 'Somebody else',
+        advice: 'The token belongs to another user than this page. Reload it.',
+        action: 'reload',
       }
     case 'timeout':
       return { title: 'Disconnected', advice: 'The server had not heard from this page for too long.', action: 'retry' }
@@ -109,6 +115,7 @@ export function refusalText({ reason }: Refusal): RefusalText {
         advice: 'The server has a limit and it was reached. Wait a little, then try again.',
         action: 'retry',
       }
+    case 'malformed':
     case 'other':
       return { title: 'Refused', advice: 'The server closed the connection for good.', action: 'retry' }
   }

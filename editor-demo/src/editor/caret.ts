@@ -2,7 +2,7 @@ import { Extension } from '@tiptap/core'
 import { Plugin } from '@tiptap/pm/state'
 import type { DecorationAttrs } from '@tiptap/pm/view'
 import type { Awareness } from 'y-protocols/awareness'
-import { type Person, personIn } from '../collaboration/people.ts'
+import { type Person, personIn } from '../people.ts'
 
 /** Somebody's caret. Its label is an attribute, shown by CSS, so that it is never selected, copied or read as text. */
 export function renderCaret(user: Record<string, unknown>): HTMLElement {

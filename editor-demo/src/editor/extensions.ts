@@ -4,7 +4,8 @@ import { CollaborationCaret } from '@tiptap/extension-collaboration-caret'
 import { TaskItem, TaskList } from '@tiptap/extension-list'
 import { Placeholder } from '@tiptap/extensions'
 import { StarterKit } from '@tiptap/starter-kit'
-import type { DocumentSession } from '../collaboration/document-session.ts'
+import type { Awareness } from 'y-protocols/awareness'
+import type * as Y from 'yjs'
 import type { Identity } from '../identity.ts'
 import { caretLabels, renderCaret, renderSelection } from './caret.ts'
 import { commentMarks } from './comment-marks.ts'
@@ -19,8 +20,15 @@ interface Shortcuts {
   focusToolbar(): void
 }
 
-export function editorExtensions(document: DocumentSession, identity: Identity, shortcuts: Shortcuts): Extensions {
-  const { awareness } = document.provider
+interface Shared {
+  readonly ydoc: Y.Doc
+  readonly awareness: Awareness
+  /** How one's own caret is shown to the others. */
+  readonly identity: Identity
+}
+
+export function editorExtensions({ ydoc, awareness, identity }: Shared, shortcuts: Shortcuts): Extensions {
+  const { id, name, color } = identity
   return [
     StarterKit.configure({
       heading: { levels: [1, 2, 3] },
@@ -41,14 +49,14 @@ export function editorExtensions(document: DocumentSession, identity: Identity, 
     Placeholder.configure({
       placeholder: ({ editor }) => (editor.isEmpty ? 'Write here. The first line becomes the title.' : ''),
     }),
-    Collaboration.configure({ document: document.doc, field: 'default' }),
+    Collaboration.configure({ document: ydoc, field: 'default' }),
     CollaborationCaret.configure({
-      provider: document.provider,
-      user: { id: identity.id, name: identity.name, color: identity.color },
+      provider: { awareness },
+      user: { id, name, color },
       render: renderCaret,
       selectionRender: renderSelection,
     }),
-    ...(awareness === null ? [] : [caretLabels(awareness)]),
+    caretLabels(awareness),
     commentMarks,
     keys(shortcuts),
   ]

@@ -1,24 +1,19 @@
 import type { Editor } from '@tiptap/core'
 import { type RefObject, useCallback, useRef, useState } from 'react'
-import { documentNameProblem } from '../../../model/document-name.ts'
-import { CoweaveError } from '../../../model/errors.ts'
+import { type Chat, CoweaveError, documentNameProblem, Store } from '../../../client/index.ts'
+import { useChat } from '../../../client/react/index.ts'
 import { roomOf } from '../../../model/rooms.ts'
-import type { ChatSession } from '../chat/chat-session.ts'
-import { type ChatView, emptyView } from '../chat/chat-view.ts'
-import type { Chats } from '../chat/chats.ts'
 import type { DirectChatHint } from '../chat/direct-chats.ts'
-import type { DocumentSession } from '../collaboration/document-session.ts'
 import type { NewComment } from '../components/chat/ChatPanel.tsx'
 import { anchorOfSelection } from '../editor/anchors.ts'
 import { textIn } from '../editor/comment-places.ts'
-import { Store } from '../store.ts'
-import { useChat, useDirectChats } from './use-chat.ts'
+import type { Person } from '../people.ts'
+import { useDirectChats } from './use-direct-chats.ts'
 import { useQuotes } from './use-quotes.ts'
-import { useSelected, useStore } from './use-store.ts'
+import { useStore } from './use-store.ts'
 
 /** Stays as it is when another document is opened. */
 const chatOpen = new Store(false)
-const noChat = new Store<ChatView>(emptyView)
 const noHints = new Store<readonly DirectChatHint[]>([])
 
 /** The chat beside a document, as the parts of the page see it. */
@@ -26,7 +21,7 @@ export interface DocumentChat {
   readonly self: string
   /** Undefined for documents that have no chat. */
   readonly room: string | undefined
-  readonly session: ChatSession | undefined
+  readonly chat: Chat | undefined
   readonly unread: number
   readonly unreadFrom: readonly DirectChatHint[]
   readonly isOpen: boolean
@@ -47,19 +42,20 @@ export interface DocumentChat {
 }
 
 interface Options {
-  readonly chats: Chats
   readonly self: string
-  readonly document: DocumentSession
+  /** Of the document. */
+  readonly name: string
+  /** The one beside it. */
+  readonly chat: Chat | undefined
+  readonly people: readonly Person[]
   readonly editor: Editor | null
 }
 
-export function useDocumentChat({ chats, self, document, editor }: Options): DocumentChat {
-  const room = chatBeside(document.name)
-  const session = useChat(chats, room)
-  const direct = useDirectChats(chats, self, document)
-  const view = session?.view ?? noChat
-  const unread = useSelected(view, (view) => view.unread)
-  const messages = useSelected(view, (view) => view.messages)
+export function useDocumentChat({ self, name, chat: beside, people, editor }: Options): DocumentChat {
+  const room = chatBeside(name)
+  const chat = room === undefined ? undefined : beside
+  const { unread, messages } = useChat(chat)
+  const direct = useDirectChats(self, people)
   const unreadFrom = useStore(direct?.unread ?? noHints)
   const isOpen = useStore(chatOpen)
   const quotes = useQuotes(editor, messages)
@@ -97,7 +93,7 @@ export function useDocumentChat({ chats, self, document, editor }: Options): Doc
   return {
     self,
     room,
-    session,
+    chat,
     unread,
     unreadFrom,
     isOpen: isOpen && room !== undefined,

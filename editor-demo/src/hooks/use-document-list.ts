@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
+import { useSession } from '../../../client/react/index.ts'
 import { type ListedDocument, listDocuments } from '../documents.ts'
-import type { Session } from '../session.ts'
 
 export interface DocumentList {
   readonly documents: readonly ListedDocument[]
@@ -9,11 +9,13 @@ export interface DocumentList {
 }
 
 /** The server's documents: read at the start, whenever the page comes to the front, and on `refresh`. */
-export function useDocumentList(session: Session): DocumentList {
+export function useDocumentList(): DocumentList {
+  const session = useSession()
   const [list, setList] = useState<Omit<DocumentList, 'refresh'>>({ documents: [], state: 'loading' })
   const running = useRef<AbortController>(undefined)
 
   const refresh = useCallback(() => {
+    if (session === undefined) return
     running.current?.abort()
     const controller = new AbortController()
     running.current = controller

@@ -1,13 +1,13 @@
 import type { Editor } from '@tiptap/core'
 import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
+import type { Chat, ChatState } from '../../../../client/index.ts'
+import { useChat } from '../../../../client/react/index.ts'
 import type { Anchor, ChatMessage } from '../../../../model/chat.ts'
-import type { ChatSession } from '../../chat/chat-session.ts'
-import type { ChatView } from '../../chat/chat-view.ts'
 import { knownPeople, personOf } from '../../chat/names.ts'
 import { highlightComment } from '../../editor/comment-marks.ts'
 import { useStore } from '../../hooks/use-store.ts'
 import { Icon } from '../Icon.tsx'
-import { ChatSearch, type Search } from './ChatSearch.tsx'
+import { ChatSearch } from './ChatSearch.tsx'
 import { Composer, type Context } from './Composer.tsx'
 import type { MessageActions } from './Message.tsx'
 import { MessageList, type MessageListHandle } from './MessageList.tsx'
@@ -20,7 +20,8 @@ export interface NewComment {
 }
 
 interface Props {
-  readonly chat: ChatSession
+  readonly chat: Chat
+  readonly self: string
   /** The other one of a direct chat; undefined for the chat beside the document. */
   readonly partner: string | undefined
   readonly editor: Editor | null
@@ -30,7 +31,6 @@ interface Props {
   onCommentDone(): void
   /** Scrolls the document to a comment's text. */
   onShowText(message: ChatMessage): void
-  readonly search: Search
   onBack(): void
   onClose(): void
   readonly autoFocus: boolean
@@ -42,19 +42,19 @@ interface Props {
 export function ChatPanel(props: Props) {
   const {
     chat,
+    self,
     partner,
     editor,
     quotes,
     newComment,
     onCommentDone,
     onShowText,
-    search,
     onBack,
     onClose,
     autoFocus,
     children,
   } = props
-  const view = useStore(chat.view)
+  const view = useChat(chat)
   const people = useStore(knownPeople)
   const [context, setContext] = useState<Context>()
   const [searching, setSearching] = useState(false)
@@ -62,8 +62,8 @@ export function ChatPanel(props: Props) {
   const list = useRef<MessageListHandle>(null)
   const composer = useRef<{ focus(): void }>(null)
   const title = partner === undefined ? 'Chat' : personOf(partner, people).name
-  const canPost = view.status !== 'read-only' && view.status !== 'refused'
-  const nameOf = (id: string) => (id === chat.self ? 'yourself' : personOf(id, people).name)
+  const canPost = !view.readOnly && view.status.kind !== 'refused'
+  const nameOf = (id: string) => (id === self ? 'yourself' : personOf(id, people).name)
 
   // When it is opened, not when it was open already beside another document.
   useEffect(() => {
@@ -110,7 +110,7 @@ export function ChatPanel(props: Props) {
       begin({ kind: 'reply', id: message.id, label: `Reply to ${nameOf(message.author)}`, text: message.text }),
     edit,
     remove: (message) => {
-      chat.remove(message.id)
+      chat.delete(message.id)
       composer.current?.focus()
     },
     react: (message, emoji, isOn) => chat.react(message.id, emoji, isOn),
@@ -155,8 +155,8 @@ export function ChatPanel(props: Props) {
       )}
       {searching && (
         <ChatSearch
-          self={chat.self}
-          search={search}
+          chat={chat}
+          self={self}
           onChoose={({ id }) => {
             setSearching(false)
             list.current?.reveal(id)
@@ -170,7 +170,9 @@ export function ChatPanel(props: Props) {
       <MessageList
         ref={list}
         chat={chat}
+        self={self}
         view={view}
+        canPost={canPost}
         quotes={quotes}
         actions={actions}
         emptyText={
@@ -179,7 +181,7 @@ export function ChatPanel(props: Props) {
             : `Only you and ${title} can read this.`
         }
       />
-      <Announcer chat={chat} view={view} nameOf={nameOf} />
+      <Announcer self={self} view={view} nameOf={nameOf} />
       <Typists chat={chat} />
       {canPost ? (
         <Composer
@@ -188,15 +190,15 @@ export function ChatPanel(props: Props) {
           context={shown}
           onCancel={cancel}
           onSend={send}
-          onType={() => chat.typing.key()}
+          onType={() => chat.typing()}
           onEditLast={() => {
-            const last = view.messages.findLast(({ author, deletedAt }) => author === chat.self && !deletedAt)
+            const last = view.messages.findLast(({ author, deletedAt }) => author === self && !deletedAt)
             if (last !== undefined) edit(last)
           }}
         />
       ) : (
         <p className="chat-notice">
-          {view.status === 'read-only' ? 'You may read this chat, but not write in it.' : 'You may not use this chat.'}
+          {view.readOnly ? 'You may read this chat, but not write in it.' : 'You may not use this chat.'}
         </p>
       )}
       <HighlightEnd editor={editor} />
@@ -204,11 +206,11 @@ export function ChatPanel(props: Props) {
   )
 }
 
-function StatusLine({ view }: { view: ChatView }) {
-  if (view.status !== 'offline') return null
+function StatusLine({ view }: { view: ChatState }) {
+  if (view.status.kind !== 'offline') return null
   return (
     <p className="chat-notice chat-offline">
-      {view.canKeep
+      {view.kept
         ? 'Offline. What you write is kept in this browser and sent later.'
         : 'Offline. This browser can’t keep messages: leave the page open.'}
     </p>
@@ -216,15 +218,15 @@ function StatusLine({ view }: { view: ChatView }) {
 }
 
 interface AnnouncerProps {
-  readonly chat: ChatSession
-  readonly view: ChatView
+  readonly self: string
+  readonly view: ChatState
   nameOf(id: string): string
 }
 
 /** Reads out what others write while the chat is open. */
-function Announcer({ chat, view, nameOf }: AnnouncerProps) {
+function Announcer({ self, view, nameOf }: AnnouncerProps) {
   const [text, setText] = useState('')
-  const last = view.messages.findLast(({ seq, author, deletedAt }) => seq && author !== chat.self && !deletedAt)
+  const last = view.messages.findLast(({ seq, author, deletedAt }) => seq && author !== self && !deletedAt)
   const seen = useRef(last?.seq ?? 0)
   useEffect(() => {
     if (last?.seq === undefined || last.seq <= seen.current) return

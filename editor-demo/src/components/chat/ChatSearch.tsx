@@ -1,14 +1,12 @@
 import { useEffect, useState } from 'react'
+import type { Chat } from '../../../../client/index.ts'
 import type { ChatMessage } from '../../../../model/chat.ts'
 import { knownPeople, personOf } from '../../chat/names.ts'
-import type { SearchPage } from '../../chat/search.ts'
 import { useStore } from '../../hooks/use-store.ts'
 import { dayOf, timeOf } from './times.ts'
 
 const DELAY_MS = 250
 const MAX_QUERY_LENGTH = 200
-
-export type Search = (text: string, before: number | undefined, signal: AbortSignal) => Promise<SearchPage>
 
 type Results =
   | { readonly kind: 'none' }
@@ -17,13 +15,13 @@ type Results =
 
 interface Props {
   readonly self: string
-  readonly search: Search
+  readonly chat: Chat
   onChoose(message: ChatMessage): void
   onClose(): void
 }
 
 /** Looks for words in everything that was ever said in this room; in the place of the messages. */
-export function ChatSearch({ self, search, onChoose, onClose }: Props) {
+export function ChatSearch({ self, chat, onChoose, onClose }: Props) {
   const people = useStore(knownPeople)
   const [text, setText] = useState('')
   const [before, setBefore] = useState<number>()
@@ -38,7 +36,10 @@ export function ChatSearch({ self, search, onChoose, onClose }: Props) {
     const controller = new AbortController()
     const run = async () => {
       try {
-        const page = await search(query, before, controller.signal)
+        const page = await chat.search(query, {
+          signal: controller.signal,
+          ...(before === undefined ? {} : { before }),
+        })
         if (controller.signal.aborted) return
         setResults((known) => {
           const earlier = before !== undefined && known.kind === 'found' ? known.messages : []
@@ -53,7 +54,7 @@ export function ChatSearch({ self, search, onChoose, onClose }: Props) {
       clearTimeout(timer)
       controller.abort()
     }
-  }, [search, text, before])
+  }, [chat, text, before])
 
   return (
     <div className="chat-search">

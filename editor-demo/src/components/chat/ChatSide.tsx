@@ -1,35 +1,28 @@
 import type { Editor } from '@tiptap/core'
-import { type ReactNode, useCallback, useEffect, useLayoutEffect, useRef } from 'react'
+import { type ReactNode, useEffect, useLayoutEffect, useRef } from 'react'
+import { directChat } from '../../../../client/index.ts'
+import { useChat } from '../../../../client/react/index.ts'
 import type { ChatMessage } from '../../../../model/chat.ts'
-import { directChat } from '../../../../model/rooms.ts'
-import type { Chats } from '../../chat/chats.ts'
 import { knownPeople, personOf } from '../../chat/names.ts'
 import { highlightComment } from '../../editor/comment-marks.ts'
 import { placeOf } from '../../editor/comment-places.ts'
-import { useChat } from '../../hooks/use-chat.ts'
 import type { DocumentChat } from '../../hooks/use-document-chat.ts'
 import { useMedia } from '../../hooks/use-media.ts'
 import { useStore } from '../../hooks/use-store.ts'
 import { Badge } from '../Badge.tsx'
 import { ChatPanel } from './ChatPanel.tsx'
-import type { Search } from './ChatSearch.tsx'
 
 interface Props {
-  readonly chats: Chats
   readonly chat: DocumentChat
   readonly editor: Editor | null
 }
 
 /** The open chat: a column beside the text, and where there is no room for one, a sheet above it. */
-export function ChatSide({ chats, chat, editor }: Props) {
-  const { session, partner, isOpen, close } = chat
+export function ChatSide({ chat, editor }: Props) {
+  const { partner, isOpen, close } = chat
   const isSheet = useMedia('(max-width: 1100px)')
-  const direct = useChat(chats, partner === undefined ? undefined : directChat(chat.self, partner))
-  const shown = partner === undefined ? session : direct
-  const search = useCallback<Search>(
-    (text, before, signal) => chats.search(shown?.room ?? '', text, before, signal),
-    [chats, shown],
-  )
+  const direct = useChat(partner === undefined ? undefined : directChat(chat.self, partner))
+  const shown = partner === undefined ? chat.chat : direct.chat
   if (!isOpen || shown === undefined) return null
 
   const showText = (message: ChatMessage) => {
@@ -43,13 +36,13 @@ export function ChatSide({ chats, chat, editor }: Props) {
       <ChatPanel
         key={shown.room}
         chat={shown}
+        self={chat.self}
         partner={partner}
         editor={editor}
         quotes={chat.quotes}
         newComment={partner === undefined ? chat.newComment : undefined}
         onCommentDone={chat.endComment}
         onShowText={showText}
-        search={search}
         onBack={chat.leaveDirect}
         onClose={close}
         autoFocus={chat.wasOpened}

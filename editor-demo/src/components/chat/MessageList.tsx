@@ -1,6 +1,5 @@
 import { type KeyboardEvent, type Ref, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from 'react'
-import type { ChatSession } from '../../chat/chat-session.ts'
-import type { ChatView } from '../../chat/chat-view.ts'
+import type { Chat, ChatState } from '../../../../client/index.ts'
 import { rowsOf } from '../../chat/message-list.ts'
 import { knownPeople } from '../../chat/names.ts'
 import { useStore } from '../../hooks/use-store.ts'
@@ -19,8 +18,10 @@ export interface MessageListHandle {
 }
 
 interface Props {
-  readonly chat: ChatSession
-  readonly view: ChatView
+  readonly chat: Chat
+  readonly self: string
+  readonly view: ChatState
+  readonly canPost: boolean
   readonly quotes: Readonly<Record<string, string | undefined>>
   readonly actions: MessageActions
   readonly emptyText: string
@@ -28,7 +29,7 @@ interface Props {
 }
 
 /** The messages, the latest at the end; what was before comes when one scrolls up. */
-export function MessageList({ chat, view, quotes, actions, emptyText, ref }: Props) {
+export function MessageList({ chat, self, view, canPost, quotes, actions, emptyText, ref }: Props) {
   const people = useStore(knownPeople)
   const [limit, setLimit] = useState(PAGE)
   const [current, setCurrent] = useState<string>()
@@ -39,7 +40,7 @@ export function MessageList({ chat, view, quotes, actions, emptyText, ref }: Pro
   /** Where the list stood before it was rendered: how far from its end, and with which message first. */
   const place = useRef<{ fromEnd: number; first: string | undefined }>({ fromEnd: 0, first: undefined })
 
-  const all = rowsOf({ ...view, self: chat.self })
+  const all = rowsOf({ ...view, self })
   const rows = all.slice(-limit)
   const first = rows[0]?.message.id
   const last = rows.at(-1)?.message.id
@@ -47,7 +48,6 @@ export function MessageList({ chat, view, quotes, actions, emptyText, ref }: Pro
   const byId = new Map(view.messages.map((message) => [message.id, message]))
   const hasEarlier = all.length > rows.length || view.earlier === 'there' || view.earlier === 'loading'
   const unreadBelow = atEnd ? 0 : view.unread
-  const canPost = view.status !== 'read-only' && view.status !== 'refused'
 
   const loadEarlier = () => {
     if (all.length > rows.length) setLimit((limit) => limit + PAGE)
@@ -87,16 +87,17 @@ export function MessageList({ chat, view, quotes, actions, emptyText, ref }: Pro
     return () => observer.disconnect()
   }, [])
 
+  // Before it is seen: where reading ended is known only until then.
+  useEffect(() => {
+    chat.enter()
+    return () => chat.setSeen(false)
+  }, [chat])
   useEffect(() => {
     const update = () => chat.setSeen(atEnd && document.visibilityState === 'visible')
     update()
     document.addEventListener('visibilitychange', update)
     return () => document.removeEventListener('visibilitychange', update)
   }, [chat, atEnd])
-  useEffect(() => {
-    chat.enter()
-    return () => chat.setSeen(false)
-  }, [chat])
 
   const scrollToEnd = () => {
     const element = scroller.current
@@ -175,7 +176,7 @@ export function MessageList({ chat, view, quotes, actions, emptyText, ref }: Pro
                 <Message
                   row={row}
                   people={people}
-                  self={chat.self}
+                  self={self}
                   original={message.replyTo === undefined ? undefined : byId.get(message.replyTo)}
                   quote={quotes[message.id]}
                   canPost={canPost}

@@ -1,8 +1,8 @@
-import type { ChatSession } from '../../chat/chat-session.ts'
-import { useStore } from '../../hooks/use-store.ts'
+import type { Chat } from '../../../../client/index.ts'
+import { useTyping } from '../../../../client/react/index.ts'
 
-export function Typists({ chat }: { chat: ChatSession }) {
-  const typists = useStore(chat.typists)
+export function Typists({ chat }: { chat: Chat }) {
+  const { typists } = useTyping(chat)
   const names = typists.map(({ name }) => name)
   const text =
     names.length === 0
