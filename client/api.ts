@@ -73,6 +73,8 @@ export interface DocumentState {
   readonly unsaved: number
   /** This device keeps what is not saved yet; false where storage is full or missing. */
   readonly kept: boolean
+  /** How many of the unsaved edits this device's storage has not committed: closing the page now would lose them. */
+  readonly unkept: number
 }
 
 /** A change that the server refused. The document is back to what the server has; nothing is lost but what is here. */

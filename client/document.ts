@@ -10,7 +10,7 @@ import { mergeFields, type PresenceFields } from './presence-fields.ts'
 import { Readiness } from './readiness.ts'
 import type { Denial } from './refusal.ts'
 import { Replica } from './replica.ts'
-import { hasUnsafeEdits, unacknowledgedEdits } from './save-state.ts'
+import { unacknowledgedEdits, unsafeEdits } from './save-state.ts'
 import { Savers } from './savers.ts'
 import type { SessionContext } from './session-context.ts'
 import { Store } from './store.ts'
@@ -36,6 +36,7 @@ export class SharedDocument {
     readOnly: false,
     unsaved: 0,
     kept: false,
+    unkept: 0,
   })
   readonly presence = new PresenceList()
   readonly #context: SessionContext
@@ -90,7 +91,7 @@ export class SharedDocument {
 
   /** Closing the page would lose edits: neither the server nor this device's storage has them. */
   get wouldLoseEdits(): boolean {
-    return hasUnsafeEdits(this.#replica.save)
+    return unsafeEdits(this.#replica.save) > 0
   }
 
   /** Whether somebody has a handle on it. */
@@ -276,6 +277,7 @@ export class SharedDocument {
       readOnly: replica.readOnly,
       unsaved: unacknowledgedEdits(replica.save),
       kept: replica.save.kept,
+      unkept: unsafeEdits(replica.save),
     }
     if (!sameState(this.state.get(), next)) this.state.set(next)
     this.#settle(next)
@@ -321,6 +323,6 @@ function notSaved({ rule, reason }: RefusalNotice): NotSavedError {
 }
 
 function sameState(a: DocumentState, b: DocumentState): boolean {
-  const keys = ['status', 'ready', 'synced', 'readOnly', 'unsaved', 'kept'] as const
+  const keys = ['status', 'ready', 'synced', 'readOnly', 'unsaved', 'kept', 'unkept'] as const
   return keys.every((key) => a[key] === b[key])
 }

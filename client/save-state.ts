@@ -87,9 +87,9 @@ export function unacknowledgedEdits(state: SaveState): number {
   return state.edits - state.acknowledged
 }
 
-/** Whether there are edits that neither the server nor this device's storage has. */
-export function hasUnsafeEdits({ edits, acknowledged, stored, kept }: SaveState): boolean {
-  return Math.max(acknowledged, kept ? stored : 0) < edits
+/** How many edits neither the server nor this device's storage has. */
+export function unsafeEdits({ edits, acknowledged, stored, kept }: SaveState): number {
+  return edits - Math.max(acknowledged, kept ? stored : 0)
 }
 
 /** Whether the server has said, over this connection, that it has everything. */

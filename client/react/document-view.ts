@@ -7,8 +7,10 @@ interface DocumentFields {
   readonly status: Status
   /** Edits made here that the server has not acknowledged. */
   readonly unsaved: number
-  /** This device keeps what is not saved yet. */
+  /** This device keeps what is not saved yet, */
   readonly kept: boolean
+  /** but for so many edits, which its storage has not committed. */
+  readonly unkept: number
   readonly readOnly: DocumentState['readOnly']
   /** Who has it open. */
   readonly presence: readonly Presence[]
@@ -42,6 +44,7 @@ export const unopenedDocument: UnreadyDocument = {
   status: { kind: 'connecting' },
   unsaved: 0,
   kept: true,
+  unkept: 0,
   readOnly: false,
   presence: [],
   document: undefined,
@@ -68,9 +71,10 @@ export class OpenDocument implements Opened<DocumentView> {
     const [state, presence] = [document.state.get(), document.presence.get()]
     const last = this.#last
     if (last?.state === state && last.view.presence === presence && last.view.ydoc === ydoc) return last.view
-    const { ready, status, unsaved, kept, readOnly } = state
+    const { ready, status, unsaved, kept, unkept, readOnly } = state
     const { awareness } = document
-    const view = { ready, status, unsaved, kept, readOnly, presence, document, ydoc, awareness, chat: this.#chat }
+    const shared = { presence, document, ydoc, awareness, chat: this.#chat }
+    const view = { ready, status, unsaved, kept, unkept, readOnly, ...shared }
     this.#last = { state, view }
     return view
   }

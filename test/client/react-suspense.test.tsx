@@ -16,6 +16,7 @@ const UNREADY: DocumentState = {
   readOnly: false,
   unsaved: 0,
   kept: true,
+  unkept: 0,
 }
 
 /** One document, for as many handles as are asked for, of a server that is never reached. */

@@ -4,11 +4,11 @@ import { refusalForClose } from '../../client/refusal.ts'
 import {
   afterFact,
   type Fact,
-  hasUnsafeEdits,
   initialSaveState,
   isSaved,
   type SaveState,
   unacknowledgedEdits,
+  unsafeEdits,
 } from '../../client/save-state.ts'
 import { CloseCode } from '../../model/close-codes.ts'
 
@@ -61,16 +61,16 @@ describe('what is said about saving', () => {
   test('edits made before the copy was read count beside the restored ones', () => {
     const facts: Fact[] = [edited, { type: 'restored', unacknowledged: 2, kept: true }]
     expect(unsaved(...facts)).toBe(3)
-    expect(hasUnsafeEdits(after(...facts))).toBe(true)
-    expect(hasUnsafeEdits(after(...facts, stored(3)))).toBe(false)
+    expect(unsafeEdits(after(...facts))).toBe(1)
+    expect(unsafeEdits(after(...facts, stored(3)))).toBe(0)
   })
 
   test('an edit is safe once this device’s storage has committed it, or the server has it', () => {
-    expect(hasUnsafeEdits(after(restored, edited))).toBe(true)
-    expect(hasUnsafeEdits(after(restored, edited, stored(1)))).toBe(false)
-    expect(hasUnsafeEdits(after(restored, edited, stored(1), edited))).toBe(true)
-    expect(hasUnsafeEdits(after(restored, ...connection, edited, update, applied))).toBe(false)
-    expect(hasUnsafeEdits(after(restored, edited, stored(1), { type: 'unkept' }))).toBe(true)
+    expect(unsafeEdits(after(restored, edited))).toBe(1)
+    expect(unsafeEdits(after(restored, edited, stored(1)))).toBe(0)
+    expect(unsafeEdits(after(restored, edited, stored(1), edited))).toBe(1)
+    expect(unsafeEdits(after(restored, ...connection, edited, update, applied))).toBe(0)
+    expect(unsafeEdits(after(restored, edited, stored(1), { type: 'unkept' }))).toBe(1)
   })
 
   test('after an edit that was turned down only a full sync proves anything', () => {
