@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { measureChat } from './chat.ts'
 import { measureOpen } from './open.ts'
 import { describeMachine, type Row, tableOf } from './results.ts'
+import { measureStorm } from './storm.ts'
 import { measureWrites } from './writes.ts'
 
 /** `npm run bench [-- <part> …]`: measures, prints a table, and writes it to RESULTS.md when all parts ran. */
@@ -10,6 +11,7 @@ const parts: Readonly<Record<string, (log: (line: string) => void) => Promise<Ro
   writes: measureWrites,
   open: measureOpen,
   chat: measureChat,
+  storm: measureStorm,
 }
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)

@@ -14,6 +14,18 @@ export const parameters = {
     /** What the peers may still write once the load has ended: stock Hocuspocus stores within 10 s. */
     settleMs: 11_000,
   },
+  storm: {
+    clients: 1_000,
+    clientsPerDocument: 10,
+    /** The clients are spread over so many processes. */
+    processes: 4,
+    /** How long the server is away, besides its start. */
+    downMs: 2_000,
+    /** Of the histogram, ms. */
+    bucketMs: 500,
+    /** A client that is not back by then is lost, ms. */
+    patienceMs: 120_000,
+  },
   open: {
     /** Openings of the document by a cold server, and applications of its snapshot by Yjs alone, in turn. */
     openings: 5,

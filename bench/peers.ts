@@ -16,18 +16,21 @@ export interface RunningPeer {
   readonly folder: string
   /** Ends the process, and removes its folder unless another one goes on with it. */
   stop(removeFolder?: boolean): Promise<void>
+  /** SIGKILL. The folder stays. */
+  kill(): Promise<void>
 }
 
 export interface Peer {
   readonly name: string
-  start(folder?: string): Promise<RunningPeer>
+  /** On `port`, or any that is free. */
+  start(folder?: string, port?: number): Promise<RunningPeer>
 }
 
 export const coweave: Peer = {
   name: 'Coweave',
-  start: (folder = temporaryFolder()) =>
+  start: (folder = temporaryFolder(), port = 0) =>
     run('../server/main.ts', '/collab', folder, {
-      PORT: '0',
+      PORT: String(port),
       JWT_SECRET: secret,
       DATABASE_URL: `sqlite:${join(folder, 'coweave.db')}`,
       NODE_ENV: 'production',
@@ -53,18 +56,27 @@ async function run(
   const port = await listeningPort(child)
   const { pid } = child
   if (pid === undefined) throw new Error(`${script} has no process`)
+  const end = async (signal: NodeJS.Signals) => {
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    await exited
+  }
   return {
     url: `ws://127.0.0.1:${port}${path}`,
-    token: jwt.sign({ access: { '**': 'write' } }, secret, { subject: 'bench', expiresIn: '1h' }),
+    token: tokenFor('bench'),
     pid,
     folder,
+    kill: () => end('SIGKILL'),
     async stop(removeFolder = true) {
-      const exited = once(child, 'exit')
-      child.kill('SIGTERM')
-      await exited
+      await end('SIGTERM')
       if (removeFolder) rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+/** A token that Coweave takes, for an hour. */
+export function tokenFor(user: string): string {
+  return jwt.sign({ access: { '**': 'write' } }, secret, { subject: user, expiresIn: '1h' })
 }
 
 /** `CPU_PROF=<folder>` writes a profile of each server there. */

@@ -48,8 +48,9 @@ export class Transport {
   /** A connection never opened. Resolves with whether another way is worth a try at once. */
   async failed(): Promise<boolean> {
     if (this.#via === 'http') {
-      // Sockets are tried again: what blocked them may be gone with what let HTTP through.
+      // A socket is tried again, once: what blocked those may be gone with what let HTTP through.
       this.#use('socket')
+      this.#failures = FAILURES_BEFORE_HTTP - 1
       return false
     }
     this.#failures += 1

@@ -50,6 +50,23 @@ export class DemoPage {
     return demo
   }
 
+  /** The same person's next tab. Closing either of them closes both. */
+  async openTab(url: string): Promise<DemoPage> {
+    const demo = new DemoPage(await this.#page.context().newPage())
+    await demo.page.goto(url)
+    await demo.text.waitFor()
+    return demo
+  }
+
+  /** Resolves once this page can be loaded without a network. */
+  async installed(): Promise<void> {
+    await this.page.evaluate(async () => {
+      const { active } = await navigator.serviceWorker.ready
+      if (active?.state === 'activated') return
+      await new Promise((resolve) => active?.addEventListener('statechange', resolve, { once: true }))
+    })
+  }
+
   /** What the page looked like when a test failed, in test-results/. */
   async #record(title: string): Promise<void> {
     const path = `test-results/${title.replaceAll(/[^\w]+/g, '-')}`
@@ -110,9 +127,9 @@ export class DemoPage {
     await this.page.keyboard.type(text)
   }
 
-  async expectStatus(expected: string | RegExp): Promise<void> {
+  async expectStatus(expected: string | RegExp, timeout = 20_000): Promise<void> {
     const label = this.page.getByTestId('save-status')
-    await expect.poll(() => label.textContent(), { timeout: 20_000 }).toMatch(expected)
+    await expect.poll(() => label.textContent(), { timeout }).toMatch(expected)
   }
 
   /** Notes every label the save state shows from now on; the returned function gives them. */

@@ -2,11 +2,18 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import type { TestServer } from './server.ts'
 
-/** A way to a server that can be cut, as when a train enters a tunnel. */
+const UPGRADE = /^GET [\s\S]*\r\nupgrade: websocket\r\n/i
+
+/** A way to a server that can be cut, as when a train enters a tunnel, and that may let plain HTTP through only. */
 export class Cable {
+  /** WebSockets are refused, as some networks do. */
+  blocksSockets = false
+  /** How many connections were ever made to it, also those that it refused. */
+  accepted = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #isCut = false
+  #isStalled = false
 
   static async to({ port }: Pick<TestServer, 'port'>): Promise<Cable> {
     const cable = new Cable(port)
@@ -17,6 +24,7 @@ export class Cable {
 
   private constructor(port: number) {
     this.#server = createServer((near) => {
+      this.accepted += 1
       if (this.#isCut) {
         near.destroy()
         return
@@ -27,12 +35,19 @@ export class Cable {
         [far, near],
       ] as const) {
         this.#sockets.add(socket)
-        socket.pipe(other)
+        // A browser asks for a socket also on a connection that has carried plain HTTP before.
+        socket.on('data', (chunk: Buffer) => {
+          if (socket === near && this.blocksSockets && UPGRADE.test(chunk.toString('latin1'))) near.destroy()
+          else if (!other.write(chunk)) socket.pause()
+        })
+        other.on('drain', () => !this.#isStalled && socket.resume())
+        socket.on('end', () => other.end())
         socket.on('error', () => {}) // cut
         socket.on('close', () => {
           this.#sockets.delete(socket)
           other.destroy()
         })
+        if (this.#isStalled) socket.pause()
       }
     })
   }
@@ -51,13 +66,28 @@ export class Cable {
     return this.#isCut
   }
 
+  /** Connections break, and new ones are refused. */
   cut(): void {
     this.#isCut = true
+    this.drop()
+  }
+
+  /** Connections break; new ones may be made at once. */
+  drop(): void {
     for (const socket of this.#sockets) socket.destroy()
   }
 
+  /** Nothing arrives any more, and nobody is told. */
+  stall(): void {
+    this.#isStalled = true
+    for (const socket of this.#sockets) socket.pause()
+  }
+
+  /** Works again, as after it was made. What was stalled arrives now. */
   mend(): void {
     this.#isCut = false
+    this.#isStalled = false
+    for (const socket of this.#sockets) socket.resume()
   }
 
   close(): void {
