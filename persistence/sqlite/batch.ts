@@ -7,6 +7,7 @@ import {
   writeVarUint,
   writeVarUint8Array,
 } from 'lib0/encoding'
+import { natural } from '../natural.ts'
 import type { ArchivedMessage, NewUpdate } from '../update-log.ts'
 
 /**
@@ -69,10 +70,4 @@ function writeName(encoder: Encoder, names: Map<string, number>, name: string): 
   if (index !== undefined) return
   names.set(name, names.size)
   writeVarString(encoder, name)
-}
-
-/** A wrong number would be packed as another one. */
-function natural(value: number, what: string): number {
-  if (!Number.isSafeInteger(value) || value < 0) throw new TypeError(`${what} must be a natural number, got ${value}`)
-  return value
 }

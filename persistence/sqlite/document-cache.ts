@@ -1,8 +1,9 @@
 import type { Database } from 'better-sqlite3'
 import { shouldCompact } from '../compaction.ts'
-import { tailWeight } from './document-loader.ts'
-import { type DocumentRecord, documentChecksum, documentFinder } from './document-table.ts'
-import { NO_SNAPSHOT, type SnapshotRecord, snapshotFinder } from './snapshot-table.ts'
+import { type DocumentRecord, documentChecksum } from '../document-record.ts'
+import { NO_SNAPSHOT, type SnapshotRecord, tailWeight } from '../snapshot-record.ts'
+import { documentFinder } from './document-table.ts'
+import { snapshotFinder } from './snapshot-table.ts'
 
 const MAX_DOCUMENTS = 10_000
 

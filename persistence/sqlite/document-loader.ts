@@ -1,8 +1,11 @@
 import type { Database } from 'better-sqlite3'
+import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
+import type { SnapshotSource } from '../snapshot-builder.ts'
+import type { SnapshotRecord } from '../snapshot-record.ts'
 import type { LogRow } from '../update-log.ts'
-import { type DocumentRecord, documentFinder } from './document-table.ts'
-import { type SnapshotRecord, snapshotFinder, snapshotReader } from './snapshot-table.ts'
+import { documentFinder } from './document-table.ts'
+import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowReader } from './update-table.ts'
 
@@ -47,11 +50,8 @@ export function documentLoader(
   }
 }
 
-/** What the tail behind the snapshot weighs; see shouldCompact(). */
-export function tailWeight(record: DocumentRecord, snapshot: SnapshotRecord) {
-  return {
-    tailBytes: record.bytes - snapshot.logBytes,
-    tailRows: record.position - snapshot.position,
-    snapshotBytes: snapshot.bytes,
-  }
+/** What a snapshot is made from. */
+export function readSource({ record, snapshot, readSnapshot, tail }: LoadedDocument): SnapshotSource {
+  const first = snapshot.position > 0 ? [{ position: snapshot.position, data: readSnapshot() }] : []
+  return { name: record.name, parts: [...first, ...tail()] }
 }

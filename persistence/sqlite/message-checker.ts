@@ -1,8 +1,9 @@
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
 import { StorageError } from '../storage-error.ts'
+import { MESSAGE_COLUMNS, parseMessage } from '../stored-message.ts'
 import type { Damage } from '../update-log.ts'
-import { columnsOf, MESSAGE_COLUMNS, parseMessage } from './message-table.ts'
+import { columnsOf } from './message-table.ts'
 
 /** Rows read at once: nothing is held open between two answers of a check. */
 const PAGE_ROWS = 500

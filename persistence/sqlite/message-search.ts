@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
-import { MESSAGE_COLUMNS, parseMessage, type StoredMessage } from './message-table.ts'
+import { MESSAGE_COLUMNS, parseMessage, type StoredMessage } from '../stored-message.ts'
 import type { SearchReply } from './replies.ts'
 
 /** Messages that one search looks at, at most. */

@@ -1,19 +1,7 @@
-import { crc32 } from 'node:zlib'
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
-import { StorageError } from '../storage-error.ts'
+import { MESSAGE_COLUMNS, parseMessage, type StoredMessage, sealMessage } from '../stored-message.ts'
 import type { ArchivedMessage } from '../update-log.ts'
-import { type SealContext, type SealedBytes, seal, unseal } from './sealed-bytes.ts'
-
-type MessageKey = Omit<ArchivedMessage, 'json'>
-
-/** A message as it is read: `data` is its JSON in UTF-8. */
-export interface StoredMessage extends MessageKey {
-  readonly data: Uint8Array
-}
-
-/** What parseMessage() takes, besides the room. */
-export const MESSAGE_COLUMNS = 'seq, id, key, data, checksum'
 
 /** Copies of what a message's JSON holds. */
 export interface MessageColumns {
@@ -23,16 +11,6 @@ export interface MessageColumns {
   readonly editedAt: number | null
   readonly deletedAt: number | null
   readonly text: string
-}
-
-function context({ room, seq, id }: MessageKey): SealContext {
-  return { kind: 'message', document: room, position: seq, details: [id] }
-}
-
-/** As checksum() does it, in two calls instead of six: a page has a hundred of them. */
-function messageChecksum({ room, seq, id }: MessageKey, { key, data }: SealedBytes): number {
-  const header = `${seq} ${room.length} ${id.length} ${data.length} ${room}${id}${key ?? ''}`
-  return crc32(data, crc32(header)) | 0
 }
 
 /** Returns a function that stores one message, or its new state; call it inside a transaction. */
@@ -51,11 +29,9 @@ export function messageWriter(db: Database, keys: KeyRing | undefined): (message
   return (message) => {
     const { room, seq, id, json } = message
     const { author, at, receivedAt, editedAt, deletedAt, text } = columnsOf(json)
-    const sealed = seal(keys, Buffer.from(json), context(message))
-    const { key, data } = sealed
+    const { key, data, checksum } = sealMessage(keys, message)
     const searched = key === null ? text : null
-    const sum = messageChecksum(message, sealed)
-    upsert.run(room, seq, id, author, at, receivedAt, editedAt, deletedAt, searched, key, data, sum)
+    upsert.run(room, seq, id, author, at, receivedAt, editedAt, deletedAt, searched, key, data, checksum)
   }
 }
 
@@ -88,25 +64,6 @@ export function messageFinder(db: Database, keys: KeyRing | undefined): (room: s
 export function messageProbe(db: Database): (room: string, ids: readonly string[]) => string[] {
   const select = db.prepare<[string, string]>('SELECT 1 FROM messages WHERE room = ? AND id = ?')
   return (room, ids) => ids.filter((id) => select.get(room, id) !== undefined)
-}
-
-/** Verifies a row of `messages`. @throws {StorageError} `storage/corrupt` or `storage/key`, naming room and seq */
-export function parseMessage(keys: KeyRing | undefined, room: unknown, values: readonly unknown[]): StoredMessage {
-  const [seq, id, key, data, sum] = values
-  if (
-    typeof room === 'string' &&
-    typeof seq === 'number' &&
-    typeof id === 'string' &&
-    (key === null || typeof key === 'string') &&
-    data instanceof Uint8Array
-  ) {
-    const message = { room, seq, id }
-    const sealed = { key, data }
-    if (messageChecksum(message, sealed) === sum) {
-      return { ...message, data: key === null ? data : unseal(keys, sealed, context(message)) }
-    }
-  }
-  throw new StorageError('storage/corrupt', `${String(room)}: bad checksum of the message with seq ${String(seq)}`)
 }
 
 /** Whoever wrote the message answers for what is in it: a value of a wrong kind must not fail everybody's commit. */

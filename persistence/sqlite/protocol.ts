@@ -1,5 +1,4 @@
 import type { KeyRing } from '../encryption.ts'
-import type { StorageErrorCode } from '../storage-error.ts'
 
 /**
  * What a worker thread is for. Each has a connection of its own, so that none waits for another. Writer, reader and
@@ -38,16 +37,6 @@ export type Request =
   | { readonly kind: 'compact'; readonly document: string }
   | { readonly kind: 'check-next' }
   | { readonly kind: 'backup'; readonly target: string }
-  | { readonly kind: 'close' }
-
-export interface Call {
-  readonly id: number
-  readonly request: Request
-}
-
-export type Reply =
-  | { readonly id: number; readonly bytes: Uint8Array<ArrayBuffer> }
-  | { readonly id: number; readonly error: { readonly code: StorageErrorCode; readonly message: string } }
 
 /** One worker's work on one open connection. After an error it is closed, and opened again for the next request. */
 export interface Role {

@@ -1,8 +1,10 @@
+import { owners } from '../client-claim.ts'
 import { shouldCompact } from '../compaction.ts'
+import { tailWeight } from '../snapshot-record.ts'
 import type { LogRow } from '../update-log.ts'
 import { clientReader } from './client-table.ts'
 import { openForReading } from './database.ts'
-import { documentLoader, tailWeight } from './document-loader.ts'
+import { documentLoader } from './document-loader.ts'
 import { documentFinder, documentLister } from './document-table.ts'
 import { messageSearcher } from './message-search.ts'
 import { messageFinder, messagePager, messageProbe } from './message-table.ts'
@@ -37,7 +39,7 @@ export function openReader(settings: WorkerSettings): Role {
       const header = {
         position: record.position,
         snapshot: snapshot.position,
-        clients: readClients(record),
+        clients: owners(readClients(record)),
         due: shouldCompact(tailWeight(record, snapshot)),
       }
       return packLoadReply(header, (add) => {

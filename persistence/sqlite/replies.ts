@@ -8,8 +8,8 @@ import {
   writeVarUint,
   writeVarUint8Array,
 } from 'lib0/encoding'
+import type { StoredMessage } from '../stored-message.ts'
 import type { ArchivedMessage, Damage, DocumentSummary, FoundMessages, LogRow, StoredDocument } from '../update-log.ts'
-import type { StoredMessage } from './message-table.ts'
 
 // What each request is answered with, packed by the worker and unpacked by the main thread.
 

@@ -1,11 +1,11 @@
 import { randomInt } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from 'better-sqlite3'
+import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { DocumentRecord } from './document-table.ts'
-import { partInserter, type SnapshotRecord, snapshotChecksum } from './snapshot-table.ts'
+import { PART_BYTES, type SnapshotRecord, snapshotChecksum } from '../snapshot-record.ts'
+import { partInserter } from './snapshot-table.ts'
 
-const PART_BYTES = 1024 * 1024
 const MAX_ID = 2 ** 48 - 1
 
 /**

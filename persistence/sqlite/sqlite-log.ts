@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { CoweaveError } from '../../model/errors.ts'
+import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
@@ -14,7 +15,6 @@ import type {
   UpdateLog,
 } from '../update-log.ts'
 import { packBatch } from './batch.ts'
-import { CompactionQueue } from './compaction-queue.ts'
 import { readMarker, writeMarker } from './marker.ts'
 import type { Request, WorkerRole, WorkerSettings } from './protocol.ts'
 import {
@@ -30,8 +30,8 @@ import {
   unpackTexts,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
+import { type SqliteThread, startThread } from './sqlite-thread.ts'
 import { refuseDamagedWal } from './wal-damage.ts'
-import { WorkerThread } from './worker-thread.ts'
 
 export interface SqliteLogOptions {
   /** Made if it is not there; its folder must be. Its marker stands beside it, see marker.ts. */
@@ -55,7 +55,7 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
   try {
     const expected = await readMarker(path)
     await refuseDamagedWal(path)
-    const opener = new WorkerThread({ role: 'opener', file: path, keys: encryption, databaseId: expected }, report)
+    const opener = startThread({ role: 'opener', file: path, keys: encryption, databaseId: expected }, report)
     const opened = opener.call({ kind: 'create' })
     const databaseId = await opened.then(unpackText).finally(() => opener.close())
     await writeMarker(path, databaseId)
@@ -67,23 +67,17 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
   }
 }
 
-const RETRY_COMPACTION_MS = 60_000
-/** Compactions that wait when the log is closed still begin within this time: they make the next load quick. */
-const CLOSING_COMPACTIONS_MS = 2_000
-
 /** Hands every call to the thread it belongs to. */
 class SqliteLog implements UpdateLog {
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
-  readonly #writer: WorkerThread
-  readonly #reader: WorkerThread
-  readonly #compactor: WorkerThread
+  readonly #writer: SqliteThread
+  readonly #reader: SqliteThread
+  readonly #compactor: SqliteThread
   /** A reader of its own, since a search may take longer than opening a document should wait. */
-  #searcher: WorkerThread | undefined
-  readonly #compactions: CompactionQueue
-  /** When compacting a document failed last: one that is damaged is not tried with every edit. */
-  readonly #failedCompactions = new Map<string, number>()
-  readonly #temporary = new Set<WorkerThread>()
+  #searcher: SqliteThread | undefined
+  readonly #compactions: Compactions
+  readonly #temporary = new Set<SqliteThread>()
   #closed: Promise<void> | undefined
 
   constructor(settings: Omit<WorkerSettings, 'role'>, onProblem: (error: Error) => void) {
@@ -92,8 +86,9 @@ class SqliteLog implements UpdateLog {
     this.#writer = this.#thread('writer')
     this.#reader = this.#thread('reader')
     this.#compactor = this.#thread('compactor')
-    this.#compactions = new CompactionQueue(async (document) =>
-      unpackPosition(await this.#compactor.call({ kind: 'compact', document })),
+    this.#compactions = new Compactions(
+      async (document) => unpackPosition(await this.#compactor.call({ kind: 'compact', document })),
+      onProblem,
     )
   }
 
@@ -111,13 +106,13 @@ class SqliteLog implements UpdateLog {
     this.#refuseIfClosed()
     const packed = packBatch(batch)
     const { positions, due } = unpackAppendReply(await this.#writer.call({ kind: 'append', batch: packed }, [packed]))
-    for (const document of due) this.#compactSoon(document)
+    for (const document of due) this.#compactions.soon(document)
     return positions
   }
 
   async load(document: string): Promise<StoredDocument> {
     const { stored, due } = unpackLoadReply(await this.#read({ kind: 'load', document }))
-    if (due) this.#compactSoon(document)
+    if (due) this.#compactions.soon(document)
     return stored
   }
 
@@ -161,7 +156,7 @@ class SqliteLog implements UpdateLog {
 
   async compact(document: string): Promise<number> {
     this.#refuseIfClosed()
-    return await this.#compactions.request(document, { optional: false })
+    return await this.#compactions.now(document)
   }
 
   async *check(): AsyncGenerator<Damage> {
@@ -190,7 +185,7 @@ class SqliteLog implements UpdateLog {
   }
 
   async #close(): Promise<void> {
-    await this.#compactions.stop(CLOSING_COMPACTIONS_MS)
+    await this.#compactions.stop()
     const searchers = this.#searcher === undefined ? [] : [this.#searcher]
     const threads = [this.#reader, this.#compactor, ...searchers, ...this.#temporary]
     await Promise.all(threads.map((thread) => thread.close()))
@@ -203,29 +198,17 @@ class SqliteLog implements UpdateLog {
     return this.#reader.call(request)
   }
 
-  #compactSoon(document: string): void {
-    const failedAt = this.#failedCompactions.get(document)
-    if (this.#closed || (failedAt !== undefined && Date.now() - failedAt < RETRY_COMPACTION_MS)) return
-    this.#compactions.request(document, { optional: true }).then(
-      () => this.#failedCompactions.delete(document),
-      (error) => {
-        this.#failedCompactions.set(document, Date.now())
-        this.#onProblem(error)
-      },
-    )
+  #thread(role: WorkerRole): SqliteThread {
+    return startThread({ ...this.#settings, role }, this.#onProblem)
   }
 
-  #thread(role: WorkerRole): WorkerThread {
-    return new WorkerThread({ ...this.#settings, role }, this.#onProblem)
-  }
-
-  #temporaryThread(role: WorkerRole): WorkerThread {
+  #temporaryThread(role: WorkerRole): SqliteThread {
     const thread = this.#thread(role)
     this.#temporary.add(thread)
     return thread
   }
 
-  async #end(thread: WorkerThread): Promise<void> {
+  async #end(thread: SqliteThread): Promise<void> {
     this.#temporary.delete(thread)
     await thread.close()
   }

@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { type Call, nothing, type Reply, type Role, type WorkerRole, type WorkerSettings } from './protocol.ts'
+import type { Call, Reply } from '../worker-thread.ts'
+import { nothing, type Request, type Role, type WorkerRole, type WorkerSettings } from './protocol.ts'
 import { toStorageError } from './sqlite-errors.ts'
 
 // The entry of every worker thread. It answers calls in the order they come.
@@ -18,14 +19,14 @@ const settings: WorkerSettings = workerData
 const openRole = await OPEN[settings.role]()
 let role: Role | undefined
 
-parentPort?.on('message', async ({ id, request }: Call) => {
+parentPort?.on('message', async ({ id, request }: Call<Request>) => {
   try {
     if (request.kind === 'close') {
       closeRole()
-      answer({ id, bytes: nothing() })
+      answer({ id, answer: nothing() })
     } else {
       role ??= openRole(settings)
-      answer({ id, bytes: request.kind === 'open' ? nothing() : await role.handle(request) })
+      answer({ id, answer: request.kind === 'open' ? nothing() : await role.handle(request) })
     }
   } catch (error) {
     const { code, message } = toStorageError(error, `${settings.file}: ${settings.role}`)
@@ -35,8 +36,8 @@ parentPort?.on('message', async ({ id, request }: Call) => {
   if (request.kind === 'close') parentPort?.close()
 })
 
-function answer(reply: Reply): void {
-  parentPort?.postMessage(reply, 'bytes' in reply ? [reply.bytes.buffer] : [])
+function answer(reply: Reply<Uint8Array<ArrayBuffer>>): void {
+  parentPort?.postMessage(reply, 'answer' in reply ? [reply.answer.buffer] : [])
 }
 
 function closeRole(): void {

@@ -49,7 +49,8 @@ function appender(
         const document = documents.count(update.document, update.at, update.data.length)
         insertRow(document, { ...update, position: document.position })
         for (const client of update.clients) {
-          if (claimClient(document, client, update.author, document.position)) documents.countClient(update.document)
+          const claim = { client, user: update.author, position: document.position }
+          if (claimClient(document, claim)) documents.countClient(update.document)
         }
         for (const message of update.messages) writeMessage(message)
         positions.push(document.position)

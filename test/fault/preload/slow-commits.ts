@@ -1,6 +1,6 @@
 // For `node --import`: commits take `SLOW_COMMIT_MS` longer, so that a crash finds many updates on their way.
 import { isMainThread } from 'node:worker_threads'
-import { WorkerThread } from '../../../persistence/sqlite/worker-thread.ts'
+import { WorkerThread } from '../../../persistence/worker-thread.ts'
 
 if (isMainThread) {
   const { call } = WorkerThread.prototype

@@ -1,6 +1,6 @@
 // For `node --import`: reading a document takes `SLOW_LOAD_MS` longer, as that of a big one does.
 import { isMainThread } from 'node:worker_threads'
-import { WorkerThread } from '../../../persistence/sqlite/worker-thread.ts'
+import { WorkerThread } from '../../../persistence/worker-thread.ts'
 
 if (isMainThread) {
   const { call } = WorkerThread.prototype

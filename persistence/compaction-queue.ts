@@ -2,13 +2,13 @@ type Job = PromiseWithResolvers<number> & { optional: boolean }
 
 /** Compactions, one at a time in the order they were asked for, and never two waiting for the same document. */
 export class CompactionQueue {
-  readonly #compact: (document: string) => Promise<number>
+  readonly #compact: (document: string, options: { optional: boolean }) => Promise<number>
   readonly #waiting = new Map<string, Job>()
   #running: Promise<void> | undefined
   /** When optional compactions are no longer begun. */
   #deadline = Number.POSITIVE_INFINITY
 
-  constructor(compact: (document: string) => Promise<number>) {
+  constructor(compact: (document: string, options: { optional: boolean }) => Promise<number>) {
     this.#compact = compact
   }
 
@@ -35,7 +35,7 @@ export class CompactionQueue {
     for (const [document, job] of this.#waiting) {
       this.#waiting.delete(document)
       if (job.optional && performance.now() > this.#deadline) job.resolve(0)
-      else await this.#compact(document).then(job.resolve, job.reject)
+      else await this.#compact(document, { optional: job.optional }).then(job.resolve, job.reject)
     }
     this.#running = undefined
   }

@@ -1,5 +1,5 @@
-import { decrypt, encrypt, type KeyRing, keyById } from '../encryption.ts'
-import { StorageError } from '../storage-error.ts'
+import { decrypt, encrypt, type KeyRing, keyById } from './encryption.ts'
+import { StorageError } from './storage-error.ts'
 
 /** Bytes as they stand in a table: plain when `key` is null, else encrypted with the key of that id. */
 export interface SealedBytes {

@@ -1,7 +1,7 @@
 import { crc32 } from 'node:zlib'
 
 /**
- * CRC-32 over numbers and byte strings, as the signed 32-bit integer that SQLite stores in four bytes.
+ * CRC-32 over numbers and byte strings, as a signed 32-bit integer, which databases store in four bytes.
  * Lengths are part of it, so that no byte can move from one field into the next unseen.
  */
 export function checksum(numbers: readonly number[], ...fields: readonly (string | Uint8Array)[]): number {

@@ -1,16 +1,10 @@
 import * as Y from 'yjs'
-import { StorageError } from '../storage-error.ts'
-import type { LoadedDocument } from './document-loader.ts'
+import { StorageError } from './storage-error.ts'
 
 /** The parts of a document, read out of the database so that its read transaction can end before Yjs begins. */
 export interface SnapshotSource {
   readonly name: string
   readonly parts: readonly { readonly position: number; readonly data: Uint8Array }[]
-}
-
-export function readSource({ record, snapshot, readSnapshot, tail }: LoadedDocument): SnapshotSource {
-  const first = snapshot.position > 0 ? [{ position: snapshot.position, data: readSnapshot() }] : []
-  return { name: record.name, parts: [...first, ...tail()] }
 }
 
 /**

@@ -1,0 +1,107 @@
+import { checksum } from './checksum.ts'
+import type { TailWeight } from './compaction.ts'
+import type { DocumentKey, DocumentRecord } from './document-record.ts'
+import type { KeyRing } from './encryption.ts'
+import { type SealContext, type SealedBytes, seal, unseal } from './sealed-bytes.ts'
+import { StorageError } from './storage-error.ts'
+
+/** Snapshots are stored in parts of this size. */
+export const PART_BYTES = 1024 * 1024
+
+/** A row of the table of snapshots. */
+export interface SnapshotRecord {
+  readonly id: number
+  readonly position: number
+  readonly bytes: number
+  /** Plain bytes of all rows up to `position`. */
+  readonly logBytes: number
+  readonly parts: number
+}
+
+/** Stands for "no snapshot", so that sums over the tail need no special case. */
+export const NO_SNAPSHOT: SnapshotRecord = { id: 0, position: 0, bytes: 0, logBytes: 0, parts: 0 }
+
+/** What parseSnapshot() takes. */
+export const SNAPSHOT_COLUMNS = 'id, position, bytes, log_bytes, parts, checksum'
+
+export interface SealedPart extends SealedBytes {
+  readonly checksum: number
+}
+
+export function snapshotChecksum(documentId: number, record: SnapshotRecord): number {
+  return checksum([documentId, record.id, record.position, record.bytes, record.logBytes, record.parts])
+}
+
+/** Verifies a row of the table of snapshots. @throws {StorageError} `storage/corrupt`, naming the document */
+export function parseSnapshot(document: DocumentKey, values: readonly unknown[]): SnapshotRecord {
+  const [id, position, bytes, logBytes, parts, sum] = values
+  if (
+    typeof id === 'number' &&
+    typeof position === 'number' &&
+    typeof bytes === 'number' &&
+    typeof logBytes === 'number' &&
+    typeof parts === 'number'
+  ) {
+    const record = { id, position, bytes, logBytes, parts }
+    if (snapshotChecksum(document.id, record) === sum) return record
+  }
+  throw damaged(document, position)
+}
+
+export function sealPart(
+  keys: KeyRing | undefined,
+  document: DocumentKey,
+  record: SnapshotRecord,
+  part: number,
+  plain: Uint8Array,
+): SealedPart {
+  const { key, data } = seal(keys, plain, context(document, record, part))
+  return { key, data, checksum: checksum([record.id, part], key ?? '', data) }
+}
+
+/**
+ * Verifies the parts of a snapshot, rows of part, key, data and checksum, and puts them together.
+ * @throws {StorageError} `storage/corrupt` or `storage/key`, naming the document
+ */
+export function joinParts(
+  keys: KeyRing | undefined,
+  document: DocumentKey,
+  record: SnapshotRecord,
+  rows: Iterable<readonly unknown[]>,
+): Uint8Array {
+  const state = new Uint8Array(record.bytes)
+  let offset = 0
+  let expected = 0
+  for (const [part, key, data, sum] of rows) {
+    const valid =
+      part === expected &&
+      (key === null || typeof key === 'string') &&
+      data instanceof Uint8Array &&
+      checksum([record.id, part], key ?? '', data) === sum
+    if (!valid) throw damaged(document, record.position)
+    const plain = unseal(keys, { key, data }, context(document, record, part))
+    if (offset + plain.length > state.length) throw damaged(document, record.position)
+    state.set(plain, offset)
+    offset += plain.length
+    expected++
+  }
+  if (expected !== record.parts || offset !== record.bytes) throw damaged(document, record.position)
+  return state
+}
+
+/** What the tail behind the snapshot weighs; see shouldCompact(). */
+export function tailWeight(record: DocumentRecord, snapshot: SnapshotRecord): TailWeight {
+  return {
+    tailBytes: record.bytes - snapshot.logBytes,
+    tailRows: record.position - snapshot.position,
+    snapshotBytes: snapshot.bytes,
+  }
+}
+
+function context(document: DocumentKey, record: SnapshotRecord, part: number): SealContext {
+  return { kind: 'snapshot', document: document.name, position: record.position, details: [part, record.parts] }
+}
+
+function damaged(document: DocumentKey, position: unknown): StorageError {
+  return new StorageError('storage/corrupt', `${document.name}: the snapshot at position ${position} is damaged`)
+}
