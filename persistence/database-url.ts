@@ -1,0 +1,14 @@
+/** Whether a `DATABASE_URL` names a Postgres database. */
+export function isPostgresUrl(url: string): boolean {
+  return /^postgres(ql)?:\/\//.test(url)
+}
+
+/**
+ * A `DATABASE_URL` as it may be shown: without user, password and parameters. Never fails, since it is also for
+ * showing what is no URL at all, and rather hides too much.
+ */
+export function shownUrl(url: string): string {
+  const [, scheme = '', rest = ''] = /^([a-z]+:\/{0,2})(.*)$/is.exec(url) ?? []
+  if (scheme === 'sqlite:') return url
+  return scheme + rest.replace(/^.*@/s, '').replace(/\?.*$/s, '')
+}

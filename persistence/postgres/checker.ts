@@ -1,0 +1,117 @@
+import * as Y from 'yjs'
+import { DOCUMENT_COLUMNS, type DocumentRecord, parseRecord } from '../document-record.ts'
+import type { KeyRing } from '../encryption.ts'
+import { StorageError } from '../storage-error.ts'
+import type { Damage } from '../update-log.ts'
+import { verifiedRows } from '../update-row.ts'
+import { readClaims } from './client-table.ts'
+import type { Connections } from './connections.ts'
+import { findHead } from './document-table.ts'
+import { findMessageDamages } from './message-checker.ts'
+import { problemOf } from './problem.ts'
+import type { Session } from './session.ts'
+import { readSnapshot } from './snapshot-table.ts'
+import { rawPage, rawRow } from './update-table.ts'
+
+type Damages = AsyncGenerator<Damage, void, undefined>
+
+/** Everything that is damaged, document by document. A lost connection is no damage: it ends the check. */
+export async function* findDamages(connections: Connections, keys: KeyRing | undefined): Damages {
+  for (let last: unknown = 0; ; ) {
+    // Listed by id and looked up by name below, so that table and index must agree.
+    const [row] = await connections.read((session) =>
+      session.rows('SELECT id, name FROM coweave.documents WHERE id > $1 ORDER BY id LIMIT 1', [last]),
+    )
+    if (row === undefined) break
+    last = row[0]
+    yield* documentDamages(connections, keys, String(row[1]))
+  }
+  yield* findMessageDamages(connections, keys)
+  yield* orphans(connections)
+}
+
+async function* documentDamages(connections: Connections, keys: KeyRing | undefined, name: string): Damages {
+  let record: DocumentRecord | undefined
+  const recordProblem = await problemOf(name, async () => {
+    record = await connections.read((session) => findRecord(session, name))
+  })
+  if (record === undefined) {
+    const problem = recordProblem ?? `${name} is missing from the index of documents`
+    return yield { document: name, position: undefined, problem }
+  }
+  yield* rowDamages(connections, keys, record)
+  for (const look of [strayRow, snapshotAndClients]) {
+    const problem = await problemOf(name, () => connections.look((session) => look(session, keys, name)))
+    if (problem !== undefined) yield { document: name, position: undefined, problem }
+  }
+}
+
+/** Row by row, so that one bad row does not hide the next. */
+async function* rowDamages(connections: Connections, keys: KeyRing | undefined, record: DocumentRecord): Damages {
+  for (let after = 0; after < record.position; ) {
+    const range = { after, until: record.position }
+    const page = new Map<unknown, readonly unknown[]>()
+    const unreadable = await problemOf(record.name, async () => {
+      for (const row of await connections.read((session) => rawPage(session, record, range))) page.set(row[0], row)
+    })
+    const last = [...page.keys()].at(-1)
+    // A page that can't be read is taken apart; one that ends early has lost what comes behind it.
+    const until = unreadable === undefined && typeof last === 'number' ? last : after + 1
+    for (let position = after + 1; position <= until; position++) {
+      const problem = await problemOf(record.name, async () => {
+        const found = page.get(position) ?? (await connections.read((session) => rawRow(session, record, position)))
+        const range = { after: position - 1, until: position }
+        for (const { data } of verifiedRows(keys, record, range, found === undefined ? [] : [found])) decode(data)
+      })
+      if (problem !== undefined) yield { document: record.name, position, problem }
+    }
+    after = until
+  }
+}
+
+async function findRecord(session: Session, name: string): Promise<DocumentRecord | undefined> {
+  const [values] = await session.rows(`SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name = $1`, [name])
+  return values === undefined ? undefined : parseRecord(values)
+}
+
+async function strayRow(session: Session, _keys: KeyRing | undefined, name: string): Promise<void> {
+  const [values] = await session.rows(
+    `SELECT u.position, d.position FROM coweave.documents d JOIN coweave.updates u ON u.document = d.id
+     WHERE d.name = $1 AND (u.position > d.position OR u.position < 1) LIMIT 1`,
+    [name],
+  )
+  if (values === undefined) return
+  const message = `${name}: a row at position ${values[0]}, beyond the last one, ${values[1]}`
+  throw new StorageError('storage/corrupt', message)
+}
+
+async function snapshotAndClients(session: Session, keys: KeyRing | undefined, name: string): Promise<void> {
+  const head = await findHead(session, name)
+  if (head === undefined) return
+  await readClaims(session, head.record)
+  if (head.snapshot.position > 0) decode(await readSnapshot(session, keys, head.record, head.snapshot))
+}
+
+/** Rows whose document is not there: its row of `documents` has been lost. */
+async function* orphans(connections: Connections): Damages {
+  for (const table of ['updates', 'clients', 'snapshots']) {
+    const rows = await connections.read((session) =>
+      session.rows(
+        `SELECT DISTINCT document FROM coweave.${table} t
+         WHERE NOT EXISTS (SELECT 1 FROM coweave.documents d WHERE d.id = t.document)`,
+      ),
+    )
+    for (const [id] of rows) {
+      const problem = `rows in ${table} belong to a document with id ${id}, which is missing`
+      yield { document: undefined, position: undefined, problem }
+    }
+  }
+}
+
+function decode(update: Uint8Array): void {
+  try {
+    Y.decodeUpdate(update)
+  } catch (cause) {
+    throw new StorageError('storage/corrupt', `not a Yjs update: ${String(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,137 @@
+import type { KeyRing } from '../encryption.ts'
+import { MESSAGE_COLUMNS, parseMessage, sealMessage } from '../stored-message.ts'
+import type { ArchivedMessage } from '../update-log.ts'
+import { type Session, toBytes, toText } from './session.ts'
+import { tsvectorOf } from './words.ts'
+
+/**
+ * Stores messages, or their new states, in their order; call it inside a transaction that has locked its documents.
+ * Rooms are locked after documents, in a fixed order: what a room has is looked up and then decided here, since one
+ * statement can't leave out a message for its id and replace it for its `seq`.
+ */
+export async function storeMessages(
+  session: Session,
+  keys: KeyRing | undefined,
+  messages: readonly ArchivedMessage[],
+): Promise<void> {
+  if (messages.length === 0) return
+  await session.rows(
+    `SELECT pg_advisory_xact_lock(key) FROM (
+       SELECT DISTINCT hashtextextended('coweave.room:' || room, 0) AS key FROM unnest($1::text[]) AS room ORDER BY key
+     ) AS keys`,
+    [[...new Set(messages.map(({ room }) => room))]],
+  )
+  const taken = await takenPlaces(session, messages)
+  const stored = new Map<string, ArchivedMessage>()
+  for (const message of messages) if (taken.admits(message)) stored.set(keyOf(message.room, message.seq), message)
+  await upsert(session, keys, [...stored.values()])
+}
+
+/** Reads a page of a room's messages, lowest `seq` first. */
+export async function pageOfMessages(
+  session: Session,
+  keys: KeyRing | undefined,
+  { room, before, limit }: { readonly room: string; readonly before: number; readonly limit: number },
+): Promise<ArchivedMessage[]> {
+  const rows = await session.rows(
+    `SELECT ${MESSAGE_COLUMNS} FROM coweave.messages WHERE room = $1 AND seq < $2 ORDER BY seq DESC LIMIT $3`,
+    [room, before, limit],
+  )
+  return rows.map((values) => toMessage(keys, room, values)).reverse()
+}
+
+/** Reads the message of an id, if there is one. */
+export async function findMessage(
+  session: Session,
+  keys: KeyRing | undefined,
+  room: string,
+  id: string,
+): Promise<ArchivedMessage | undefined> {
+  const [values] = await session.rows(
+    `SELECT ${MESSAGE_COLUMNS} FROM coweave.messages WHERE room = $1 AND sha256(id) = sha256($2)`,
+    [room, toBytes(id)],
+  )
+  return values === undefined ? undefined : toMessage(keys, room, values)
+}
+
+/** Verifies a row of MESSAGE_COLUMNS. @throws {StorageError} as parseMessage() */
+export function toMessage(keys: KeyRing | undefined, room: unknown, values: readonly unknown[]): ArchivedMessage {
+  const [seq, id, ...others] = values
+  const { data, ...message } = parseMessage(keys, room, [seq, toText(id), ...others])
+  return { ...message, json: Buffer.from(data.buffer, data.byteOffset, data.length).toString() }
+}
+
+/** The words that a message is found by, as tsvectorOf() writes them. */
+export function searchedWords({ json }: ArchivedMessage): string {
+  const { text }: Readonly<Record<string, unknown>> = JSON.parse(json)
+  return tsvectorOf(typeof text === 'string' ? text : '')
+}
+
+interface TakenPlaces {
+  /** Whether a message may be stored; its `seq` and id are taken then. */
+  admits(message: ArchivedMessage): boolean
+}
+
+async function takenPlaces(session: Session, messages: readonly ArchivedMessage[]): Promise<TakenPlaces> {
+  const values = [
+    messages.map(({ room }) => room),
+    messages.map(({ seq }) => seq),
+    messages.map(({ id }) => toBytes(id)),
+  ]
+  const given = 'unnest($1::text[], $2::bigint[], $3::bytea[]) AS given (room, seq, id)'
+  const rows = await session.rows(
+    `SELECT room, seq, m.id FROM ${given} JOIN coweave.messages m USING (room, seq)
+     UNION
+     SELECT m.room, m.seq, m.id FROM ${given} JOIN coweave.messages m
+       ON m.room = given.room AND sha256(m.id) = sha256(given.id)`,
+    values,
+  )
+  const idAt = new Map<string, unknown>()
+  const seqOf = new Map<string, unknown>()
+  for (const [room, seq, id] of rows) {
+    idAt.set(keyOf(room, seq), toText(id))
+    seqOf.set(keyOf(room, toText(id)), seq)
+  }
+  return {
+    admits({ room, seq, id }) {
+      const [bySeq, byId] = [keyOf(room, seq), keyOf(room, id)]
+      if (!idAt.has(bySeq) && !seqOf.has(byId)) {
+        idAt.set(bySeq, id)
+        seqOf.set(byId, seq)
+        return true
+      }
+      return idAt.get(bySeq) === id && seqOf.get(byId) === seq
+    },
+  }
+}
+
+async function upsert(
+  session: Session,
+  keys: KeyRing | undefined,
+  messages: readonly ArchivedMessage[],
+): Promise<void> {
+  if (messages.length === 0) return
+  const sealed = messages.map((message) => sealMessage(keys, message))
+  await session.rows(
+    `INSERT INTO coweave.messages (room, seq, id, key, data, checksum, words)
+     SELECT room, seq, id, key, data, checksum, words::tsvector
+     FROM unnest($1::text[], $2::bigint[], $3::bytea[], $4::text[], $5::bytea[], $6::int[], $7::text[])
+       WITH ORDINALITY AS given (room, seq, id, key, data, checksum, words, nth)
+     ORDER BY nth
+     ON CONFLICT (room, seq) DO UPDATE SET key = excluded.key, data = excluded.data, checksum = excluded.checksum,
+       words = excluded.words`,
+    [
+      messages.map(({ room }) => room),
+      messages.map(({ seq }) => seq),
+      messages.map(({ id }) => toBytes(id)),
+      sealed.map(({ key }) => key),
+      sealed.map(({ data }) => data),
+      sealed.map(({ checksum }) => checksum),
+      messages.map((message) => (keys === undefined ? searchedWords(message) : null)),
+    ],
+  )
+}
+
+function keyOf(room: unknown, place: unknown): string {
+  return JSON.stringify([room, place])
+}

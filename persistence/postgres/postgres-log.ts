@@ -1,0 +1,227 @@
+import pg from 'pg'
+import { CoweaveError } from '../../model/errors.ts'
+import { Compactions } from '../compactions.ts'
+import { shownUrl } from '../database-url.ts'
+import type { KeyRing } from '../encryption.ts'
+import { StorageError } from '../storage-error.ts'
+import type {
+  ArchivedMessage,
+  Damage,
+  DocumentSummary,
+  FoundMessages,
+  LogRow,
+  NewUpdate,
+  SearchOptions,
+  StoredDocument,
+  UpdateLog,
+} from '../update-log.ts'
+import { appendBatch, copyBatch } from './appender.ts'
+import { Connections } from './connections.ts'
+import { listRecords } from './document-table.ts'
+import { searchMessages } from './message-search.ts'
+import { findMessage, pageOfMessages } from './message-table.ts'
+import { openDatabase } from './opener.ts'
+import { toStorageError } from './postgres-errors.ts'
+import { type PostgresThread, startThread } from './postgres-thread.ts'
+import { loadDocument, readDocument } from './reader.ts'
+import type { WorkerSettings } from './worker.ts'
+
+const READERS = 4
+
+export interface PostgresLogOptions {
+  /** `postgres://…` */
+  readonly url: string
+  /** Encrypts as the SQLite log does; messages can't be searched then. */
+  readonly encryption?: KeyRing | undefined
+  /** Whether tables are made where there are none; else that is `storage/missing`. */
+  readonly create?: boolean
+  /** Told what no call can tell: a compaction that failed, an idle connection that was lost. The log goes on. */
+  readonly onProblem?: ((error: Error) => void) | undefined
+}
+
+/**
+ * Opens the update log in a Postgres database, for one or more processes on any number of machines.
+ * @throws {StorageError} `storage/unavailable`, `storage/missing`, `storage/key`, `storage/version`, `storage/corrupt`
+ * @throws {CoweaveError} `config/invalid` for a URL that can't be read
+ */
+export async function openPostgresLog(options: PostgresLogOptions): Promise<UpdateLog> {
+  const { url, encryption: keys, create = true, onProblem = () => {} } = options
+  const settings: WorkerSettings = { url, place: shownUrl(url), keys }
+  refuseBadUrl(url)
+  const writer = new Connections({ ...settings, max: 1, onProblem })
+  try {
+    const databaseId = await openDatabase(writer, { ...settings, create, onProblem })
+    return new PostgresLog(settings, { databaseId, writer, onProblem })
+  } catch (error) {
+    await writer.close()
+    throw toStorageError(error, `${settings.place}: opening`)
+  }
+}
+
+/** Without a cause: Node's error of a bad URL holds all of it. */
+function refuseBadUrl(url: string): void {
+  try {
+    new pg.Client({ connectionString: url })
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error)
+    throw new CoweaveError('config/invalid', `DATABASE_URL=${shownUrl(url)}: ${problem}`)
+  }
+}
+
+interface Opened {
+  readonly databaseId: string
+  readonly writer: Connections
+  readonly onProblem: (error: Error) => void
+}
+
+/** One connection appends, a few read, one searches; what takes long to compute has threads of its own. */
+class PostgresLog implements UpdateLog {
+  readonly #settings: WorkerSettings
+  readonly #databaseId: string
+  readonly #onProblem: (error: Error) => void
+  readonly #writer: Connections
+  readonly #readers: Connections
+  readonly #searcher: Connections
+  readonly #compactor: PostgresThread
+  readonly #compactions: Compactions
+  readonly #checkers = new Set<PostgresThread>()
+  readonly #underWay = new Set<Promise<unknown>>()
+  #closed: Promise<void> | undefined
+
+  constructor(settings: WorkerSettings, { databaseId, writer, onProblem }: Opened) {
+    this.#settings = settings
+    this.#databaseId = databaseId
+    this.#onProblem = onProblem
+    this.#writer = writer
+    this.#readers = new Connections({ ...settings, max: READERS, onProblem })
+    this.#searcher = new Connections({ ...settings, max: 1, onProblem })
+    this.#compactor = startThread('compactor', settings, onProblem)
+    this.#compactions = new Compactions(
+      async (document, { optional }) => Number(await this.#compactor.call({ kind: 'compact', document, optional })),
+      onProblem,
+    )
+  }
+
+  append(batch: readonly NewUpdate[]): Promise<number[]> {
+    return this.#call('appending', async () => {
+      const copy = copyBatch(batch)
+      const options = { keys: this.#settings.keys, databaseId: this.#databaseId, place: this.#settings.place }
+      const { positions, due } = await this.#writer.write((session) => appendBatch(session, copy, options))
+      for (const document of due) this.#compactions.soon(document)
+      return positions
+    })
+  }
+
+  load(document: string): Promise<StoredDocument> {
+    return this.#call(`${document}: reading`, async () => {
+      const { keys } = this.#settings
+      const { stored, due } = await this.#readers.look((session) => loadDocument(session, keys, document))
+      if (due) this.#compactions.soon(document)
+      return stored
+    })
+  }
+
+  async *read(document: string, after: number, until = Number.POSITIVE_INFINITY): AsyncGenerator<LogRow> {
+    const { keys } = this.#settings
+    for (let last = Math.max(after, 0), end = until; last < end; ) {
+      const range = { after: last, until: end }
+      const page = await this.#call(`${document}: reading`, () =>
+        this.#readers.look((session) => readDocument(session, keys, document, range)),
+      )
+      end = Math.min(end, page.position) // what is committed as reading begins: it ends, also while others append
+      yield* page.rows
+      last = page.rows.at(-1)?.position ?? end
+    }
+  }
+
+  documents(options: { prefix?: string; after?: string; limit: number }): Promise<DocumentSummary[]> {
+    const { prefix = '', after = '', limit } = options
+    return this.#call('listing documents', async () => {
+      const records = await this.#readers.read((session) => listRecords(session, { prefix, after, limit }))
+      return records.map(({ name, position, createdAt, updatedAt }) => ({ name, position, createdAt, updatedAt }))
+    })
+  }
+
+  messages(room: string, options: { before?: number; limit: number }): Promise<ArchivedMessage[]> {
+    const { before = Number.MAX_SAFE_INTEGER, limit } = options
+    return this.#call(`${room}: reading messages`, () =>
+      this.#readers.read((session) => pageOfMessages(session, this.#settings.keys, { room, before, limit })),
+    )
+  }
+
+  messageById(room: string, id: string): Promise<ArchivedMessage | undefined> {
+    return this.#call(`${room}: reading a message`, () =>
+      this.#readers.read((session) => findMessage(session, this.#settings.keys, room, id)),
+    )
+  }
+
+  searchMessages(query: string, options: SearchOptions): Promise<FoundMessages> {
+    const { room, except = [], before = Number.MAX_SAFE_INTEGER, limit } = options
+    return this.#call('searching messages', async () => {
+      const { keys } = this.#settings
+      if (keys !== undefined) {
+        throw new CoweaveError('search/encrypted', 'messages are encrypted at rest, so that they can not be searched')
+      }
+      const search = { query, room, except, before, limit }
+      return await this.#searcher.look((session) => searchMessages(session, keys, search))
+    })
+  }
+
+  compact(document: string): Promise<number> {
+    return this.#call(`${document}: compacting`, () => this.#compactions.now(document))
+  }
+
+  async *check(): AsyncGenerator<Damage> {
+    this.#refuseIfClosed()
+    const checker = startThread('checker', this.#settings, this.#onProblem)
+    this.#checkers.add(checker)
+    try {
+      for (;;) {
+        const damage = await this.#call('checking', () => checker.call({ kind: 'check-next' }))
+        if (typeof damage !== 'object') return
+        yield damage
+      }
+    } finally {
+      this.#checkers.delete(checker)
+      await checker.close()
+    }
+  }
+
+  backup(_file: string): Promise<void> {
+    return this.#call('backing up', async () => {
+      const problem = 'a backup of Postgres is made by Postgres: pg_dump --format=custom --schema=coweave --file=<file>'
+      throw new CoweaveError('backup/unsupported', problem)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed ??= this.#close()
+    await this.#closed
+  }
+
+  async #close(): Promise<void> {
+    await Promise.allSettled(this.#underWay)
+    await this.#compactions.stop()
+    await Promise.all([...this.#checkers, this.#compactor].map((thread) => thread.close()))
+    await Promise.all([this.#writer, this.#readers, this.#searcher].map((connections) => connections.close()))
+  }
+
+  /** `what` is being done, as errors say it. */
+  async #call<T>(what: string, work: () => Promise<T>): Promise<T> {
+    this.#refuseIfClosed()
+    const result = work()
+    this.#underWay.add(result)
+    try {
+      return await result
+    } catch (error) {
+      if (error instanceof CoweaveError || error instanceof TypeError) throw error
+      throw toStorageError(error, what)
+    } finally {
+      this.#underWay.delete(result)
+    }
+  }
+
+  #refuseIfClosed(): void {
+    if (this.#closed) throw new StorageError('storage/closed', `${this.#settings.place} has been closed`)
+  }
+}

@@ -1,0 +1,54 @@
+import { owners } from '../client-claim.ts'
+import { shouldCompact } from '../compaction.ts'
+import type { KeyRing } from '../encryption.ts'
+import { tailWeight } from '../snapshot-record.ts'
+import type { LogRow, StoredDocument } from '../update-log.ts'
+import { readClaims } from './client-table.ts'
+import { findHead } from './document-table.ts'
+import type { Session } from './session.ts'
+import { readSnapshot } from './snapshot-table.ts'
+import { readPage, readRows } from './update-table.ts'
+
+export interface Loaded {
+  readonly stored: StoredDocument
+  /** Whether it is time to compact the document. */
+  readonly due: boolean
+}
+
+/** Loads a document; call it inside a transaction that sees one moment. */
+export async function loadDocument(session: Session, keys: KeyRing | undefined, name: string): Promise<Loaded> {
+  const head = await findHead(session, name)
+  if (head === undefined) return { stored: { position: 0, snapshot: 0, parts: [], clients: new Map() }, due: false }
+  const { record, snapshot } = head
+  const parts = snapshot.position > 0 ? [await readSnapshot(session, keys, record, snapshot)] : []
+  const tail = await readRows(session, keys, record, { after: snapshot.position, until: record.position })
+  for (const { data } of tail) parts.push(data)
+  const clients = owners(await readClaims(session, record))
+  return {
+    stored: { position: record.position, snapshot: snapshot.position, parts, clients },
+    due: shouldCompact(tailWeight(record, snapshot)),
+  }
+}
+
+/** A page of rows, and the position up to which the document has been committed. */
+export interface Page {
+  readonly position: number
+  readonly rows: readonly LogRow[]
+}
+
+/** Reads the first rows above `after` and up to `until`; call it inside a transaction that sees one moment. */
+export async function readDocument(
+  session: Session,
+  keys: KeyRing | undefined,
+  name: string,
+  { after, until }: { readonly after: number; readonly until: number },
+): Promise<Page> {
+  const head = await findHead(session, name)
+  if (head === undefined) return { position: 0, rows: [] }
+  const { record } = head
+  const range = { after, until: Math.min(until, record.position) }
+  return {
+    position: record.position,
+    rows: range.after < range.until ? await readPage(session, keys, record, range) : [],
+  }
+}

@@ -1,0 +1,154 @@
+import { randomUUID } from 'node:crypto'
+import type { KeyRing } from '../encryption.ts'
+import { verifyKeys } from '../key-check.ts'
+import { StorageError } from '../storage-error.ts'
+import { type Session, toBytes, toText } from './session.ts'
+
+/**
+ * One step a version, in order. Never change a released step: add one.
+ *
+ * Everything stands in a schema of its own, so that the database may be shared. Rows carry a CRC-32 over all that
+ * identifies them and their bytes as stored. `key` is the id of the key that `data` is encrypted with, null when it is
+ * plain. What people or programs chose (authors, ids of messages) is UTF-8 in bytea.
+ */
+const MIGRATIONS = [
+  `
+  CREATE TABLE coweave.meta (key text PRIMARY KEY, value bytea NOT NULL);
+
+  -- position, bytes, clients: the last row's position, the plain bytes of all rows, and the number of rows in clients.
+  -- Half of each page is left free, so that the update with every batch stays on its page and touches no index.
+  CREATE TABLE coweave.documents (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text COLLATE "C" NOT NULL UNIQUE,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    position bigint NOT NULL,
+    bytes bigint NOT NULL,
+    clients bigint NOT NULL,
+    checksum integer NOT NULL
+  ) WITH (fillfactor = 50);
+
+  CREATE TABLE coweave.updates (
+    document bigint NOT NULL,
+    position bigint NOT NULL,
+    at bigint NOT NULL,
+    author bytea NOT NULL,
+    key text,
+    data bytea NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (document, position)
+  );
+
+  CREATE TABLE coweave.clients (
+    document bigint NOT NULL,
+    client bigint NOT NULL,
+    owner bytea NOT NULL,
+    position bigint NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (document, client)
+  );
+
+  -- log_bytes: documents.bytes at its position.
+  CREATE TABLE coweave.snapshots (
+    id bigint PRIMARY KEY,
+    document bigint NOT NULL,
+    position bigint NOT NULL,
+    bytes bigint NOT NULL,
+    log_bytes bigint NOT NULL,
+    parts bigint NOT NULL,
+    checksum integer NOT NULL
+  );
+  CREATE INDEX snapshots_by_document ON coweave.snapshots (document, position);
+
+  CREATE TABLE coweave.snapshot_parts (
+    snapshot bigint NOT NULL,
+    part bigint NOT NULL,
+    key text,
+    data bytea NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (snapshot, part)
+  );
+
+  -- The chat archive. data: the whole message as JSON; words: those of its text, null when it is encrypted.
+  -- An id may be longer than an index takes.
+  CREATE TABLE coweave.messages (
+    entry bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    room text COLLATE "C" NOT NULL,
+    seq bigint NOT NULL,
+    id bytea NOT NULL,
+    key text,
+    data bytea NOT NULL,
+    checksum integer NOT NULL,
+    words tsvector,
+    UNIQUE (room, seq)
+  );
+  CREATE UNIQUE INDEX messages_by_id ON coweave.messages (room, sha256(id));
+  CREATE INDEX messages_words ON coweave.messages USING gin (words);
+  `,
+] as const
+
+export const SCHEMA_VERSION = MIGRATIONS.length
+
+/** One server process at a time brings the schema up to date; others wait for this lock. */
+export const MIGRATION_LOCK = `pg_advisory_xact_lock(hashtextextended('coweave.migrate', 0))`
+
+/** How many steps this database has had; 0 for a new one. @throws {StorageError} `storage/version`, `storage/corrupt` */
+export async function versionOf(session: Session, place: string): Promise<number> {
+  const [[schema, meta] = []] = await session.rows(`SELECT to_regnamespace('coweave'), to_regclass('coweave.meta')`)
+  if (schema === null) return 0
+  const [[value] = []] = meta === null ? [] : await session.rows(`SELECT value FROM coweave.meta WHERE key = 'version'`)
+  const version = Number(toText(value))
+  if (!Number.isSafeInteger(version)) {
+    throw new StorageError('storage/corrupt', `${place} has a schema "coweave", but not one of Coweave`)
+  }
+  if (version <= SCHEMA_VERSION) return version
+  const message = `${place} was written by a newer Coweave (schema ${version}, this one knows ${SCHEMA_VERSION}); update Coweave`
+  throw new StorageError('storage/version', message)
+}
+
+/** Brings the schema up to this version; call it inside a transaction. @throws {StorageError} as versionOf() */
+export async function migrate(session: Session, place: string): Promise<void> {
+  await session.rows(`SELECT ${MIGRATION_LOCK}`)
+  const from = await versionOf(session, place) // with the lock: another process may have been first
+  if (from === 0) await session.run('CREATE SCHEMA coweave')
+  for (const step of MIGRATIONS.slice(from)) await session.run(step)
+  await writeMeta(session, 'version', toBytes(String(SCHEMA_VERSION)))
+}
+
+/** The id that the database was given when it was made, given now if it is new. */
+export async function identify(session: Session): Promise<string> {
+  await session.rows(`INSERT INTO coweave.meta (key, value) VALUES ('database', $1) ON CONFLICT (key) DO NOTHING`, [
+    toBytes(randomUUID()),
+  ])
+  return (await databaseIdOf(session)) ?? ''
+}
+
+export async function databaseIdOf(session: Session): Promise<string | undefined> {
+  const [[value] = []] = await session.rows(`SELECT value FROM coweave.meta WHERE key = 'database'`)
+  const text = toText(value)
+  return typeof text === 'string' ? text : undefined
+}
+
+/** As verifyKeys() says. @throws {StorageError} `storage/key` */
+export async function checkKeys(
+  session: Session,
+  keys: KeyRing | undefined,
+  names: { readonly databaseId: string; readonly place: string },
+): Promise<void> {
+  const rows = await session.rows(`SELECT substr(key, 5), value FROM coweave.meta WHERE key LIKE 'key:%'`)
+  const checks = rows.map(([id, value]) => ({ id: String(id), value }))
+  const added = verifyKeys(keys, checks, names)
+  if (added !== undefined) await writeMeta(session, `key:${added.id}`, added.value)
+}
+
+/** A write that changes nothing but a mark of its own. */
+export async function beat(session: Session): Promise<void> {
+  await writeMeta(session, 'heartbeat', toBytes(randomUUID()))
+}
+
+async function writeMeta(session: Session, key: string, value: Uint8Array): Promise<void> {
+  await session.rows(
+    'INSERT INTO coweave.meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
+    [key, value],
+  )
+}

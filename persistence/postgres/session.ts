@@ -1,0 +1,73 @@
+import type { ClientBase } from 'pg'
+import { StorageError } from '../storage-error.ts'
+
+/** How long a transaction of ours may leave the server waiting for its next statement, with locks held. */
+const IDLE_IN_TRANSACTION_MS = 10_000
+const LOCK_TIMEOUT_MS = 20_000
+
+const INT8 = 20
+
+// A commit returns once it is on disk, whatever the server's default. `remote_apply` waits for even more.
+const SETTINGS = `
+  set_config('synchronous_commit',
+    CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),
+  set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true),
+  set_config('idle_in_transaction_session_timeout', '${IDLE_IN_TRANSACTION_MS}', true)`
+
+export type TransactionMode = 'ISOLATION LEVEL READ COMMITTED' | 'ISOLATION LEVEL REPEATABLE READ, READ ONLY'
+
+/** A connection while somebody uses it. */
+export class Session {
+  readonly #client: ClientBase
+
+  constructor(client: ClientBase) {
+    this.#client = client
+  }
+
+  /** Runs one statement. Rows are arrays of columns: bigint as a number, bytea as bytes. */
+  async rows(text: string, values: readonly unknown[] = []): Promise<unknown[][]> {
+    const result = await this.#client.query<unknown[]>({ text, values: [...values], rowMode: 'array' })
+    const bigints = result.fields.flatMap(({ dataTypeID }, index) => (dataTypeID === INT8 ? [index] : []))
+    for (const row of result.rows) for (const index of bigints) row[index] = toNumber(row[index])
+    return result.rows
+  }
+
+  /** Runs a script of several statements. */
+  async run(script: string): Promise<void> {
+    await this.#client.query(script)
+  }
+
+  async begin(mode: TransactionMode): Promise<void> {
+    await this.run(`BEGIN ${mode}; SELECT ${SETTINGS}`)
+  }
+
+  /** Gives up all locks and begins a transaction that writes. */
+  async restart(): Promise<void> {
+    await this.rollBack()
+    await this.begin('ISOLATION LEVEL READ COMMITTED')
+  }
+
+  /** @throws {StorageError} `storage/unavailable` when the server rolled back instead */
+  async commit(): Promise<void> {
+    const { command } = await this.#client.query('COMMIT')
+    if (command !== 'COMMIT') throw new StorageError('storage/unavailable', `the transaction ended in ${command}`)
+  }
+
+  async rollBack(): Promise<void> {
+    await this.run('ROLLBACK')
+  }
+}
+
+function toNumber(value: unknown): number | null {
+  return value === null ? null : Number(value)
+}
+
+/** Text that people or programs chose is stored as bytes, since Postgres' own has no U+0000. */
+export function toBytes(text: string): Buffer {
+  return Buffer.from(text)
+}
+
+/** What toBytes() made; anything else stays, for whoever verifies the row. */
+export function toText(value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value.buffer, value.byteOffset, value.length).toString() : value
+}

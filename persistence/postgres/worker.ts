@@ -1,0 +1,57 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import type { KeyRing } from '../encryption.ts'
+import type { Damage } from '../update-log.ts'
+import type { Call, Reply } from '../worker-thread.ts'
+import { findDamages } from './checker.ts'
+import { type CompactRequest, compact } from './compactor.ts'
+import { Connections } from './connections.ts'
+import { toStorageError } from './postgres-errors.ts'
+
+// The entry of the worker threads, for what takes long to compute: snapshots and checks. Calls come one at a time.
+
+export interface WorkerSettings {
+  readonly url: string
+  readonly place: string
+  readonly keys: KeyRing | undefined
+}
+
+export type Request = ({ readonly kind: 'compact' } & CompactRequest) | { readonly kind: 'check-next' }
+
+/** The snapshot's position; or the next damage, undefined once the check is over. */
+export type Answer = number | Damage | undefined
+
+const settings: WorkerSettings = workerData
+const { url, place, keys } = settings
+// A lost idle connection is opened again by the next call, which tells if it can't be.
+const connections = new Connections({ url, place, max: 1, onProblem: () => {} })
+let damages: AsyncGenerator<Damage, void, undefined> | undefined
+
+async function answerOf(request: Request): Promise<Answer> {
+  if (request.kind === 'compact') {
+    return await connections
+      .write((session) => compact(session, keys, request))
+      .catch((error) => Promise.reject(toStorageError(error, `${request.document}: compacting`)))
+  }
+  damages ??= findDamages(connections, keys)
+  const next = await damages.next()
+  return next.done ? undefined : next.value
+}
+
+parentPort?.on('message', async ({ id, request }: Call<Request>) => {
+  if (request.kind === 'close') {
+    await connections.close()
+    reply({ id, answer: undefined })
+    parentPort?.close()
+    return
+  }
+  try {
+    reply({ id, answer: await answerOf(request) })
+  } catch (error) {
+    const { code, message } = toStorageError(error, place)
+    reply({ id, error: { code, message } })
+  }
+})
+
+function reply(message: Reply<Answer>): void {
+  parentPort?.postMessage(message)
+}

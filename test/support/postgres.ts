@@ -1,0 +1,164 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import pg from 'pg'
+
+/** In every URL, so that tests can look for it where it must not be. The server trusts everybody. */
+export const password = 'pa55word-of-tests'
+
+/** A Postgres server in a process of its own, on a port and in a folder of its own. */
+export interface TestPostgres {
+  /** Makes an empty database and returns its URL. */
+  createDatabase(name?: string): Promise<string>
+  /** Runs SQL in a database, as somebody else would. */
+  query(url: string, sql: string, values?: readonly unknown[]): Promise<unknown[][]>
+  /** Ends at once, as a crash does: `pg_ctl stop -m immediate`. */
+  crash(): Promise<void>
+  /** After crash(): on the same port and folder. Resolves once it takes connections. */
+  start(): Promise<void>
+  /** Ends it and removes its folder. */
+  stop(): Promise<void>
+}
+
+const running = new Set<ChildProcess>()
+const folders = new Set<string>()
+process.on('exit', cleanUp)
+process.once('SIGTERM', () => {
+  cleanUp()
+  process.exit()
+})
+
+function cleanUp(): void {
+  for (const child of running) child.kill('SIGQUIT')
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+}
+
+export async function startPostgres(): Promise<TestPostgres> {
+  const bin = postgresFolder()
+  if (bin === undefined) throw new Error('the tests need Postgres: apt-get install postgresql')
+  const user = unprivilegedUser()
+  const folder = mkdtempSync(join(tmpdir(), 'coweave-postgres-'))
+  folders.add(folder)
+  chmodSync(folder, 0o755)
+  const data = join(folder, 'data')
+  mkdirSync(data)
+  for (const path of [folder, data]) if (user !== undefined) chownSync(path, user.uid, user.gid)
+  const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
+  execFileSync(join(bin, 'initdb'), initdb, { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+  const port = await freePort()
+  const urlOf = (name: string) => `postgres://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(name)}`
+  const databases = new Map<string, number>()
+  let server: ChildProcess | undefined
+
+  async function start(): Promise<void> {
+    const options = ['-D', data, '-p', `${port}`, '-k', folder, '-c', 'listen_addresses=127.0.0.1']
+    // The least durable default there is: what must not be lost has to ask for more.
+    const child = spawn(join(bin ?? '', 'postgres'), [...options, '-c', 'synchronous_commit=off'], {
+      ...user,
+      cwd: folder,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    server = child
+    running.add(child)
+    let output = ''
+    child.stderr.on('data', (chunk) => {
+      output = `${output}${chunk}`.slice(-10_000)
+    })
+    const exited = once(child, 'exit').then(() => running.delete(child))
+    await Promise.race([
+      accepting(urlOf('postgres')),
+      exited.then(() => Promise.reject(new Error(`Postgres did not start:\n${output}`))),
+    ])
+  }
+
+  async function end(signal: NodeJS.Signals): Promise<void> {
+    const child = server
+    server = undefined
+    if (child === undefined || !running.has(child)) return
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    await exited
+    running.delete(child)
+  }
+
+  await start()
+  return {
+    async createDatabase(name = `test-${databases.size + 1}`) {
+      databases.set(name, databases.size)
+      await query(urlOf('postgres'), `CREATE DATABASE "${name}"`)
+      return urlOf(name)
+    },
+    query,
+    crash: () => end('SIGQUIT'),
+    start,
+    async stop() {
+      await end('SIGQUIT')
+      rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+      folders.delete(folder)
+    },
+  }
+}
+
+async function query(url: string, sql: string, values: readonly unknown[] = []): Promise<unknown[][]> {
+  const client = new pg.Client({ connectionString: url })
+  await client.connect()
+  try {
+    const { rows } = await client.query<unknown[]>({ text: sql, values: [...values], rowMode: 'array' })
+    return rows
+  } finally {
+    await client.end()
+  }
+}
+
+async function accepting(url: string): Promise<void> {
+  for (;;) {
+    try {
+      await query(url, 'SELECT 1')
+      return
+    } catch {
+      // It is starting, or recovering; whoever waits also watches for its end.
+      await new Promise((resolve) => setTimeout(resolve, 20))
+    }
+  }
+}
+
+/** Where Postgres' programs are; Debian keeps them out of the path. */
+export function postgresFolder(): string | undefined {
+  const versions = '/usr/lib/postgresql'
+  const installed = existsSync(versions) ? readdirSync(versions) : []
+  const newest = installed
+    .sort((left, right) => Number(right) - Number(left))
+    .map((version) => join(versions, version, 'bin'))
+  const folders = [...newest, ...(process.env.PATH ?? '').split(delimiter)]
+  return folders.find((folder) => existsSync(join(folder, 'initdb')))
+}
+
+/** Postgres refuses to run as root. */
+function unprivilegedUser(): { uid: number; gid: number } | undefined {
+  if (process.getuid?.() !== 0) return undefined
+  const user = ['postgres', 'nobody'].find((name) => idOf('-u', name) !== undefined)
+  const [uid, gid] = [idOf('-u', user ?? ''), idOf('-g', user ?? '')]
+  if (uid === undefined || gid === undefined) throw new Error('there is no user to run Postgres as')
+  return { uid, gid }
+}
+
+function idOf(option: string, name: string): number | undefined {
+  try {
+    return Number(execFileSync('id', [option, name], { stdio: ['ignore', 'pipe', 'ignore'] }).toString())
+  } catch {
+    return undefined // no such user
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
