@@ -8,7 +8,8 @@ export function isPostgresUrl(url: string): boolean {
  * showing what is no URL at all, and rather hides too much.
  */
 export function shownUrl(url: string): string {
-  const [, scheme = '', rest = ''] = /^([a-z]+:\/{0,2})(.*)$/is.exec(url) ?? []
-  if (scheme === 'sqlite:') return url
+  if (url.startsWith('sqlite:')) return url
+  const [, scheme, rest] = /^([a-z]+:\/\/)(.*)$/is.exec(url) ?? []
+  if (scheme === undefined || rest === undefined) return '(no URL)'
   return scheme + rest.replace(/^.*@/s, '').replace(/\?.*$/s, '')
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { MAX_TEXT_LENGTH, MESSAGES_PER_SEGMENT } from '../model/chat.ts'
 import { CoweaveError } from '../model/errors.ts'
+import { shownUrl } from '../persistence/database-url.ts'
 
 const MiB = 1024 * 1024
 
@@ -21,9 +22,11 @@ export const settings = {
   HOST: z.string().min(1).default('127.0.0.1').describe('Address to listen on; `0.0.0.0` for all'),
   DATABASE_URL: z
     .string()
-    .regex(/^sqlite:.+/, 'must be sqlite:<file>')
+    .regex(/^(sqlite:|postgres(ql)?:\/\/)./, 'must be sqlite:<file> or postgres://<user>:<password>@<host>/<database>')
     .default('sqlite:data/coweave.db')
-    .describe('Where the update log is: `sqlite:<file>`'),
+    .describe(
+      'Where the update log is: `sqlite:<file>`, or `postgres://<user>:<password>@<host>/<database>`, with `?sslmode=verify-full` over TLS',
+    ),
   ENCRYPTION_KEY: z
     .string()
     .optional()
@@ -156,5 +159,6 @@ export function isLoopback(host: string): boolean {
 
 function shown(name: string, value: string | undefined): string {
   if (value === undefined) return '(not set)'
+  if (name === 'DATABASE_URL') return JSON.stringify(shownUrl(value))
   return name.includes('SECRET') || name === 'ENCRYPTION_KEY' ? '(secret)' : JSON.stringify(value)
 }

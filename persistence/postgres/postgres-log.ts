@@ -82,7 +82,8 @@ class PostgresLog implements UpdateLog {
   readonly #writer: Connections
   readonly #readers: Connections
   readonly #searcher: Connections
-  readonly #compactor: PostgresThread
+  /** Started by the first compaction. */
+  #compactor: PostgresThread | undefined
   readonly #compactions: Compactions
   readonly #checkers = new Set<PostgresThread>()
   readonly #underWay = new Set<Promise<unknown>>()
@@ -95,11 +96,10 @@ class PostgresLog implements UpdateLog {
     this.#writer = writer
     this.#readers = new Connections({ ...settings, max: READERS, onProblem })
     this.#searcher = new Connections({ ...settings, max: 1, onProblem })
-    this.#compactor = startThread('compactor', settings, onProblem)
-    this.#compactions = new Compactions(
-      async (document, { optional }) => Number(await this.#compactor.call({ kind: 'compact', document, optional })),
-      onProblem,
-    )
+    this.#compactions = new Compactions(async (document, { optional }) => {
+      this.#compactor ??= startThread('compactor', settings, onProblem)
+      return Number(await this.#compactor.call({ kind: 'compact', document, optional }))
+    }, onProblem)
   }
 
   append(batch: readonly NewUpdate[]): Promise<number[]> {
@@ -202,7 +202,8 @@ class PostgresLog implements UpdateLog {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#underWay)
     await this.#compactions.stop()
-    await Promise.all([...this.#checkers, this.#compactor].map((thread) => thread.close()))
+    const compactors = this.#compactor === undefined ? [] : [this.#compactor]
+    await Promise.all([...this.#checkers, ...compactors].map((thread) => thread.close()))
     await Promise.all([this.#writer, this.#readers, this.#searcher].map((connections) => connections.close()))
   }
 

@@ -66,6 +66,9 @@ describe('settings', () => {
     expect(problems).toContain('JWT_SECRET=(secret)')
     expect(problems).toMatch(/32/)
     expect(problems).not.toContain('too short')
+    for (const url of ['postgress://ann:pa55@db/x', 'mysql://ann:p/a?5@5@db/x?password=pa55', 'pa55', 'x:pa55@y']) {
+      expect(problemsOf({ DATABASE_URL: url })).not.toMatch(/pa55|p\/a/)
+    }
   })
 })
 
