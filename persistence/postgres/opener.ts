@@ -18,12 +18,13 @@ export interface OpeningOptions {
  */
 export async function openDatabase(connections: Connections, options: OpeningOptions): Promise<string> {
   const { place, keys, create, onProblem } = options
-  return await connections.write(async (session) => {
+  const version = await connections.read(async (session) => {
     await refuseUnfit(session, options)
-    const version = await versionOf(session, place)
-    if (version === 0 && !create)
-      throw new StorageError('storage/missing', `there are no tables of Coweave in ${place}`)
-    if (version < SCHEMA_VERSION) await migrate(session, place)
+    return await versionOf(session, place)
+  })
+  if (version === 0 && !create) throw new StorageError('storage/missing', `there are no tables of Coweave in ${place}`)
+  if (version < SCHEMA_VERSION) await connections.write((session) => migrate(session, place))
+  return await connections.write(async (session) => {
     const databaseId = await identify(session)
     await checkKeys(session, keys, { databaseId, place })
     const [[fsync] = []] = await session.rows(`SELECT current_setting('fsync')`)

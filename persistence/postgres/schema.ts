@@ -94,7 +94,11 @@ export const MIGRATION_LOCK = `pg_advisory_xact_lock(hashtextextended('coweave.m
 
 /** How many steps this database has had; 0 for a new one. @throws {StorageError} `storage/version`, `storage/corrupt` */
 export async function versionOf(session: Session, place: string): Promise<number> {
-  const [[schema, meta] = []] = await session.rows(`SELECT to_regnamespace('coweave'), to_regclass('coweave.meta')`)
+  // From the catalogs themselves: names are looked up in a cache, which an advisory lock does not bring up to date.
+  const [[schema, meta] = []] = await session.rows(
+    `SELECT n.oid, c.oid FROM (SELECT 1) AS one LEFT JOIN pg_catalog.pg_namespace n ON n.nspname = 'coweave'
+     LEFT JOIN pg_catalog.pg_class c ON c.relnamespace = n.oid AND c.relname = 'meta'`,
+  )
   if (schema === null) return 0
   const [[value] = []] = meta === null ? [] : await session.rows(`SELECT value FROM coweave.meta WHERE key = 'version'`)
   const version = Number(toText(value))
@@ -106,7 +110,7 @@ export async function versionOf(session: Session, place: string): Promise<number
   throw new StorageError('storage/version', message)
 }
 
-/** Brings the schema up to this version; call it inside a transaction. @throws {StorageError} as versionOf() */
+/** Brings the schema up to this version; call it first in a transaction. @throws {StorageError} as versionOf() */
 export async function migrate(session: Session, place: string): Promise<void> {
   await session.rows(`SELECT ${MIGRATION_LOCK}`)
   const from = await versionOf(session, place) // with the lock: another process may have been first

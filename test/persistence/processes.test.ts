@@ -38,7 +38,7 @@ test('[promise 4] processes that append to one file share its positions', async 
   const file = join(await makeFolder(), 'log.db')
   const acknowledged = await Promise.all(
     ['p', 'q', 'r'].map(async (name) => {
-      const child = startChild('append', file, name, '150')
+      const child = startChild('append', `sqlite:${file}`, name, '150')
       const lines = await Array.fromAsync(child.lines)
       expect(await child.exited).toEqual({ code: 0, stderr: '' })
       return lines.flatMap((line) => Acknowledged.parse(JSON.parse(line)))
@@ -53,7 +53,7 @@ test('[promise 1] kill -9 loses nothing that was acknowledged', async () => {
   const file = join(await makeFolder(), 'log.db')
   const acknowledged: z.infer<typeof Acknowledged> = []
   for (const [round, batches] of [1, 5, 40, 90, 200].entries()) {
-    const child = startChild('append', file, `round ${round}`)
+    const child = startChild('append', `sqlite:${file}`, `round ${round}`)
     for (let batch = 0; batch < batches; batch++) {
       acknowledged.push(...Acknowledged.parse(JSON.parse(await nextLine(child))))
     }
@@ -66,7 +66,10 @@ test('[promise 1] kill -9 loses nothing that was acknowledged', async () => {
 
 test('[promise 1] kill -9 of one process does not disturb another on the same file', async () => {
   const file = join(await makeFolder(), 'log.db')
-  const [killed, survivor] = [startChild('append', file, 'killed'), startChild('append', file, 'survivor', '200')]
+  const [killed, survivor] = [
+    startChild('append', `sqlite:${file}`, 'killed'),
+    startChild('append', `sqlite:${file}`, 'survivor', '200'),
+  ]
   const acknowledged = Acknowledged.parse(JSON.parse(await nextLine(killed)))
   await nextLine(survivor).then((line) => acknowledged.push(...Acknowledged.parse(JSON.parse(line))))
   await killed.kill()

@@ -54,9 +54,11 @@ export async function startPostgres(): Promise<TestPostgres> {
   let server: ChildProcess | undefined
 
   async function start(): Promise<void> {
-    const options = ['-D', data, '-p', `${port}`, '-k', folder, '-c', 'listen_addresses=127.0.0.1']
-    // The least durable default there is: what must not be lost has to ask for more.
-    const child = spawn(join(bin ?? '', 'postgres'), [...options, '-c', 'synchronous_commit=off'], {
+    const place = ['-D', data, '-p', `${port}`, '-k', folder, '-c', 'listen_addresses=127.0.0.1']
+    // The least durable default: what must not be lost in a crash has to ask for more. Without fsync, which only
+    // matters when the machine crashes, the tests take half the time.
+    const settings = ['-c', 'synchronous_commit=off', '-c', 'fsync=off']
+    const child = spawn(join(bin ?? '', 'postgres'), [...place, ...settings], {
       ...user,
       cwd: folder,
       stdio: ['ignore', 'ignore', 'pipe'],

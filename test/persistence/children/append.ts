@@ -1,9 +1,9 @@
-// Appends to the log at argv[2] as argv[3], and says on stdout what was acknowledged: a line of JSON a batch.
-import { openSqliteLog } from '../../../persistence/sqlite/sqlite-log.ts'
+// Appends to the log that the URL argv[2] names as argv[3], and says on stdout what was acknowledged: a line of JSON a batch.
+import { openLog } from '../../../persistence/open-log.ts'
 import type { NewUpdate } from '../../../persistence/update-log.ts'
 
-const [, , file = '', name = '', batches = 'Infinity'] = process.argv
-const log = await openSqliteLog({ file })
+const [, , url = '', name = '', batches = 'Infinity'] = process.argv
+const log = await openLog({ url, create: true, onProblem: () => {} }) // what is acknowledged is what counts
 for (let batch = 0; batch < Number(batches); batch++) {
   const updates = Array.from({ length: 1 + (batch % 7) }, (_, index): NewUpdate => {
     const data = Buffer.from(`${name}:${batch}:${index}`)
