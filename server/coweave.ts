@@ -195,7 +195,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
         maxAge: PREFLIGHT_S,
       }),
   })
-  serveHealth(app, () => ({ storage: parts.durability.healthy, stopping: parts.isStopping() }))
+  serveHealth(app, async () => ({ storage: await parts.durability.check(), stopping: parts.isStopping() }))
   serveDocuments(app, parts.tokens, parts.log)
   serveRooms(app, parts)
   serveSync(app, parts.gateway, config)

@@ -54,6 +54,17 @@ export async function findMessage(
   return values === undefined ? undefined : toMessage(keys, room, values)
 }
 
+/** Which of some ids messages of a room have. */
+export async function knownIds(session: Session, room: string, ids: readonly string[]): Promise<Set<string>> {
+  const wanted = [...new Set(ids)]
+  const rows = await session.rows(
+    `SELECT nth FROM unnest($2::bytea[]) WITH ORDINALITY AS given (id, nth)
+     WHERE EXISTS (SELECT 1 FROM coweave.messages m WHERE m.room = $1 AND sha256(m.id) = sha256(given.id))`,
+    [room, wanted.map(toBytes)],
+  )
+  return new Set(rows.flatMap(([nth]) => wanted[Number(nth) - 1] ?? []))
+}
+
 /** Verifies a row of MESSAGE_COLUMNS. @throws {StorageError} as parseMessage() */
 export function toMessage(keys: KeyRing | undefined, room: unknown, values: readonly unknown[]): ArchivedMessage {
   const [seq, id, ...others] = values

@@ -19,7 +19,7 @@ import { appendBatch, copyBatch } from './appender.ts'
 import { Connections } from './connections.ts'
 import { listRecords } from './document-table.ts'
 import { searchMessages } from './message-search.ts'
-import { findMessage, pageOfMessages } from './message-table.ts'
+import { findMessage, knownIds, pageOfMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
 import { toStorageError } from './postgres-errors.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
@@ -152,6 +152,12 @@ class PostgresLog implements UpdateLog {
   messageById(room: string, id: string): Promise<ArchivedMessage | undefined> {
     return this.#call(`${room}: reading a message`, () =>
       this.#readers.read((session) => findMessage(session, this.#settings.keys, room, id)),
+    )
+  }
+
+  knownMessages(room: string, ids: readonly string[]): Promise<Set<string>> {
+    return this.#call(`${room}: looking for messages`, () =>
+      this.#readers.read((session) => knownIds(session, room, ids)),
     )
   }
 

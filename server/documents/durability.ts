@@ -2,6 +2,10 @@ import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 
 const FIRST_RETRY_MS = 50
 const LONGEST_RETRY_MS = 1_000
+/** How long it is believed that storage takes writes, since one has shown it. */
+const TRUSTED_MS = 2_000
+/** How long check() waits for the answer of storage. */
+const CHECK_TIMEOUT_MS = 2_000
 
 export interface DurabilityOptions {
   /** How long an update may wait for its commit, ms. */
@@ -34,6 +38,12 @@ export class Durability {
   #writing = false
   #failing = false
   #lost = false
+  /** Whether a write is wanted that only shows whether storage takes one. */
+  #checking = false
+  /** Called once, when the next attempt to write has ended. */
+  readonly #onAttempt = new Set<() => void>()
+  /** When the last write succeeded. */
+  #wroteAt = Number.NEGATIVE_INFINITY
   #closed = false
 
   constructor(log: UpdateLog, options: DurabilityOptions) {
@@ -46,6 +56,19 @@ export class Durability {
   /** Whether storage takes writes, as far as the last attempt showed. */
   get healthy(): boolean {
     return !this.#failing
+  }
+
+  /**
+   * Whether storage takes writes. Where nothing has been written lately it is tried with an empty batch, so that a
+   * server at rest notices too. Storage that doesn't answer in time takes none.
+   */
+  async check(): Promise<boolean> {
+    if (this.#closed || this.#failing || performance.now() - this.#wroteAt < TRUSTED_MS) return this.healthy
+    const attempted = new Promise<boolean>((resolve) => this.#onAttempt.add(() => resolve(true)))
+    const tooLate = new Promise<boolean>((resolve) => setTimeout(resolve, CHECK_TIMEOUT_MS, false).unref())
+    this.#checking = true
+    this.#start()
+    return (await Promise.race([attempted, tooLate])) && this.healthy
   }
 
   /** Takes an update. It is committed when `committed` reaches the value that `appended` has now. */
@@ -92,23 +115,36 @@ export class Durability {
 
   async #write(): Promise<void> {
     let retryMs = FIRST_RETRY_MS
-    while (!this.#closed && (this.#queue.length > 0 || this.#inFlight.length > 0 || this.#failing)) {
+    while (!this.#closed && this.#hasReason()) {
       if (this.#inFlight.length === 0) this.#take()
       const batch = this.#inFlight
       try {
         await this.#log.append(batch)
+        this.#wroteAt = performance.now()
+        this.#checking = false
         retryMs = FIRST_RETRY_MS
         // Given up meanwhile: nobody waits for it any more, and storing it did no harm.
         if (batch === this.#inFlight) this.#finish(batch)
         this.#recover()
+        this.#attempted()
       } catch (error) {
         this.#failing = true
+        this.#attempted()
         this.#options.onFailure(error)
         await new Promise((resolve) => setTimeout(resolve, retryMs))
         retryMs = Math.min(retryMs * 2, LONGEST_RETRY_MS)
       }
     }
     this.#writing = false
+  }
+
+  #attempted(): void {
+    for (const listener of this.#onAttempt) listener()
+    this.#onAttempt.clear()
+  }
+
+  #hasReason(): boolean {
+    return this.#queue.length > 0 || this.#inFlight.length > 0 || this.#failing || this.#checking
   }
 
   #take(): void {

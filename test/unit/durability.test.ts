@@ -111,4 +111,47 @@ describe('durability', () => {
     await vi.advanceTimersByTimeAsync(1)
     expect([durability.healthy, durability.committed]).toEqual([true, 2])
   })
+
+  test('a server at rest tries whether storage takes writes, and not more often than it must', async () => {
+    const { log, durability, append } = setUp()
+    const check = async () => {
+      let answer: boolean | undefined
+      durability.check().then((found) => {
+        answer = found
+      })
+      await vi.advanceTimersByTimeAsync(1)
+      return () => answer
+    }
+    const first = await check()
+    expect(first()).toBeUndefined()
+    expect(log.last().updates).toEqual([])
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect(first()).toBe(true)
+    expect((await check())()).toBe(true)
+    expect(log.batches).toHaveLength(1)
+
+    await vi.advanceTimersByTimeAsync(3_000)
+    const [failing, beside] = [await check(), await check()]
+    expect(log.batches).toHaveLength(2)
+    log.last().reject(new Error('away'))
+    await vi.advanceTimersByTimeAsync(1)
+    expect([failing(), beside(), (await check())()]).toEqual([false, false, false])
+    await vi.advanceTimersByTimeAsync(100) // tried again, without anybody asking
+    expect(log.batches).toHaveLength(3)
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect((await check())()).toBe(true)
+
+    await vi.advanceTimersByTimeAsync(3_000)
+    const unanswered = await check()
+    await vi.advanceTimersByTimeAsync(2_000)
+    expect(unanswered()).toBe(false)
+    append('a')
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect([durability.committed, (await check())()]).toEqual([1, true])
+  })
 })

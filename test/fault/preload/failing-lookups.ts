@@ -1,7 +1,7 @@
 // For `node --import`: the archive can't be asked for ids the first `FAILING_LOOKUPS` times.
 import { isMainThread } from 'node:worker_threads'
-import { WorkerThread } from '../../../persistence/sqlite/worker-thread.ts'
 import { StorageError } from '../../../persistence/storage-error.ts'
+import { WorkerThread } from '../../../persistence/worker-thread.ts'
 
 if (isMainThread) {
   const { call } = WorkerThread.prototype

@@ -1,6 +1,6 @@
 // For `node --import`: asking the archive for ids takes `SLOW_LOOKUP_MS` longer, so that much happens meanwhile.
 import { isMainThread } from 'node:worker_threads'
-import { WorkerThread } from '../../../persistence/sqlite/worker-thread.ts'
+import { WorkerThread } from '../../../persistence/worker-thread.ts'
 
 if (isMainThread) {
   const { call } = WorkerThread.prototype
