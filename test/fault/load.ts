@@ -75,10 +75,10 @@ export class Load {
     return losses
   }
 
-  /** What is missing in the log that a server has left in `folder`. */
-  async lossesInLog(folder: string): Promise<Losses> {
+  /** What is missing in the log that a server has left in its folder, or at a URL. */
+  async lossesInLog(place: string): Promise<Losses> {
     const losses = new Losses()
-    const documents = await replayFromLog(folder, [...this.#known.keys()])
+    const documents = await replayFromLog(place, [...this.#known.keys()])
     for (const [document, known] of this.#known) {
       const ydoc = documents[document]
       if (ydoc !== undefined) losses.compare(known, entriesOf(ydoc))

@@ -11,8 +11,8 @@ export const password = 'pa55word-of-tests'
 
 /** A Postgres server in a process of its own, on a port and in a folder of its own. */
 export interface TestPostgres {
-  /** Makes an empty database and returns its URL. */
-  createDatabase(name?: string): Promise<string>
+  /** Makes an empty database and returns its URL. `options` are those of CREATE DATABASE. */
+  createDatabase(name?: string, options?: string): Promise<string>
   /** Runs SQL in a database, as somebody else would. */
   query(url: string, sql: string, values?: readonly unknown[]): Promise<unknown[][]>
   /** Ends at once, as a crash does: `pg_ctl stop -m immediate`. */
@@ -50,7 +50,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   execFileSync(join(bin, 'initdb'), initdb, { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
   const port = await freePort()
   const urlOf = (name: string) => `postgres://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(name)}`
-  const databases = new Map<string, number>()
+  let databases = 0
   let server: ChildProcess | undefined
 
   async function start(): Promise<void> {
@@ -88,9 +88,8 @@ export async function startPostgres(): Promise<TestPostgres> {
 
   await start()
   return {
-    async createDatabase(name = `test-${databases.size + 1}`) {
-      databases.set(name, databases.size)
-      await query(urlOf('postgres'), `CREATE DATABASE "${name}"`)
+    async createDatabase(name = `test-${++databases}`, options = '') {
+      await query(urlOf('postgres'), `CREATE DATABASE "${name}" ${options}`)
       return urlOf(name)
     },
     query,

@@ -1,9 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { testSecret } from './server.ts'
+import { databaseUrl, testSecret } from './server.ts'
 
 const main = fileURLToPath(new URL('../../server/main.ts', import.meta.url))
 
@@ -13,10 +12,9 @@ export interface CommandResult {
   readonly errors: string
 }
 
-/** Runs `coweave <args>` on the database in `folder`, as a user would. */
-export function runCommand(folder: string, ...args: readonly string[]): Promise<CommandResult> {
-  const DATABASE_URL = `sqlite:${join(folder, 'coweave.db')}`
-  return runWith({ DATABASE_URL, NODE_ENV: 'test', JWT_SECRET: testSecret }, ...args)
+/** Runs `coweave <args>` on the database that `place` names (see databaseUrl()), as a user would. */
+export function runCommand(place: string, ...args: readonly string[]): Promise<CommandResult> {
+  return runWith({ DATABASE_URL: databaseUrl(place), NODE_ENV: 'test', JWT_SECRET: testSecret }, ...args)
 }
 
 /** Runs `coweave <args>` with these settings alone. */

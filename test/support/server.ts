@@ -58,13 +58,18 @@ export function temporaryFolder(): string {
   return folder
 }
 
+/** The URL of the database that `place` names: a URL itself, or the folder of a server that has its own. */
+export function databaseUrl(place: string): string {
+  return /^[a-z]+:/.test(place) ? place : `sqlite:${join(place, 'coweave.db')}`
+}
+
 /** Starts a server and waits until it listens. Rejects with its output if it doesn't. */
 export async function startServer(options: ServerOptions = {}): Promise<TestServer> {
   const folder = options.folder ?? temporaryFolder()
   const environment = {
     PATH: process.env.PATH ?? '',
     PORT: '0',
-    DATABASE_URL: `sqlite:${join(folder, 'coweave.db')}`,
+    DATABASE_URL: databaseUrl(folder),
     NODE_ENV: 'test',
     ...(options.demo ? {} : { JWT_SECRET: testSecret }),
     ...options.environment,
