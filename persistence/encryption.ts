@@ -75,5 +75,5 @@ export function decrypt(key: EncryptionKey, sealed: Uint8Array, context: string)
   } catch {
     return undefined // the only failure here is the tag's
   }
-  return plain
+  return new Uint8Array(plain.buffer, plain.byteOffset, plain.length) // not a Buffer: as other bytes of a log are
 }

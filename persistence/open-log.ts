@@ -3,10 +3,10 @@ import { dirname } from 'node:path'
 import { CoweaveError } from '../model/errors.ts'
 import { isPostgresUrl, shownUrl } from './database-url.ts'
 import { parseKeyRing } from './encryption.ts'
+import type { PortableLog } from './portable-log.ts'
 import { openPostgresLog } from './postgres/postgres-log.ts'
 import { openSqliteLog } from './sqlite/sqlite-log.ts'
 import { StorageError } from './storage-error.ts'
-import type { UpdateLog } from './update-log.ts'
 
 export interface OpenLogOptions {
   /** `sqlite:<file>` or `postgres://…` */
@@ -23,7 +23,7 @@ export interface OpenLogOptions {
  * @throws {StorageError} when it is damaged, missing, can't be reached or is encrypted with another key
  * @throws {CoweaveError} `config/invalid` for a URL that can't be read; what is secret in it is not shown
  */
-export async function openLog({ url, encryptionKey, create, onProblem }: OpenLogOptions): Promise<UpdateLog> {
+export async function openLog({ url, encryptionKey, create, onProblem }: OpenLogOptions): Promise<PortableLog> {
   const encryption = encryptionKey === undefined ? {} : { encryption: parseKeyRing(encryptionKey) }
   if (isPostgresUrl(url)) return openPostgresLog({ url, create, ...encryption, onProblem })
   const [, file] = /^sqlite:(.+)$/.exec(url) ?? []

@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util'
 import type { Logger } from 'pino'
 import { CoweaveError } from '../model/errors.ts'
 import { describeDocument } from '../persistence/inspect.ts'
+import { migrate } from '../persistence/migrate.ts'
 import { openLog } from '../persistence/open-log.ts'
+import type { PortableLog } from '../persistence/portable-log.ts'
 import type { UpdateLog } from '../persistence/update-log.ts'
 import { levels } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
@@ -19,6 +21,9 @@ const usage = `coweave: a collaboration server for Yjs
   coweave check                reads the whole log and names what is damaged; exit code 1 if anything is
   coweave backup <file>        writes a copy of the log while the server goes on
   coweave inspect <document>   what the log holds of a document
+  coweave migrate --from URL --to URL
+                               copies the log of one database into an empty one (sqlite:… or postgres://…) and
+                               verifies the copy; stop the servers before. ENCRYPTION_KEY is that of the copy
   coweave token <user>         prints a token   [--name NAME] [--grant PATTERN=LEVEL …] [--admin] [--hours N]
   coweave doctor <url>         checks the way to a running server   [--token T] [--document NAME] [--origin URL]
   coweave --help               this text
@@ -59,6 +64,12 @@ export async function runCommand(args: readonly string[], environment: Environme
         print(`${JSON.stringify(await describeDocument(log, document), null, 2)}\n`),
       )
     }
+    case 'migrate':
+      return migrateLog(
+        required(values.from, 'migrate needs --from'),
+        required(values.to, 'migrate needs --to'),
+        config,
+      )
     case 'token':
       printToken(config, required(argument, 'token needs a user'), values)
       return
@@ -112,6 +123,33 @@ async function check(log: UpdateLog): Promise<void> {
   print('no damage found\n')
 }
 
+async function migrateLog(from: string, to: string, { ENCRYPTION_KEY }: Config): Promise<void> {
+  if (from === to) throw new CoweaveError('command/bad-argument', '--from and --to are the same database')
+  const source = await openSource(from, ENCRYPTION_KEY)
+  try {
+    const target = await openLog({ url: to, encryptionKey: ENCRYPTION_KEY, create: true, onProblem: printProblem })
+    try {
+      const { documents, rows, messages } = await migrate(source, target)
+      print(`copied and verified: ${documents} documents with ${rows} updates, ${messages} messages\n`)
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+}
+
+/** Without the key where it can be read so: opening it with one would bind it to that key. */
+async function openSource(url: string, encryptionKey: string | undefined): Promise<PortableLog> {
+  try {
+    return await openLog({ url, create: false, onProblem: printProblem })
+  } catch (error) {
+    const isEncrypted = error instanceof CoweaveError && error.code === 'storage/key'
+    if (!isEncrypted || encryptionKey === undefined) throw error
+    return await openLog({ url, encryptionKey, create: false, onProblem: printProblem })
+  }
+}
+
 function printToken(config: Config, user: string, values: ReturnType<typeof parseArguments>['values']): void {
   if (isDemo(config))
     throw new CoweaveError('config/invalid', 'set JWT_SECRET: in demo mode the server makes tokens itself')
@@ -145,6 +183,8 @@ function parseArguments(args: readonly string[]) {
         document: { type: 'string' },
         origin: { type: 'string' },
         hours: { type: 'string', default: '1' },
+        from: { type: 'string' },
+        to: { type: 'string' },
       },
     })
   } catch (cause) {
@@ -157,7 +197,7 @@ async function withLog(config: Config, use: (log: UpdateLog) => Promise<void>): 
     url: config.DATABASE_URL,
     encryptionKey: config.ENCRYPTION_KEY,
     create: false,
-    onProblem: (error) => process.stderr.write(`${error.message}\n`),
+    onProblem: printProblem,
   })
   try {
     await use(log)
@@ -169,6 +209,10 @@ async function withLog(config: Config, use: (log: UpdateLog) => Promise<void>): 
 function required(argument: string | undefined, problem: string): string {
   if (argument === undefined) throw new CoweaveError('command/bad-argument', problem)
   return argument
+}
+
+function printProblem(error: Error): void {
+  process.stderr.write(`${error.message}\n`)
 }
 
 function print(text: string): void {

@@ -8,7 +8,7 @@ import { readClaims } from './client-table.ts'
 import type { Connections } from './connections.ts'
 import { findHead } from './document-table.ts'
 import { findMessageDamages } from './message-checker.ts'
-import { problemOf } from './problem.ts'
+import { attempt } from './problem.ts'
 import type { Session } from './session.ts'
 import { readSnapshot } from './snapshot-table.ts'
 import { rawPage, rawRow } from './update-table.ts'
@@ -19,9 +19,12 @@ type Damages = AsyncGenerator<Damage, void, undefined>
 export async function* findDamages(connections: Connections, keys: KeyRing | undefined): Damages {
   for (let last: unknown = 0; ; ) {
     // Listed by id and looked up by name below, so that table and index must agree.
-    const [row] = await connections.read((session) =>
-      session.rows('SELECT id, name FROM coweave.documents WHERE id > $1 ORDER BY id LIMIT 1', [last]),
+    const sql = 'SELECT id, name FROM coweave.documents WHERE id > $1 ORDER BY id LIMIT 1'
+    const { found, problem } = await attempt('documents', () =>
+      connections.read((session) => session.rows(sql, [last])),
     )
+    if (problem !== undefined) yield { document: undefined, position: undefined, problem }
+    const [row] = found ?? []
     if (row === undefined) break
     last = row[0]
     yield* documentDamages(connections, keys, String(row[1]))
@@ -31,17 +34,17 @@ export async function* findDamages(connections: Connections, keys: KeyRing | und
 }
 
 async function* documentDamages(connections: Connections, keys: KeyRing | undefined, name: string): Damages {
-  let record: DocumentRecord | undefined
-  const recordProblem = await problemOf(name, async () => {
-    record = await connections.read((session) => findRecord(session, name))
-  })
+  const { found: record, problem } = await attempt(name, () => connections.read((session) => findRecord(session, name)))
   if (record === undefined) {
-    const problem = recordProblem ?? `${name} is missing from the index of documents`
-    return yield { document: name, position: undefined, problem }
+    return yield {
+      document: name,
+      position: undefined,
+      problem: problem ?? `${name} is missing from the index of documents`,
+    }
   }
   yield* rowDamages(connections, keys, record)
   for (const look of [strayRow, snapshotAndClients]) {
-    const problem = await problemOf(name, () => connections.look((session) => look(session, keys, name)))
+    const { problem } = await attempt(name, () => connections.look((session) => look(session, keys, name)))
     if (problem !== undefined) yield { document: name, position: undefined, problem }
   }
 }
@@ -50,18 +53,18 @@ async function* documentDamages(connections: Connections, keys: KeyRing | undefi
 async function* rowDamages(connections: Connections, keys: KeyRing | undefined, record: DocumentRecord): Damages {
   for (let after = 0; after < record.position; ) {
     const range = { after, until: record.position }
-    const page = new Map<unknown, readonly unknown[]>()
-    const unreadable = await problemOf(record.name, async () => {
-      for (const row of await connections.read((session) => rawPage(session, record, range))) page.set(row[0], row)
-    })
-    const last = [...page.keys()].at(-1)
-    // A page that can't be read is taken apart; one that ends early has lost what comes behind it.
-    const until = unreadable === undefined && typeof last === 'number' ? last : after + 1
+    const { found: page = [] } = await attempt(record.name, () =>
+      connections.read((session) => rawPage(session, record, range)),
+    )
+    const rows = new Map(page.map((row) => [row[0], row]))
+    const last = page.at(-1)?.[0]
+    // Where a page can't be read, or nothing comes any more, it is one row at a time.
+    const until = typeof last === 'number' ? last : after + 1
     for (let position = after + 1; position <= until; position++) {
-      const problem = await problemOf(record.name, async () => {
-        const found = page.get(position) ?? (await connections.read((session) => rawRow(session, record, position)))
+      const { problem } = await attempt(record.name, async () => {
+        const row = rows.get(position) ?? (await connections.read((session) => rawRow(session, record, position)))
         const range = { after: position - 1, until: position }
-        for (const { data } of verifiedRows(keys, record, range, found === undefined ? [] : [found])) decode(data)
+        for (const { data } of verifiedRows(keys, record, range, row === undefined ? [] : [row])) decode(data)
       })
       if (problem !== undefined) yield { document: record.name, position, problem }
     }
@@ -95,13 +98,11 @@ async function snapshotAndClients(session: Session, keys: KeyRing | undefined, n
 /** Rows whose document is not there: its row of `documents` has been lost. */
 async function* orphans(connections: Connections): Damages {
   for (const table of ['updates', 'clients', 'snapshots']) {
-    const rows = await connections.read((session) =>
-      session.rows(
-        `SELECT DISTINCT document FROM coweave.${table} t
-         WHERE NOT EXISTS (SELECT 1 FROM coweave.documents d WHERE d.id = t.document)`,
-      ),
-    )
-    for (const [id] of rows) {
+    const sql = `SELECT DISTINCT document FROM coweave.${table} t
+      WHERE NOT EXISTS (SELECT 1 FROM coweave.documents d WHERE d.id = t.document)`
+    const { found = [], problem } = await attempt(table, () => connections.read((session) => session.rows(sql)))
+    if (problem !== undefined) yield { document: undefined, position: undefined, problem }
+    for (const [id] of found) {
       const problem = `rows in ${table} belong to a document with id ${id}, which is missing`
       yield { document: undefined, position: undefined, problem }
     }

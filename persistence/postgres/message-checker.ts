@@ -4,7 +4,7 @@ import { MESSAGE_COLUMNS } from '../stored-message.ts'
 import type { Damage } from '../update-log.ts'
 import type { Connections } from './connections.ts'
 import { searchedWords, toMessage } from './message-table.ts'
-import { problemOf } from './problem.ts'
+import { attempt } from './problem.ts'
 import type { Session } from './session.ts'
 
 const PAGE_ROWS = 200
@@ -15,17 +15,16 @@ export async function* findMessageDamages(
   keys: KeyRing | undefined,
 ): AsyncGenerator<Damage, void, undefined> {
   for (let last: unknown = 0; ; ) {
-    const page = await connections.read((session) =>
-      session.rows(
-        `SELECT entry, room, words IS NULL, ${MESSAGE_COLUMNS} FROM coweave.messages
-         WHERE entry > $1 ORDER BY entry LIMIT ${PAGE_ROWS}`,
-        [last],
-      ),
+    const sql = `SELECT entry, room, words IS NULL, ${MESSAGE_COLUMNS} FROM coweave.messages
+      WHERE entry > $1 ORDER BY entry LIMIT ${PAGE_ROWS}`
+    const { found: page = [], problem } = await attempt('messages', () =>
+      connections.read((session) => session.rows(sql, [last])),
     )
+    if (problem !== undefined) yield { document: undefined, position: undefined, problem }
     for (const row of page) {
       last = row[0]
       const room = String(row[1])
-      const problem = await problemOf(room, () => connections.read((session) => checkMessage(session, keys, row)))
+      const { problem } = await attempt(room, () => connections.read((session) => checkMessage(session, keys, row)))
       if (problem !== undefined) yield { document: room, position: undefined, problem }
     }
     if (page.length < PAGE_ROWS) return

@@ -1,4 +1,5 @@
 import type { KeyRing } from '../encryption.ts'
+import type { ArchivePage } from '../portable-log.ts'
 import { MESSAGE_COLUMNS, parseMessage, sealMessage } from '../stored-message.ts'
 import type { ArchivedMessage } from '../update-log.ts'
 import { type Session, toBytes, toText } from './session.ts'
@@ -38,6 +39,20 @@ export async function pageOfMessages(
     [room, before, limit],
   )
   return rows.map((values) => toMessage(keys, room, values)).reverse()
+}
+
+/** Reads a page of all rooms' messages, in the order they came, behind the entry `after`. */
+export async function pageOfArchive(
+  session: Session,
+  keys: KeyRing | undefined,
+  { after, limit }: { readonly after: number; readonly limit: number },
+): Promise<ArchivePage> {
+  const rows = await session.rows(
+    `SELECT entry, room, ${MESSAGE_COLUMNS} FROM coweave.messages WHERE entry > $1 ORDER BY entry LIMIT $2`,
+    [after, limit],
+  )
+  const messages = rows.map(([, room, ...values]) => toMessage(keys, room, values))
+  return { messages, next: rows.length < limit ? undefined : Number(rows.at(-1)?.[0]) }
 }
 
 /** Reads the message of an id, if there is one. */

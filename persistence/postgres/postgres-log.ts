@@ -1,8 +1,10 @@
 import pg from 'pg'
 import { CoweaveError } from '../../model/errors.ts'
+import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import { shownUrl } from '../database-url.ts'
 import type { KeyRing } from '../encryption.ts'
+import type { ArchivePage, PortableLog } from '../portable-log.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
@@ -13,13 +15,13 @@ import type {
   NewUpdate,
   SearchOptions,
   StoredDocument,
-  UpdateLog,
 } from '../update-log.ts'
 import { appendBatch, copyBatch } from './appender.ts'
+import { readClaims } from './client-table.ts'
 import { Connections } from './connections.ts'
-import { listRecords } from './document-table.ts'
+import { findHead, listRecords } from './document-table.ts'
 import { searchMessages } from './message-search.ts'
-import { findMessage, knownIds, pageOfMessages } from './message-table.ts'
+import { findMessage, knownIds, pageOfArchive, pageOfMessages, storeMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
 import { toStorageError } from './postgres-errors.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
@@ -44,7 +46,7 @@ export interface PostgresLogOptions {
  * @throws {StorageError} `storage/unavailable`, `storage/missing`, `storage/key`, `storage/version`, `storage/corrupt`
  * @throws {CoweaveError} `config/invalid` for a URL that can't be read
  */
-export async function openPostgresLog(options: PostgresLogOptions): Promise<UpdateLog> {
+export async function openPostgresLog(options: PostgresLogOptions): Promise<PortableLog> {
   const { url, encryption: keys, create = true, onProblem = () => {} } = options
   const settings: WorkerSettings = { url, place: shownUrl(url), keys }
   refuseBadUrl(url)
@@ -75,7 +77,7 @@ interface Opened {
 }
 
 /** One connection appends, a few read, one searches; what takes long to compute has threads of its own. */
-class PostgresLog implements UpdateLog {
+class PostgresLog implements PortableLog {
   readonly #settings: WorkerSettings
   readonly #databaseId: string
   readonly #onProblem: (error: Error) => void
@@ -171,6 +173,27 @@ class PostgresLog implements UpdateLog {
       const search = { query, room, except, before, limit }
       return await this.#searcher.look((session) => searchMessages(session, keys, search))
     })
+  }
+
+  claims(document: string): Promise<ClientClaim[]> {
+    return this.#call(`${document}: reading`, () =>
+      this.#readers.look(async (session) => {
+        const head = await findHead(session, document)
+        return head === undefined ? [] : [...(await readClaims(session, head.record)).values()]
+      }),
+    )
+  }
+
+  archive({ after = 0, limit }: { after?: number; limit: number }): Promise<ArchivePage> {
+    return this.#call('reading the archive', () =>
+      this.#readers.read((session) => pageOfArchive(session, this.#settings.keys, { after, limit })),
+    )
+  }
+
+  restoreMessages(messages: readonly ArchivedMessage[]): Promise<void> {
+    return this.#call('storing messages', () =>
+      this.#writer.write((session) => storeMessages(session, this.#settings.keys, messages)),
+    )
   }
 
   compact(document: string): Promise<number> {

@@ -5,7 +5,8 @@ import { StorageError } from '../storage-error.ts'
 const IDLE_IN_TRANSACTION_MS = 10_000
 const LOCK_TIMEOUT_MS = 20_000
 
-const INT8 = 20
+/** The types, by their numbers in Postgres' catalog, that the driver reads as something else. */
+const [INT8, BYTEA] = [20, 17]
 
 // A commit returns once it is on disk, whatever the server's default. `remote_apply` waits for even more.
 const SETTINGS = `
@@ -27,8 +28,10 @@ export class Session {
   /** Runs one statement. Rows are arrays of columns: bigint as a number, bytea as bytes. */
   async rows(text: string, values: readonly unknown[] = []): Promise<unknown[][]> {
     const result = await this.#client.query<unknown[]>({ text, values: [...values], rowMode: 'array' })
-    const bigints = result.fields.flatMap(({ dataTypeID }, index) => (dataTypeID === INT8 ? [index] : []))
-    for (const row of result.rows) for (const index of bigints) row[index] = toNumber(row[index])
+    result.fields.forEach(({ dataTypeID }, index) => {
+      const read = dataTypeID === INT8 ? toNumber : dataTypeID === BYTEA ? toPlainBytes : undefined
+      if (read !== undefined) for (const row of result.rows) row[index] = read(row[index])
+    })
     return result.rows
   }
 
@@ -60,6 +63,11 @@ export class Session {
 
 function toNumber(value: unknown): number | null {
   return value === null ? null : Number(value)
+}
+
+/** Not a Buffer, whose methods do other things than those of the same name elsewhere. */
+function toPlainBytes(value: unknown): unknown {
+  return value instanceof Uint8Array ? new Uint8Array(value.buffer, value.byteOffset, value.length) : value
 }
 
 /** Text that people or programs chose is stored as bytes, since Postgres' own has no U+0000. */

@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
 import { MESSAGE_COLUMNS, parseMessage, type StoredMessage, sealMessage } from '../stored-message.ts'
 import type { ArchivedMessage } from '../update-log.ts'
+import type { SearchReply } from './replies.ts'
 
 /** Copies of what a message's JSON holds. */
 export interface MessageColumns {
@@ -50,6 +51,23 @@ export function messagePager(
       .all(room, before, limit)
       .map((values) => parseMessage(keys, room, values))
       .reverse()
+}
+
+/** Returns a function that reads a page of all rooms' messages, in the order they came, behind the row `after`. */
+export function archivePager(
+  db: Database,
+  keys: KeyRing | undefined,
+): (options: { after: number; limit: number }) => SearchReply {
+  const select = db
+    .prepare<[number, number], unknown[]>(
+      `SELECT ${MESSAGE_COLUMNS}, room, row FROM messages WHERE row > ? ORDER BY row LIMIT ?`,
+    )
+    .raw()
+  return ({ after, limit }) => {
+    const rows = select.all(after, limit)
+    const messages = rows.map((values) => parseMessage(keys, values.at(-2), values))
+    return { messages, next: rows.length < limit ? undefined : Number(rows.at(-1)?.at(-1)) }
+  }
 }
 
 /** Returns a function that reads the message of an id, if there is one. */

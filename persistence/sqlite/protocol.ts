@@ -15,7 +15,7 @@ export interface WorkerSettings {
   readonly databaseId: string | undefined
 }
 
-/** What the main thread asks a worker. `batch` and every reply are packed bytes, moved and not copied. */
+/** What the main thread asks a worker. `batch`, `messages` and every reply are packed bytes, moved and not copied. */
 export type Request =
   | { readonly kind: 'create' }
   | { readonly kind: 'open' }
@@ -34,6 +34,9 @@ export type Request =
       readonly before: number
       readonly limit: number
     }
+  | { readonly kind: 'claims'; readonly document: string }
+  | { readonly kind: 'archive'; readonly after: number; readonly limit: number }
+  | { readonly kind: 'restore'; readonly messages: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'compact'; readonly document: string }
   | { readonly kind: 'check-next' }
   | { readonly kind: 'backup'; readonly target: string }

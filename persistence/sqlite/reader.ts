@@ -1,4 +1,4 @@
-import { owners } from '../client-claim.ts'
+import { type ClientClaim, owners } from '../client-claim.ts'
 import { shouldCompact } from '../compaction.ts'
 import { tailWeight } from '../snapshot-record.ts'
 import type { LogRow } from '../update-log.ts'
@@ -7,9 +7,17 @@ import { openForReading } from './database.ts'
 import { documentLoader } from './document-loader.ts'
 import { documentFinder, documentLister } from './document-table.ts'
 import { messageSearcher } from './message-search.ts'
-import { messageFinder, messagePager, messageProbe } from './message-table.ts'
+import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
-import { packFoundMessages, packLoadReply, packMessages, packReadReply, packSummaries, packTexts } from './replies.ts'
+import {
+  packClaims,
+  packFoundMessages,
+  packLoadReply,
+  packMessages,
+  packReadReply,
+  packSummaries,
+  packTexts,
+} from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowReader } from './update-table.ts'
 
@@ -28,6 +36,7 @@ export function openReader(settings: WorkerSettings): Role {
   const pageOfMessages = messagePager(db, settings.keys)
   const findMessage = messageFinder(db, settings.keys)
   const knownIds = messageProbe(db)
+  const pageOfArchive = archivePager(db, settings.keys)
   const search = messageSearcher(db, settings.keys)
 
   function load(name: string): Uint8Array<ArrayBuffer> {
@@ -65,6 +74,10 @@ export function openReader(settings: WorkerSettings): Role {
     return packReadReply({ position, rows: page })
   }
 
+  function claimsOf(name: string): Iterable<ClientClaim> {
+    return loadDocument(name, (document) => (document === undefined ? [] : readClients(document.record).values()))
+  }
+
   return {
     handle(request) {
       try {
@@ -77,6 +90,8 @@ export function openReader(settings: WorkerSettings): Role {
         if (request.kind === 'messages') return packMessages(pageOfMessages(request))
         if (request.kind === 'message') return packMessages(findMessage(request.room, request.id))
         if (request.kind === 'known-messages') return packTexts(knownIds(request.room, request.ids))
+        if (request.kind === 'claims') return packClaims(claimsOf(request.document))
+        if (request.kind === 'archive') return packFoundMessages(pageOfArchive(request))
         if (request.kind === 'search') return packFoundMessages(search(request))
       } catch (error) {
         throw toStorageError(error, `${'document' in request ? request.document : settings.file}: reading`)

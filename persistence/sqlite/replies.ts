@@ -8,6 +8,7 @@ import {
   writeVarUint,
   writeVarUint8Array,
 } from 'lib0/encoding'
+import type { ClientClaim } from '../client-claim.ts'
 import type { StoredMessage } from '../stored-message.ts'
 import type { ArchivedMessage, Damage, DocumentSummary, FoundMessages, LogRow, StoredDocument } from '../update-log.ts'
 
@@ -174,6 +175,25 @@ export function unpackFoundMessages(packed: Packed): FoundMessages {
   const decoder = createDecoder(packed)
   const next = readVarUint(decoder) || undefined
   return { messages: unpackMessages(readVarUint8Array(decoder)), next }
+}
+
+export function packClaims(claims: Iterable<ClientClaim>): Packed {
+  return encode((encoder) => {
+    for (const { client, user, position } of claims) {
+      writeVarUint(encoder, client)
+      writeVarString(encoder, user)
+      writeVarUint(encoder, position)
+    }
+  })
+}
+
+export function unpackClaims(packed: Packed): ClientClaim[] {
+  const decoder = createDecoder(packed)
+  const claims: ClientClaim[] = []
+  while (hasContent(decoder)) {
+    claims.push({ client: readVarUint(decoder), user: readVarString(decoder), position: readVarUint(decoder) })
+  }
+  return claims
 }
 
 export function packPosition(position: number): Packed {

@@ -1,7 +1,9 @@
 import { resolve } from 'node:path'
 import { CoweaveError } from '../../model/errors.ts'
+import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
+import type { ArchivePage, PortableLog } from '../portable-log.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
@@ -12,13 +14,14 @@ import type {
   NewUpdate,
   SearchOptions,
   StoredDocument,
-  UpdateLog,
 } from '../update-log.ts'
 import { packBatch } from './batch.ts'
 import { readMarker, writeMarker } from './marker.ts'
 import type { Request, WorkerRole, WorkerSettings } from './protocol.ts'
 import {
+  packMessages,
   unpackAppendReply,
+  unpackClaims,
   unpackDamage,
   unpackFoundMessages,
   unpackLoadReply,
@@ -49,7 +52,7 @@ export interface SqliteLogOptions {
  * Opens the update log in an SQLite file, for one or more processes on one machine (not over a network file system).
  * @throws {StorageError} `storage/corrupt`, `storage/missing`, `storage/key`, `storage/version`, `storage/unavailable`
  */
-export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOptions): Promise<UpdateLog> {
+export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOptions): Promise<PortableLog> {
   const path = resolve(file)
   const report = onProblem ?? (() => {})
   try {
@@ -68,7 +71,7 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
 }
 
 /** Hands every call to the thread it belongs to. */
-class SqliteLog implements UpdateLog {
+class SqliteLog implements PortableLog {
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -152,6 +155,20 @@ class SqliteLog implements UpdateLog {
     const { room, except = [], before = Number.MAX_SAFE_INTEGER, limit } = options
     this.#searcher ??= this.#thread('reader')
     return unpackFoundMessages(await this.#searcher.call({ kind: 'search', query, room, except, before, limit }))
+  }
+
+  async claims(document: string): Promise<ClientClaim[]> {
+    return unpackClaims(await this.#read({ kind: 'claims', document }))
+  }
+
+  async archive({ after = 0, limit }: { after?: number; limit: number }): Promise<ArchivePage> {
+    return unpackFoundMessages(await this.#read({ kind: 'archive', after, limit }))
+  }
+
+  async restoreMessages(messages: readonly ArchivedMessage[]): Promise<void> {
+    this.#refuseIfClosed()
+    const packed = packMessages(messages.map(({ json, ...message }) => ({ ...message, data: Buffer.from(json) })))
+    await this.#writer.call({ kind: 'restore', messages: packed }, [packed])
   }
 
   async compact(document: string): Promise<number> {

@@ -1,12 +1,13 @@
 import type { Database } from 'better-sqlite3'
+import type { ArchivedMessage } from '../update-log.ts'
 import { unpackBatch } from './batch.ts'
 import { clientClaimer } from './client-table.ts'
 import { openForWriting } from './database.ts'
 import { DocumentCache } from './document-cache.ts'
 import { messageWriter } from './message-table.ts'
 import { placeGuard } from './place-guard.ts'
-import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
-import { packAppendReply } from './replies.ts'
+import { nothing, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
+import { packAppendReply, unpackMessages } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowInserter } from './update-table.ts'
 
@@ -14,13 +15,35 @@ import { rowInserter } from './update-table.ts'
 export function openWriter(settings: WorkerSettings): Role {
   const { db } = openForWriting(settings)
   const append = appender(db, settings)
+  const restore = restorer(db, settings)
   return {
     handle(request) {
-      return request.kind === 'append' ? append(unpackBatch(request.batch)) : unexpectedRequest('writer', request)
+      if (request.kind === 'append') return append(unpackBatch(request.batch))
+      if (request.kind === 'restore') return restore(unpackMessages(request.messages))
+      return unexpectedRequest('writer', request)
     },
     close() {
       db.close()
     },
+  }
+}
+
+/** Stores messages that come without updates. */
+function restorer(
+  db: Database,
+  settings: WorkerSettings,
+): (messages: readonly ArchivedMessage[]) => Uint8Array<ArrayBuffer> {
+  const writeMessage = messageWriter(db, settings.keys)
+  const restore = db.transaction((messages: readonly ArchivedMessage[]) => messages.forEach(writeMessage))
+  const inPlace = placeGuard(settings.file)
+  return (messages) => {
+    try {
+      restore.immediate(messages)
+    } catch (error) {
+      throw toStorageError(error, `${settings.file}: storing messages`)
+    }
+    inPlace()
+    return nothing()
   }
 }
 

@@ -11,6 +11,8 @@ export const password = 'pa55word-of-tests'
 
 /** A Postgres server in a process of its own, on a port and in a folder of its own. */
 export interface TestPostgres {
+  /** Its data directory. */
+  readonly data: string
   /** Makes an empty database and returns its URL. `options` are those of CREATE DATABASE. */
   createDatabase(name?: string, options?: string): Promise<string>
   /** Runs SQL in a database, as somebody else would. */
@@ -88,6 +90,7 @@ export async function startPostgres(): Promise<TestPostgres> {
 
   await start()
   return {
+    data,
     async createDatabase(name = `test-${++databases}`, options = '') {
       await query(urlOf('postgres'), `CREATE DATABASE "${name}" ${options}`)
       return urlOf(name)

@@ -1,0 +1,178 @@
+import * as Y from 'yjs'
+import { CoweaveError } from '../model/errors.ts'
+import type { PortableLog } from './portable-log.ts'
+import type { DocumentSummary, LogRow, NewUpdate, StoredDocument } from './update-log.ts'
+
+const DOCUMENTS_PER_PAGE = 500
+const MESSAGES_PER_PAGE = 500
+/** A batch ends with the row that takes it over either of these. */
+const BATCH_ROWS = 500
+const BATCH_BYTES = 4 * 1024 * 1024
+
+/** What a log holds. */
+export interface Migrated {
+  readonly documents: number
+  readonly rows: number
+  readonly messages: number
+}
+
+/**
+ * Copies a whole log into an empty one and verifies the copy: each document's rows byte for byte with their positions,
+ * times, authors and claims of client ids, that both load as the same Yjs state, and each message. Snapshots are made
+ * anew. After an interruption the same call goes on where it ended. Nobody else may write to either of them.
+ * @throws {CoweaveError} `migrate/not-empty` when the target holds something that the source doesn't; nothing has been
+ * written then
+ * @throws {CoweaveError} `migrate/differs` when the copy is not the same, as when the source has grown meanwhile
+ * @throws {StorageError} as the logs
+ */
+export async function migrate(source: PortableLog, target: PortableLog): Promise<Migrated> {
+  await refuseOthers(source, target)
+  for await (const { name } of documentsOf(source)) await copyDocument(source, target, name)
+  await copyArchive(source, target)
+  return await verify(source, target)
+}
+
+/** Goes through all documents that the target has: each must be the beginning of the source's. */
+async function refuseOthers(source: PortableLog, target: PortableLog): Promise<void> {
+  for await (const { name, position } of documentsOf(target)) {
+    const difference = await differenceOf(source.read(name, 0, position), target.read(name, 0, position))
+    if (difference !== undefined)
+      throw notEmpty(`the document ${name}, which differs from the source's at ${difference}`)
+  }
+  for await (const message of archiveOf(target)) {
+    const { room, seq, id, json } = message
+    const found = await source.messageById(room, id)
+    if (found?.json !== json) throw notEmpty(`the message ${seq} of ${room}, which is not the source's`)
+  }
+}
+
+async function copyDocument(source: PortableLog, target: PortableLog, document: string): Promise<void> {
+  const [first] = await target.documents({ prefix: document, limit: 1 })
+  const position = first?.name === document ? first.position : 0
+  const claims = Map.groupBy(await source.claims(document), (claim) => claim.position)
+  let batch: NewUpdate[] = []
+  let bytes = 0
+  for await (const { position: at, ...row } of source.read(document, position)) {
+    batch.push({ document, ...row, clients: (claims.get(at) ?? []).map(({ client }) => client) })
+    bytes += row.data.length
+    if (batch.length < BATCH_ROWS && bytes < BATCH_BYTES) continue
+    await target.append(batch)
+    batch = []
+    bytes = 0
+  }
+  if (batch.length > 0) await target.append(batch)
+}
+
+async function copyArchive(source: PortableLog, target: PortableLog): Promise<void> {
+  // From the beginning, also after an interruption: what is there already stays in its place.
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const { messages, next } = await source.archive({ after, limit: MESSAGES_PER_PAGE })
+    await target.restoreMessages(messages)
+    after = next
+  }
+}
+
+async function verify(source: PortableLog, target: PortableLog): Promise<Migrated> {
+  const [documents, copies] = [documentsOf(source), documentsOf(target)]
+  const counts = { documents: 0, rows: 0, messages: 0 }
+  for await (const document of documents) {
+    const { name, position } = document
+    const { value: copy } = await copies.next()
+    if (!same(document, copy))
+      throw differs(`the document ${name}: it is ${shown(document)}, and copied ${shown(copy)}`)
+    const row = await differenceOf(source.read(name, 0), target.read(name, 0))
+    if (row !== undefined) throw differs(`the document ${name} at ${row}`)
+    if (!same(await claimsOf(source, name), await claimsOf(target, name))) throw differs(`the client ids of ${name}`)
+    if (stateOf(await source.load(name)) !== stateOf(await target.load(name))) throw differs(`the state of ${name}`)
+    counts.documents += 1
+    counts.rows += position
+  }
+  const { value: tooMany } = await copies.next()
+  if (tooMany !== undefined) throw differs(`the document ${tooMany.name}, which the source does not have`)
+  const archive = archiveOf(target)
+  for await (const message of archiveOf(source)) {
+    const { value: copy } = await archive.next()
+    if (!same(message, copy)) throw differs(`the message ${message.seq} of ${message.room}`)
+    counts.messages += 1
+  }
+  return counts
+}
+
+async function* documentsOf(log: PortableLog): AsyncGenerator<DocumentSummary, undefined> {
+  for (let after = ''; ; ) {
+    const page = await log.documents({ after, limit: DOCUMENTS_PER_PAGE })
+    yield* page
+    const last = page.at(-1)
+    if (last === undefined) return
+    after = last.name
+  }
+}
+
+async function* archiveOf(log: PortableLog) {
+  for (let after: number | undefined = 0; after !== undefined; ) {
+    const { messages, next } = await log.archive({ after, limit: MESSAGES_PER_PAGE })
+    yield* messages
+    after = next
+  }
+}
+
+/** The position of the first row that is not the same in both, undefined when all are. */
+async function differenceOf(rows: AsyncIterable<LogRow>, copies: AsyncIterable<LogRow>): Promise<number | undefined> {
+  const others = copies[Symbol.asyncIterator]()
+  let last = 0
+  for await (const row of rows) {
+    const { value: copy, done } = await others.next()
+    if (done || !sameRow(row, copy)) return row.position
+    last = row.position
+  }
+  const { done } = await others.next()
+  return done ? undefined : last + 1
+}
+
+function sameRow(row: LogRow, copy: LogRow): boolean {
+  return (
+    row.position === copy.position &&
+    row.at === copy.at &&
+    row.author === copy.author &&
+    Buffer.compare(row.data, copy.data) === 0
+  )
+}
+
+async function claimsOf(log: PortableLog, document: string) {
+  return [...(await log.claims(document))].sort((left, right) => left.client - right.client)
+}
+
+/** What a document's parts make, comparable; undefined for what Yjs can't read. */
+function stateOf({ parts }: StoredDocument): string | undefined {
+  const doc = new Y.Doc()
+  try {
+    doc.transact(() => {
+      for (const part of parts) Y.applyUpdate(doc, part)
+    })
+    return Buffer.from(Y.encodeSnapshot(Y.snapshot(doc))).toString('base64')
+  } catch {
+    return undefined // the rows are the same, so that it can't be read over there either
+  } finally {
+    doc.destroy()
+  }
+}
+
+function same(left: object, right: unknown): boolean {
+  return JSON.stringify(left) === JSON.stringify(right)
+}
+
+function shown(document: DocumentSummary | undefined): string {
+  return document === undefined ? 'missing' : `${document.name} with ${document.position} rows`
+}
+
+function notEmpty(what: string): CoweaveError {
+  const message =
+    `the target holds ${what}. Nothing was written. Give an empty database, or one that an interrupted migration ` +
+    'from the same source has left'
+  return new CoweaveError('migrate/not-empty', message)
+}
+
+function differs(what: string): CoweaveError {
+  const message = `the copy differs in ${what}. Stop every server that writes to the source or the target and run it again`
+  return new CoweaveError('migrate/differs', message)
+}

@@ -1,0 +1,24 @@
+import type { ClientClaim } from './client-claim.ts'
+import type { ArchivedMessage, UpdateLog } from './update-log.ts'
+
+/** A page of the archive. */
+export interface ArchivePage {
+  readonly messages: readonly ArchivedMessage[]
+  /** What to give as `after` to go on; undefined when there is nothing more. */
+  readonly next: number | undefined
+}
+
+/** A log that can be copied whole into another one, whatever that stands in; see migrate.ts. */
+export interface PortableLog extends UpdateLog {
+  /** Who each Yjs client id of a document belongs to, and since which position. @throws {StorageError} as load() */
+  claims(document: string): Promise<readonly ClientClaim[]>
+
+  /**
+   * The messages of all rooms in the order they came, from the first behind `after`.
+   * @throws {StorageError} as messages()
+   */
+  archive(options: { after?: number; limit: number }): Promise<ArchivePage>
+
+  /** Stores messages by the rules of append(), in one transaction, without an update. @throws {StorageError} as append() */
+  restoreMessages(messages: readonly ArchivedMessage[]): Promise<void>
+}

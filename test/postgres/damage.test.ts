@@ -1,0 +1,190 @@
+import { open as openFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { findDamages } from '../../persistence/postgres/checker.ts'
+import { Connections } from '../../persistence/postgres/connections.ts'
+import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
+import type { Damage, UpdateLog } from '../../persistence/update-log.ts'
+import { archived, readAll, rebuild, Typist, update } from '../persistence/updates.ts'
+import { startPostgres, type TestPostgres } from '../support/postgres.ts'
+
+let postgres: TestPostgres
+beforeAll(async () => {
+  postgres = await startPostgres()
+  const log = await openPostgresLog({ url: await postgres.createDatabase('template') })
+  const typist = new Typist('snapped')
+  await log.append(['a', 'b', 'c'].map((text) => update('plain', text, { clients: [text.charCodeAt(0)] })))
+  await log.append(['x', 'y'].map((text) => update('other', text)))
+  await log.append([typist.type('one '), typist.type('two ')])
+  await log.compact('snapped')
+  const messages = ['the launch', 'on Monday', 'at nine'].map((text, index) => archived('chat/a', index + 1, text))
+  await log.append([{ ...typist.type('three'), messages }])
+  await log.close()
+})
+afterAll(() => postgres.stop())
+
+/** A log with a few documents in it, and something in its tables changed. */
+async function damaged(sql: string): Promise<Damaged> {
+  const url = await postgres.createDatabase(undefined, 'TEMPLATE template')
+  const changed = await postgres.query(url, `${sql} RETURNING 1`)
+  expect(changed.length).toBeGreaterThan(0)
+  return await open(url)
+}
+
+interface Damaged {
+  readonly log: UpdateLog
+  /** What a check finds, without the thread that takes longer to start than all the rest. */
+  check(): Promise<Damage[]>
+}
+
+async function open(url: string): Promise<Damaged> {
+  const log = await openPostgresLog({ url })
+  const connections = new Connections({ url, place: 'test', max: 1, onProblem: () => {} })
+  onTestFinished(async () => {
+    await log.close()
+    await connections.close()
+  })
+  return { log, check: () => Array.fromAsync(findDamages(connections, undefined)) }
+}
+
+const PLAIN = `(SELECT id FROM coweave.documents WHERE name = 'plain')`
+const OTHER = `(SELECT id FROM coweave.documents WHERE name = 'other')`
+const SECOND = `document = ${PLAIN} AND position = 2`
+
+describe('a damaged row is an error that names the document and the position', () => {
+  test.each([
+    ['changed bytes', `UPDATE coweave.updates SET data = '\\x00' WHERE ${SECOND}`],
+    ['another author', `UPDATE coweave.updates SET author = 'eve' WHERE ${SECOND}`],
+    ['another time', `UPDATE coweave.updates SET at = at + 1 WHERE ${SECOND}`],
+    ['a key of its own', `UPDATE coweave.updates SET key = 'k' WHERE ${SECOND}`],
+    ['gone', `DELETE FROM coweave.updates WHERE ${SECOND}`],
+    ['moved within the document', `UPDATE coweave.updates SET position = 4 WHERE ${SECOND}`],
+    [
+      'replaced by the row of another document',
+      `UPDATE coweave.updates SET (data, checksum) =
+         (SELECT data, checksum FROM coweave.updates WHERE document = ${OTHER} AND position = 2) WHERE ${SECOND}`,
+    ],
+  ])('%s', async (name, sql) => {
+    const { log, check } = await damaged(sql)
+    const error = expect.objectContaining({
+      code: 'storage/corrupt',
+      message: expect.stringMatching(/plain.*position 2/),
+    })
+    await expect(log.load('plain')).rejects.toEqual(error)
+    await expect(readAll(log, 'plain')).rejects.toEqual(error)
+    if (name === 'gone') await expect(log.compact('plain')).rejects.toEqual(error)
+    const found = await check()
+    const problem = expect.stringMatching(/position 2|key "k"/)
+    expect(found).toContainEqual(expect.objectContaining({ document: 'plain', position: 2, problem }))
+    expect(found).toContainEqual(expect.objectContaining({ document: 'plain', position: 3 })) // not Yjs: it went on
+    expect((await log.load('other')).position).toBe(2) // the others are served
+  })
+
+  test.each([
+    ['the last row gone', `DELETE FROM coweave.updates WHERE document = ${PLAIN} AND position = 3`, 3],
+    ['all rows gone', `DELETE FROM coweave.updates WHERE document = ${PLAIN}`, 1],
+  ])('%s', async (_, sql, position) => {
+    const { log, check } = await damaged(sql)
+    await expect(log.load('plain')).rejects.toThrow(new RegExp(`plain.*position ${position}`))
+    await expect(readAll(log, 'plain')).rejects.toThrow(new RegExp(`plain.*position ${position}`))
+    const problem = expect.stringContaining('is missing')
+    expect(await check()).toContainEqual({ document: 'plain', position, problem })
+  })
+
+  test('rows gone behind a snapshot do not stop loading, but check finds them', async () => {
+    const { log, check } = await damaged(
+      `DELETE FROM coweave.updates WHERE position = 1 AND document =
+         (SELECT id FROM coweave.documents WHERE name = 'snapped')`,
+    )
+    const text = rebuild(await log.load('snapped')).getText('text')
+    expect(text.toString()).toBe('one two three')
+    await expect(readAll(log, 'snapped')).rejects.toThrow(/snapped.*position 1/)
+    const found = await check()
+    expect(found).toContainEqual(expect.objectContaining({ document: 'snapped', position: 1 }))
+  })
+})
+
+describe('damage around the rows is found', () => {
+  test.each([
+    ['a part of the snapshot changed', `UPDATE coweave.snapshot_parts SET data = '\\x00'`, 'snapped'],
+    ['a part of the snapshot gone', `DELETE FROM coweave.snapshot_parts`, 'snapped'],
+    ["the snapshot's position changed", `UPDATE coweave.snapshots SET position = 1`, 'snapped'],
+    ["the document's position", `UPDATE coweave.documents SET position = 2 WHERE name = 'plain'`, 'plain'],
+    ["the document's name", `UPDATE coweave.documents SET name = 'plane' WHERE name = 'plain'`, 'plane'],
+    ['a client of another user', `UPDATE coweave.clients SET owner = 'eve' WHERE client = 97`, 'plain'],
+    ['a client gone', `DELETE FROM coweave.clients WHERE client = 97`, 'plain'],
+  ])('%s', async (_, sql, document) => {
+    const { log, check } = await damaged(sql)
+    await expect(log.load(document)).rejects.toMatchObject({
+      code: 'storage/corrupt',
+      message: expect.stringContaining(document),
+    })
+    expect(await check()).toContainEqual(expect.objectContaining({ document }))
+  })
+
+  test('a row beyond the last one', async () => {
+    const { check } = await damaged(
+      `INSERT INTO coweave.updates SELECT document, 9, at, author, key, data, checksum
+       FROM coweave.updates WHERE ${SECOND}`,
+    )
+    const problem = expect.stringMatching(/position 9, beyond the last one, 3/)
+    expect(await check()).toContainEqual({ document: 'plain', position: undefined, problem })
+  })
+
+  test('a document whose row is gone', async () => {
+    const { check } = await damaged(`DELETE FROM coweave.documents WHERE name = 'plain'`)
+    const problem = expect.stringMatching(/rows in updates .* missing/)
+    expect(await check()).toContainEqual(expect.objectContaining({ problem }))
+  })
+
+  test.each([
+    ['changed', `UPDATE coweave.messages SET data = '{}' WHERE seq = 2`],
+    ['moved', `UPDATE coweave.messages SET seq = 7 WHERE seq = 2`],
+    ['of another room', `UPDATE coweave.messages SET room = 'chat/b' WHERE seq = 2`],
+  ])('a message that is %s', async (_, sql) => {
+    const { log, check } = await damaged(sql)
+    const pages = async () => [
+      ...(await log.messages('chat/a', { limit: 9 })),
+      ...(await log.messages('chat/b', { limit: 9 })),
+    ]
+    await expect(pages()).rejects.toMatchObject({
+      code: 'storage/corrupt',
+      message: expect.stringMatching(/chat\/.*seq/),
+    })
+    await expect(log.searchMessages('monday', { limit: 9 })).rejects.toMatchObject({ code: 'storage/corrupt' })
+    expect((await log.messages('chat/a', { before: 2, limit: 9 })).map(({ seq }) => seq)).toEqual([1])
+    const problem = expect.stringContaining('seq')
+    expect(await check()).toContainEqual(expect.objectContaining({ problem }))
+  })
+
+  test('words that are not those of the text', async () => {
+    const { check } = await damaged(`UPDATE coweave.messages SET words = 'tuesday' WHERE seq = 2`)
+    const problem = expect.stringMatching(/chat\/a: the words of the message with seq 2/)
+    expect(await check()).toContainEqual({ document: 'chat/a', position: undefined, problem })
+  })
+})
+
+test('a page that Postgres itself finds damaged is named, and what is beside it is read', async () => {
+  const url = await postgres.createDatabase(undefined, 'TEMPLATE template')
+  const first = await openPostgresLog({ url })
+  const typist = new Typist('big')
+  await first.append(Array.from({ length: 60 }, (_, index) => typist.type(`${index}`.repeat(500))))
+  await first.close()
+  const [[path] = []] = await postgres.query(url, `SELECT pg_relation_filepath('coweave.updates')`)
+  const rowsOfPage = `SELECT position::int FROM coweave.updates WHERE ctid >= '(2,0)' AND ctid < '(3,0)' ORDER BY position`
+  const lost = (await postgres.query(url, rowsOfPage)).map(([position]) => position)
+  expect(lost.length).toBeGreaterThan(2)
+  await postgres.query(url, 'CHECKPOINT')
+  await postgres.crash()
+  const file = await openFile(join(postgres.data, String(path)), 'r+')
+  await file.write(Buffer.alloc(24, 0xff), 0, 24, 2 * 8192)
+  await file.close()
+  await postgres.start()
+  const { log } = await open(url)
+  const error = { code: 'storage/corrupt', message: expect.stringMatching(/^big: reading: invalid page in block 2/) }
+  await expect(log.load('big')).rejects.toMatchObject(error)
+  const found = await Array.fromAsync(log.check())
+  const positions = found.filter(({ document }) => document === 'big').map(({ position }) => position)
+  expect(positions.filter((position) => position !== undefined)).toEqual(lost)
+  expect((await log.load('other')).position).toBe(2)
+})

@@ -1,0 +1,186 @@
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { parseKeyRing } from '../../persistence/encryption.ts'
+import { migrate } from '../../persistence/migrate.ts'
+import type { PortableLog } from '../../persistence/portable-log.ts'
+import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
+import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
+import { makeFolder } from '../persistence/folder.ts'
+import { archived, readAll, Typist, update } from '../persistence/updates.ts'
+import { password, startPostgres, type TestPostgres } from '../support/postgres.ts'
+import { createRandom, seedsFor } from '../support/random.ts'
+import { runCommand } from '../support/run-command.ts'
+
+const encryption = parseKeyRing(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
+
+let postgres: TestPostgres
+beforeAll(async () => {
+  postgres = await startPostgres()
+})
+afterAll(() => postgres.stop())
+
+async function openSqlite(file?: string): Promise<PortableLog> {
+  const log = await openSqliteLog({ file: file ?? join(await makeFolder(), 'coweave.db') })
+  onTestFinished(() => log.close())
+  return log
+}
+
+async function openPostgres(url?: string, keys?: typeof encryption): Promise<PortableLog> {
+  const log = await openPostgresLog({ url: url ?? (await postgres.createDatabase()), encryption: keys })
+  onTestFinished(() => log.close())
+  return log
+}
+
+/** Documents of several users with snapshots, pieces that wait for others, claims and chats with edits. */
+async function fill(log: PortableLog, seed: number): Promise<void> {
+  const random = createRandom(seed)
+  const names = ['notes/plan', 'notes/ünïcödé 😀', 'chat/a@1', 'z', 'big']
+  const typists = names.map((name, index) => new Typist(name, index + 1))
+  const seqs = new Map<string, number>()
+  for (let round = 0; round < 60; round++) {
+    const batch = Array.from({ length: 1 + random.int(20) }, () => {
+      const typist = random.pick(typists)
+      const author = random.pick(['ann', 'bob', '', 'a\u0000b'])
+      const { data, document } = typist.type(random.pick(['x', 'words ', '😀']), random.int(typist.text.length + 1))
+      const room = random.pick(['chat/a', 'dm/ann,bob'])
+      const seq = random.chance(0.3) ? 1 + random.int(5) : (seqs.get(room) ?? 0) + 1
+      seqs.set(room, Math.max(seq, seqs.get(room) ?? 0))
+      const messages = random.chance(0.4) ? [archived(room, seq, `message ${round}`)] : []
+      return update(document, '', { data, author, at: 1_000 + random.int(1_000), clients: [random.int(50)], messages })
+    })
+    await log.append(random.chance(0.1) ? batch.slice(1) : batch) // some updates are missing: others wait for them
+    if (random.chance(0.1)) await log.compact(random.pick(names))
+  }
+  await log.append(Array.from({ length: 1_200 }, () => typists[4]?.type('big ') ?? expect.unreachable()))
+}
+
+test.each(seedsFor([], 1))(
+  'a log is copied with all it holds, in both directions (rerun with SEED=%i)',
+  async (seed) => {
+    const source = await openSqlite()
+    await fill(source, seed)
+    const summaries = await source.documents({ limit: 100 })
+    const archive = await source.archive({ limit: 10_000 })
+    expect(archive.messages.length).toBeGreaterThan(20)
+    const counts = {
+      documents: summaries.length,
+      rows: summaries.reduce((sum, { position }) => sum + position, 0),
+      messages: archive.messages.length,
+    }
+    const [copy, encrypted, back] = [
+      await openPostgres(),
+      await openPostgres(undefined, encryption),
+      await openSqlite(),
+    ]
+    expect(await migrate(source, copy)).toEqual(counts)
+    expect(await migrate(copy, encrypted)).toEqual(counts)
+    expect(await migrate(encrypted, back)).toEqual(counts)
+    expect(await migrate(source, copy)).toEqual(counts) // again: nothing to do
+    for (const log of [copy, encrypted, back]) {
+      expect(await log.documents({ limit: 100 })).toEqual(summaries)
+      expect(await log.archive({ limit: 10_000 })).toMatchObject({ messages: archive.messages })
+      for (const { name } of summaries) {
+        expect(await readAll(log, name)).toEqual(await readAll(source, name))
+        expect((await log.load(name)).clients).toEqual((await source.load(name)).clients)
+      }
+      expect(await Array.fromAsync(log.check())).toEqual([])
+    }
+    const find = async (log: PortableLog) =>
+      (await log.searchMessages('message 1', { limit: 99 })).messages.map(({ room, seq }) => `${room} ${seq}`)
+    expect(await find(copy)).toEqual(await find(source))
+    expect((await find(source)).length).toBeGreaterThan(0)
+  },
+)
+
+test('an interrupted copy goes on where it ended', async () => {
+  const [source, target] = [await openSqlite(), await openPostgres()]
+  await fill(source, 1)
+  let appends = 0
+  const failing: PortableLog = Object.create(target, {
+    append: {
+      value: async (batch: Parameters<PortableLog['append']>[0]) => {
+        if (appends++ === 3) throw new Error('interrupted')
+        return await target.append(batch)
+      },
+    },
+  })
+  for (const name of ['documents', 'read', 'archive', 'messageById', 'restoreMessages', 'claims', 'load'] as const) {
+    Object.defineProperty(failing, name, { value: target[name].bind(target) })
+  }
+  await expect(migrate(source, failing)).rejects.toThrow('interrupted')
+  const begun = await target.documents({ limit: 100 })
+  expect(begun.length).toBeGreaterThan(0)
+  expect(begun.length).toBeLessThan((await source.documents({ limit: 100 })).length)
+  await migrate(source, target)
+  expect(await target.documents({ limit: 100 })).toEqual(await source.documents({ limit: 100 }))
+})
+
+test('a target that holds anything else is left alone', async () => {
+  const source = await openSqlite()
+  await source.append([
+    update('a', '1'),
+    update('a', '2'),
+    update('b', '1', { messages: [archived('chat/a', 1, 'x')] }),
+  ])
+  const others = [
+    [update('c', 'x')],
+    [update('a', 'other')],
+    [update('a', '1', { author: 'eve' })],
+    [update('b', '1'), update('b', '2')],
+    [update('a', '1', { messages: [archived('chat/a', 1, 'y')] })],
+  ]
+  for (const batch of others) {
+    const target = await openPostgres()
+    await target.append(batch)
+    const before = await target.documents({ limit: 9 })
+    await expect(migrate(source, target)).rejects.toMatchObject({ code: 'migrate/not-empty' })
+    expect(await target.documents({ limit: 9 })).toEqual(before)
+  }
+})
+
+test('a copy that is not the same is noticed', async () => {
+  const source = await openSqlite()
+  await source.append([
+    update('a', '1', { clients: [7] }),
+    update('b', '1', { messages: [archived('chat/a', 1, 'x')] }),
+  ])
+  const url = await postgres.createDatabase()
+  const target = await openPostgres(url)
+  await migrate(source, target)
+  const claims = await target.claims('a')
+  const changed = (method: 'claims' | 'read' | 'documents', value: unknown): PortableLog =>
+    new Proxy(source, {
+      get: (log, name) => (name === method ? value : Reflect.get(log, name, log).bind(log)),
+    })
+  const grown = changed('read', async function* read(document: string, after: number, until?: number) {
+    yield* source.read(document, after, until)
+    if (document === 'b' && after === 0 && until === undefined)
+      yield { position: 2, at: 1, author: 'x', data: Buffer.from('2') }
+  })
+  await expect(migrate(grown, target)).rejects.toThrow(/the copy differs in the document b at 2/)
+  const reclaimed = changed('claims', async () => claims.map((claim) => ({ ...claim, user: 'eve' })))
+  await expect(migrate(reclaimed, target)).rejects.toThrow(/client ids of a/)
+})
+
+test('coweave migrate copies from SQLite to Postgres, and tells what it did', async () => {
+  const folder = await makeFolder()
+  const source = await openSqliteLog({ file: join(folder, 'coweave.db') })
+  await source.append([new Typist('notes/plan').type('hello'), update('x', '', { data: Buffer.from([0, 0]) })])
+  await source.close()
+  const url = await postgres.createDatabase()
+  const from = `sqlite:${join(folder, 'coweave.db')}`
+  const copied = await runCommand(folder, 'migrate', '--from', from, '--to', url)
+  expect(copied).toMatchObject({ exitCode: 0, output: 'copied and verified: 2 documents with 2 updates, 0 messages\n' })
+  const target = await openPostgresLog({ url })
+  await target.append([update('own', 'x')])
+  await target.close()
+  const refused = await Promise.all([
+    runCommand(folder, 'migrate', '--from', from, '--to', url),
+    runCommand(folder, 'migrate', '--from', from, '--to', from),
+    runCommand(folder, 'migrate', '--from', `${from}.gone`, '--to', url),
+    runCommand(folder, 'migrate', '--to', url),
+  ])
+  expect(refused.map(({ exitCode }) => exitCode)).toEqual([1, 1, 1, 1])
+  expect(refused[0].errors).toContain('the document own')
+  for (const { output, errors } of [copied, ...refused]) expect(output + errors).not.toContain(password)
+})
