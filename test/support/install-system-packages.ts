@@ -1,15 +1,17 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
+import { postgresFolder } from './postgres-folder.ts'
 
 /** What the tests use of the system: a program, and the Debian package it comes in. */
 const needed = [
-  { program: 'chromium', package: 'chromium' },
-  { program: 'strace', package: 'strace' },
-  { program: 'openssl', package: 'openssl' },
+  { isInstalled: isInPath('chromium'), package: 'chromium' },
+  { isInstalled: isInPath('strace'), package: 'strace' },
+  { isInstalled: isInPath('openssl'), package: 'openssl' },
+  { isInstalled: postgresFolder() !== undefined, package: 'postgresql' },
 ]
 
-const missing = needed.filter(({ program }) => !isInstalled(program))
+const missing = needed.filter(({ isInstalled }) => !isInstalled)
 if (missing.length > 0) {
   const packages = missing.map((item) => item.package)
   process.stderr.write(`installing for the tests: ${packages.join(' ')}\n`)
@@ -20,7 +22,7 @@ if (missing.length > 0) {
   }
 }
 
-function isInstalled(program: string): boolean {
+function isInPath(program: string): boolean {
   return (process.env.PATH ?? '').split(delimiter).some((folder) => existsSync(join(folder, program)))
 }
 

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { join } from 'node:path'
 import pg from 'pg'
+import { postgresFolder } from './postgres-folder.ts'
 
 /** In every URL, so that tests can look for it where it must not be. The server trusts everybody. */
 export const password = 'pa55word-of-tests'
@@ -127,17 +128,6 @@ async function accepting(url: string): Promise<void> {
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
   }
-}
-
-/** Where Postgres' programs are; Debian keeps them out of the path. */
-export function postgresFolder(): string | undefined {
-  const versions = '/usr/lib/postgresql'
-  const installed = existsSync(versions) ? readdirSync(versions) : []
-  const newest = installed
-    .sort((left, right) => Number(right) - Number(left))
-    .map((version) => join(versions, version, 'bin'))
-  const folders = [...newest, ...(process.env.PATH ?? '').split(delimiter)]
-  return folders.find((folder) => existsSync(join(folder, 'initdb')))
 }
 
 /** Postgres refuses to run as root. */
