@@ -160,6 +160,7 @@ export interface UpdateLog {
    * left-over `-wal` would be applied to the copy), put the backup in the database's place and start. The marker
    * stays, for the backup carries the same database id; on another machine a new marker is made.
    * @throws {StorageError}
+   * @throws {CoweaveError} `backup/unsupported` for a log in Postgres, which makes its own: the message names pg_dump
    */
   backup(file: string): Promise<void>
 

@@ -5,6 +5,7 @@ import { Session, type TransactionMode } from './session.ts'
 
 const CONNECT_TIMEOUT_MS = 5_000
 const KEEP_ALIVE_MS = 10_000
+const KEEP_IDLE_MS = 5 * 60_000
 /**
  * How long a statement may take before its connection is given up. By the clock of this process, since a server that
  * cancels a commit's wait for its replicas answers as if it had been replicated.
@@ -38,6 +39,7 @@ export class Connections {
       application_name: 'coweave',
       max,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      idleTimeoutMillis: KEEP_IDLE_MS,
       query_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MS,

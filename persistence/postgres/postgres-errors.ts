@@ -26,9 +26,13 @@ export function toStorageError(error: unknown, what: string): StorageError {
   return new StorageError(storageCode, `${what}: ${said}`)
 }
 
+/** What the driver says when a statement takes longer than it may. */
+const READ_TIMEOUT = 'Query read timeout'
+
 /** Whether the connection was lost, so that another one may do better. */
 export function isConnectionLost(error: unknown): boolean {
   if (error instanceof StorageError) return false
+  if (error instanceof Error && error.message === READ_TIMEOUT) return false // it has waited long enough
   // The server says why it ends a connection: class 57P, an administrator or a crash; 08, the protocol.
   return !(error instanceof pg.DatabaseError) || /^(57P0[123]|08)/.test(error.code ?? '')
 }
