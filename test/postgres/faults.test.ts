@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { Connections } from '../../persistence/postgres/connections.ts'
+import { lockHeads } from '../../persistence/postgres/document-table.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { nextLine, startChild } from '../persistence/child.ts'
@@ -128,6 +129,34 @@ test('[promise 1] whatever the server is set to, a commit waits for the disk, an
   expect(await settings()).toEqual(['on', '10s'])
   await postgres.query(url, `ALTER DATABASE "${new URL(url).pathname.slice(1)}" SET synchronous_commit = remote_apply`)
   expect(await settings()).toEqual(['remote_apply', '10s'])
+})
+
+test('a document that another instance makes meanwhile does not let two appends wait for each other', async () => {
+  const url = await postgres.createDatabase()
+  const logs = await Promise.all([open(url), open(url)])
+  await logs[0].log.append([update('b', '1')])
+  const connections = new Connections({ url, place: 'test', max: 1, onProblem: () => {} })
+  onTestFinished(() => connections.close())
+  const [looked, go] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const first = connections.write(async (session) => {
+    const { rows } = session
+    session.rows = async (...args) => {
+      const found = await rows.apply(session, args)
+      session.rows = rows
+      looked.resolve() // it has b and found no a
+      await go.promise
+      return found
+    }
+    return (await lockHeads(session, ['b', 'a'])).map(({ record }) => record.name)
+  })
+  await looked.promise
+  await logs[0].log.append([update('a', '1')])
+  const second = logs[1].log.append([update('b', '2'), update('a', '2')]) // takes a, and waits for b
+  const waiting = `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+  await expect.poll(() => postgres.query(url, waiting)).toEqual([[1]])
+  go.resolve()
+  expect(await second).toEqual([2, 2])
+  expect((await first).sort()).toEqual(['a', 'b'])
 })
 
 test('several servers that start on an empty database make one log', async () => {

@@ -35,7 +35,7 @@ test('a database that is not there, or not as it must be, is refused, and no sec
     [url.replace(/:\d+\//, ':1/'), { code: 'storage/unavailable', message: expect.stringContaining('ECONNREFUSED') }],
     [url.replace('127.0.0.1', 'nowhere.invalid'), { code: 'storage/unavailable' }],
     [url.replace('@127', '@[127'), { code: 'config/invalid' }],
-    [`${url}?sslmode=verify-full`, { code: 'storage/unavailable', message: expect.stringContaining('SSL') }],
+    [`${url}?sslmode=verify-full`, { code: 'storage/unavailable', message: expect.stringContaining('SELF_SIGNED') }],
     [url.replace('postgres:', 'postgras:'), { code: 'config/invalid' }],
     [latin, { code: 'storage/unavailable', message: expect.stringContaining('LATIN1') }],
     [theirs, { code: 'storage/corrupt', message: expect.stringContaining('not one of Coweave') }],
@@ -51,6 +51,15 @@ test('a database that is not there, or not as it must be, is refused, and no sec
     expect(shown).not.toContain('"input"')
   }
   expect(await postgres.query(url, `SELECT 1 FROM pg_namespace WHERE nspname = 'coweave'`)).toEqual([])
+})
+
+test('over TLS the certificate is verified', async () => {
+  const url = await postgres.createDatabase()
+  const log = await open(`${url}?sslmode=verify-full&sslrootcert=${encodeURIComponent(postgres.certificate)}`)
+  await log.append([update('a', 'x')])
+  const used = `SELECT bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+    WHERE datname = current_database() AND application_name = 'coweave'`
+  expect(await postgres.query(url, used)).toEqual([[true]])
 })
 
 test('a role that may only write can use what another one has made', async () => {

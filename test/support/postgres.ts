@@ -14,6 +14,8 @@ export const password = 'pa55word-of-tests'
 export interface TestPostgres {
   /** Its data directory. */
   readonly data: string
+  /** The file of its certificate, which it signed itself, for 127.0.0.1. */
+  readonly certificate: string
   /** Makes an empty database and returns its URL. `options` are those of CREATE DATABASE. */
   createDatabase(name?: string, options?: string): Promise<string>
   /** Runs SQL in a database, as somebody else would. */
@@ -51,6 +53,8 @@ export async function startPostgres(): Promise<TestPostgres> {
   for (const path of [folder, data]) if (user !== undefined) chownSync(path, user.uid, user.gid)
   const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
   execFileSync(join(bin, 'initdb'), initdb, { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+  const tls = makeCertificate(folder)
+  for (const path of [tls.certificate, tls.key]) if (user !== undefined) chownSync(path, user.uid, user.gid)
   const port = await freePort()
   const urlOf = (name: string) => `postgres://postgres:${password}@127.0.0.1:${port}/${encodeURIComponent(name)}`
   let databases = 0
@@ -61,6 +65,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     // The least durable default: what must not be lost in a crash has to ask for more. Without fsync, which only
     // matters when the machine crashes, the tests take half the time.
     const settings = ['-c', 'synchronous_commit=off', '-c', 'fsync=off']
+    settings.push('-c', 'ssl=on', '-c', `ssl_cert_file=${tls.certificate}`, '-c', `ssl_key_file=${tls.key}`)
     const child = spawn(join(bin ?? '', 'postgres'), [...place, ...settings], {
       ...user,
       cwd: folder,
@@ -92,6 +97,7 @@ export async function startPostgres(): Promise<TestPostgres> {
   await start()
   return {
     data,
+    certificate: tls.certificate,
     async createDatabase(name = `test-${++databases}`, options = '') {
       await query(urlOf('postgres'), `CREATE DATABASE "${name}" ${options}`)
       return urlOf(name)
@@ -105,6 +111,15 @@ export async function startPostgres(): Promise<TestPostgres> {
       folders.delete(folder)
     },
   }
+}
+
+function makeCertificate(folder: string): { certificate: string; key: string } {
+  const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
+  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
+  execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
+  chmodSync(key, 0o600)
+  return { certificate, key }
 }
 
 async function query(url: string, sql: string, values: readonly unknown[] = []): Promise<unknown[][]> {
