@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { createSecureContext } from 'node:tls'
 import { fileURLToPath } from 'node:url'
 import cors from '@fastify/cors'
@@ -9,6 +11,7 @@ import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServ
 import type { Logger } from 'pino'
 import { CloseCode } from '../model/close-codes.ts'
 import { CoweaveError } from '../model/errors.ts'
+import { isPostgresUrl } from '../persistence/database-url.ts'
 import { openLog } from '../persistence/open-log.ts'
 import type { UpdateLog } from '../persistence/update-log.ts'
 import { allowsOrigin } from './access/origins.ts'
@@ -221,8 +224,12 @@ function tlsOf({ TLS_CERT, TLS_KEY }: Config): TlsOptions {
   }
 }
 
-/** Beside the database: a folder for temporary files is often memory. */
-function uploadFolder({ DATABASE_URL }: Config): string {
+/**
+ * Beside the database, where that is a file: a folder for temporary files is often memory. Else in one of this port's,
+ * since it is emptied when it is opened, and several processes may share the database.
+ */
+function uploadFolder({ DATABASE_URL, PORT }: Config): string {
+  if (isPostgresUrl(DATABASE_URL)) return join(tmpdir(), `coweave-uploads-${PORT === 0 ? `pid-${process.pid}` : PORT}`)
   return `${DATABASE_URL.replace(/^sqlite:/, '')}.uploads`
 }
 

@@ -1,10 +1,13 @@
+import { randomUUID } from 'node:crypto'
+import { readdirSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import * as Y from 'yjs'
 import { Load } from '../fault/load.ts'
 import { type Client, openClient } from '../support/clients.ts'
 import { password, startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { createRandom, seedsFor } from '../support/random.ts'
 import { runCommand } from '../support/run-command.ts'
-import { startServer, type TestServer, tokenFor } from '../support/server.ts'
+import { startServer, type TestServer, temporaryFolder, tokenFor } from '../support/server.ts'
 
 const nothing = { acknowledged: 0, seen: 0 }
 
@@ -22,6 +25,19 @@ async function call(server: TestServer, path: string, body?: object): Promise<{ 
   return { status: response.status, json: await response.json() }
 }
 
+/** Sends an update in two parts; resolves with what each was answered. */
+async function upload(server: TestServer, document: string, update: Uint8Array<ArrayBuffer>): Promise<number[]> {
+  const id = randomUUID()
+  const parts = [update.subarray(0, 5), update.subarray(5)]
+  const statuses: number[] = []
+  for (const [index, body] of parts.entries()) {
+    const path = `/api/documents/${encodeURIComponent(document)}/sync?upload=${id}&part=${index + 1}&of=2`
+    const headers = { authorization: `Bearer ${tokenFor('ann')}`, 'content-type': 'application/octet-stream' }
+    statuses.push((await fetch(`${server.url}${path}`, { method: 'POST', headers, body })).status)
+  }
+  return statuses
+}
+
 async function textOn(server: TestServer, document: string): Promise<string> {
   const fresh = openClient(server, document, { user: 'fresh' })
   await fresh.synced()
@@ -32,7 +48,8 @@ async function textOn(server: TestServer, document: string): Promise<string> {
 
 test('documents and chat live in Postgres, commands work on it, and its password is shown nowhere', async () => {
   const url = await postgres.createDatabase()
-  let server = await startServer({ environment: { DATABASE_URL: url } })
+  const folder = temporaryFolder()
+  let server = await startServer({ environment: { DATABASE_URL: url, TMPDIR: folder } })
   const [ann, bob] = ['ann', 'bob'].map((user) => openClient(server, 'notes/plan', { user })) as [Client, Client]
   await Promise.all([ann.synced(), bob.synced()])
   ann.text.insert(0, 'hello ')
@@ -43,10 +60,16 @@ test('documents and chat live in Postgres, commands work on it, and its password
   for (const client of [ann, bob]) client.destroy()
   const posted = await call(server, '/api/rooms/chat%2Fnotes%2Fplan/messages', { text: 'Élan, the well-known launch' })
   expect(posted.status).toBe(201)
+  const uploaded = new Y.Doc()
+  uploaded.getText('text').insert(0, 'in parts')
+  expect(await upload(server, 'notes/uploaded', new Uint8Array(Y.encodeStateAsUpdate(uploaded)))).toEqual([202, 200])
 
   await server.kill()
   server = await server.restart()
   expect(await textOn(server, 'notes/plan')).toBe('hello world')
+  expect(await textOn(server, 'notes/uploaded')).toBe('in parts')
+  expect(readdirSync(folder)).toEqual([expect.stringMatching(/^coweave-uploads-/)]) // what the killed one has left
+  expect(readdirSync('.').filter((name) => name.startsWith('postgres'))).toEqual([]) // no path made of the URL
   const page = { messages: [expect.objectContaining({ text: 'Élan, the well-known launch', seq: 1 })] }
   expect((await call(server, '/api/rooms/chat%2Fnotes%2Fplan/messages')).json).toMatchObject(page)
   expect((await call(server, '/api/search/messages?q=well-known%20elan%20laun')).json).toMatchObject(page)
