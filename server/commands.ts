@@ -117,7 +117,7 @@ async function check(log: UpdateLog): Promise<void> {
   let damaged = 0
   for await (const { document, position, problem } of log.check()) {
     damaged += 1
-    print(`${document ?? '(file)'}${position === undefined ? '' : ` at ${position}`}: ${problem}\n`)
+    print(`${document ?? '(database)'}${position === undefined ? '' : ` at ${position}`}: ${problem}\n`)
   }
   if (damaged > 0) throw new CoweaveError('storage/corrupt', `${damaged} damaged; restore them from a backup`)
   print('no damage found\n')

@@ -12,6 +12,7 @@ const [INT8, BYTEA] = [20, 17]
 const SETTINGS = `
   set_config('synchronous_commit',
     CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, true),
+  set_config('statement_timeout', '0', true),
   set_config('lock_timeout', '${LOCK_TIMEOUT_MS}', true),
   set_config('idle_in_transaction_session_timeout', '${IDLE_IN_TRANSACTION_MS}', true)`
 
@@ -50,10 +51,19 @@ export class Session {
     await this.begin('ISOLATION LEVEL READ COMMITTED')
   }
 
-  /** @throws {StorageError} `storage/unavailable` when the server rolled back instead */
+  /**
+   * @throws {StorageError} `storage/unavailable` when the server rolled back instead, or has committed with a warning:
+   * somebody cancelled the wait for its replicas
+   */
   async commit(): Promise<void> {
-    const { command } = await this.#client.query('COMMIT')
-    if (command !== 'COMMIT') throw new StorageError('storage/unavailable', `the transaction ended in ${command}`)
+    let warning: string | undefined
+    const listen = ({ severity, message }: { severity?: string | undefined; message?: string | undefined }) => {
+      if (severity === 'WARNING') warning = message
+    }
+    this.#client.on('notice', listen)
+    const { command } = await this.#client.query('COMMIT').finally(() => this.#client.off('notice', listen))
+    const problem = command === 'COMMIT' ? warning : `the transaction ended in ${command}`
+    if (problem !== undefined) throw new StorageError('storage/unavailable', problem)
   }
 
   async rollBack(): Promise<void> {

@@ -8,6 +8,9 @@ import { archived, readAll, textOf, update } from '../persistence/updates.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { Acknowledged, expectInLog, Writer } from './appended.ts'
 
+/** No test depends on how fast the machine is. */
+const patient = { timeout: 20_000 }
+
 let postgres: TestPostgres
 beforeAll(async () => {
   postgres = await startPostgres()
@@ -72,14 +75,14 @@ test('[promise 1] a crash of Postgres under load loses nothing that was acknowle
   const [{ log: reader }] = logs
   for (let round = 0; round < 3; round++) {
     const before = count()
-    await expect.poll(count, { timeout: 20_000 }).toBeGreaterThan(before + 200)
+    await expect.poll(count, patient).toBeGreaterThan(before + 200)
     await postgres.crash()
     await expect(reader.load('shared/a')).rejects.toMatchObject({ code: 'storage/unavailable' })
     await postgres.start()
     expect((await reader.load('shared/a')).position).toBeGreaterThan(0)
   }
   const before = count()
-  await expect.poll(count, { timeout: 20_000 }).toBeGreaterThan(before + 100)
+  await expect.poll(count, patient).toBeGreaterThan(before + 100)
   for (const writer of writers) await writer.stop()
   for (const { rejections } of writers) expect([...rejections.keys()]).toEqual(['storage/unavailable'])
   await expectInLog(
@@ -100,7 +103,7 @@ test('[promise 1] connections that are ended by force, at work or idle, are open
   const writer = new Writer(log, 'w')
   for (let round = 0; round < 10; round++) {
     const before = writer.acknowledged.length
-    await expect.poll(() => writer.acknowledged.length).toBeGreaterThan(before)
+    await expect.poll(() => writer.acknowledged.length, patient).toBeGreaterThan(before)
     await endAll()
     expect((await log.load('shared/a')).position).toBeGreaterThan(0) // on another connection, if need be
   }
@@ -108,7 +111,7 @@ test('[promise 1] connections that are ended by force, at work or idle, are open
   expect([...writer.rejections.keys()]).toEqual(['storage/unavailable'])
   const before = problems.length
   await endAll()
-  await expect.poll(() => problems.length).toBeGreaterThan(before)
+  await expect.poll(() => problems.length, patient).toBeGreaterThan(before)
   expect(problems).toContainEqual(expect.objectContaining({ message: expect.stringContaining('connection was lost') }))
   await expectInLog(log, writer.acknowledged)
 })
@@ -153,7 +156,7 @@ test('a document that another instance makes meanwhile does not let two appends 
   await logs[0].log.append([update('a', '1')])
   const second = logs[1].log.append([update('b', '2'), update('a', '2')]) // takes a, and waits for b
   const waiting = `SELECT count(*)::int FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
-  await expect.poll(() => postgres.query(url, waiting)).toEqual([[1]])
+  await expect.poll(() => postgres.query(url, waiting), patient).toEqual([[1]])
   go.resolve()
   expect(await second).toEqual([2, 2])
   expect((await first).sort()).toEqual(['a', 'b'])
@@ -164,6 +167,28 @@ test('several servers that start on an empty database make one log', async () =>
   const logs = await Promise.all(Array.from({ length: 5 }, () => open(url)))
   await Promise.all(logs.map(({ log }) => log.append([update('a', 'x')])))
   for (const { log } of logs) expect(await readAll(log, 'a')).toHaveLength(5)
+})
+
+test('[promise 1] a commit whose wait for a replica was cancelled is not acknowledged', async () => {
+  const url = await postgres.createDatabase()
+  const { log } = await open(url)
+  const setReplicas = async (names: string) => {
+    await postgres.query(url, `ALTER SYSTEM SET synchronous_standby_names = '${names}'`)
+    await postgres.query(url, 'SELECT pg_reload_conf()')
+  }
+  const writer = new Writer(log, 'w')
+  await setReplicas('never_there')
+  onTestFinished(() => setReplicas(''))
+  const waiting = `FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'`
+  await expect.poll(() => postgres.query(url, `SELECT count(*)::int ${waiting}`), patient).toEqual([[1]])
+  const before = writer.acknowledged.length
+  await postgres.query(url, `SELECT pg_cancel_backend(pid) ${waiting}`)
+  await expect.poll(() => writer.rejections.get('storage/unavailable'), patient).toBe(1)
+  expect(writer.acknowledged.length).toBe(before)
+  await setReplicas('')
+  await writer.stop()
+  expect(writer.acknowledged.length).toBeGreaterThan(before)
+  await expectInLog(log, writer.acknowledged)
 })
 
 test('[promise 1] an empty batch is a write, and a disk that is full is said to be', async () => {

@@ -11,6 +11,9 @@ import { startServer, type TestServer, temporaryFolder, tokenFor } from '../supp
 
 const nothing = { acknowledged: 0, seen: 0 }
 
+/** No test depends on how fast the machine is. */
+const patient = { timeout: 20_000 }
+
 let postgres: TestPostgres
 beforeAll(async () => {
   postgres = await startPostgres()
@@ -54,7 +57,7 @@ test('documents and chat live in Postgres, commands work on it, and its password
   await Promise.all([ann.synced(), bob.synced()])
   ann.text.insert(0, 'hello ')
   await ann.saved()
-  await expect.poll(() => bob.text.toString()).toBe('hello ')
+  await expect.poll(() => bob.text.toString(), patient).toBe('hello ')
   bob.text.insert(6, 'world')
   await bob.saved()
   for (const client of [ann, bob]) client.destroy()
@@ -128,10 +131,10 @@ test('[promise 1] while Postgres is away nothing is lost, readiness is red, and 
   expect(await readiness()).toBe(200)
 
   await postgres.crash() // with nobody connected
-  await expect.poll(readiness, { timeout: 10_000 }).toBe(503)
+  await expect.poll(readiness, patient).toBe(503)
   expect((await fetch(`${server.url}/health/live`)).status).toBe(200)
   await postgres.start()
-  await expect.poll(readiness, { timeout: 10_000 }).toBe(200)
+  await expect.poll(readiness, patient).toBe(200)
 
   const ann = openClient(server, 'notes/one')
   await ann.synced()
@@ -139,11 +142,11 @@ test('[promise 1] while Postgres is away nothing is lost, readiness is red, and 
   await ann.saved()
   await postgres.crash()
   ann.text.insert(7, 'while it is away')
-  await expect.poll(readiness, { timeout: 10_000 }).toBe(503)
-  await expect.poll(() => server.output(), { timeout: 10_000 }).toContain('documents are forgotten')
+  await expect.poll(readiness, patient).toBe(503)
+  await expect.poll(() => server.output(), patient).toContain('documents are forgotten')
   expect(ann.provider.unsyncedChanges).toBeGreaterThan(0)
   await postgres.start()
-  await expect.poll(readiness, { timeout: 10_000 }).toBe(200)
+  await expect.poll(readiness, patient).toBe(200)
   await ann.saved()
   expect(await textOn(server, 'notes/one')).toBe('before while it is away')
   ann.destroy()
