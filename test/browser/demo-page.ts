@@ -36,6 +36,7 @@ export class DemoPage {
     url: string,
     visitor: Visitor,
     options: BrowserContextOptions = {},
+    prepare: (page: Page) => Promise<unknown> = async () => {},
   ): Promise<DemoPage> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
     const { name, color = '#4a56c9' } = visitor
@@ -45,6 +46,7 @@ export class DemoPage {
     }, JSON.stringify({ id, name, color }))
     const demo = new DemoPage(await context.newPage())
     onTestFailed(({ task }) => demo.#record(`${task.name} - ${name}`))
+    await prepare(demo.page)
     await demo.page.goto(url)
     await demo.text.waitFor()
     return demo

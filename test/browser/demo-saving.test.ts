@@ -106,6 +106,39 @@ describe('the demo says what is true', () => {
     await ann.close()
   })
 
+  test('where the browser’s storage is full, changes are not kept, until there is room again', async () => {
+    let server = await startServer({ demo: true })
+    const url = `${server.url}/d/notes/full`
+    let limitStorage = async (_quotaSize: number) => {}
+    const ann = await DemoPage.open(browser, url, { name: 'Ann Archer' }, {}, async (page) => {
+      const devtools = await page.context().newCDPSession(page)
+      limitStorage = async (quotaSize) => {
+        await devtools.send('Storage.overrideQuotaForOrigin', { origin: server.url, quotaSize })
+      }
+      await limitStorage(1_000_000)
+    })
+    await ann.write('before')
+    await ann.expectStatus(/^Saved$/)
+    await server.kill()
+    await ann.expectStatus(/^Offline$/)
+    const large = 'x'.repeat(3_000_000)
+    await ann.page.keyboard.insertText(large)
+    await ann.expectStatus(/^Offline: 1 change not kept$/)
+    await ann.page.keyboard.insertText('!')
+    await ann.expectStatus(/^Offline: 2 changes not kept$/)
+    await limitStorage(1_000_000_000)
+    await ann.page.keyboard.insertText('?')
+    await ann.expectStatus(/^Offline: 3 changes kept in this browser$/)
+    await ann.restart()
+    server = await server.restart()
+    await ann.page.goto(url)
+    await ann.expectStatus(/^Saved$/)
+    const [line = ''] = await ann.lines()
+    expect([line.length, line.slice(0, 7), line.slice(-3)]).toEqual([3_000_008, 'beforex', 'x!?'])
+    await ann.close()
+    await server.stop()
+  })
+
   test('a reader can’t write, and where nothing may be read, no text is shown', async () => {
     const server = await startServer()
     const wim = await DemoPage.open(browser, `${server.url}/d/notes/rights#token=${tokenFor('wim')}`, {
