@@ -58,7 +58,44 @@ async function visit(text: string, as = 'ann'): Promise<void> {
   session.close()
 }
 
+/** How many rows of updates this device has of all documents. */
+async function storedRows(): Promise<number> {
+  const rows = (await indexedDB.databases()).map(
+    ({ name: database = '' }) =>
+      new Promise<number>((resolve, reject) => {
+        const request = indexedDB.open(database)
+        request.onerror = () => reject(request.error)
+        request.onsuccess = () => {
+          const { result } = request
+          const count = result.objectStoreNames.contains('updates')
+            ? result.transaction('updates').objectStore('updates').count()
+            : undefined
+          result.close()
+          if (count === undefined) resolve(0)
+          else count.onsuccess = () => resolve(count.result)
+        }
+      }),
+  )
+  return (await Promise.all(rows)).reduce((sum, count) => sum + count, 0)
+}
+
 describe('a local copy', () => {
+  test('takes few rows for many edits, and the last one though the session is closed at once', async () => {
+    await visit('')
+    const train = openOffline()
+    const document = train.document(name)
+    await document.whenReady
+    for (let edit = 0; edit < 1_200; edit += 1) write(document, 'x')
+    await whenState(document.state, ({ unkept }) => unkept === 0)
+    await vi.waitFor(async () => expect(await storedRows()).toBeLessThan(20), { timeout: 20_000 })
+    write(document, '!')
+    train.close()
+
+    const later = openOffline().document(name)
+    await later.whenReady
+    expect(textOf(later)).toBe(`${'x'.repeat(1_200)}!`)
+  })
+
   test('opens without a network or a token, and takes edits that are sent later', async () => {
     await visit('hello')
     const train = openOffline()
