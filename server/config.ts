@@ -71,6 +71,41 @@ export const settings = {
   MAX_UNAUTHENTICATED_DOCUMENTS: int(1)
     .default(100)
     .describe('Documents that may wait for authentication on one socket'),
+  MAX_UNAUTHENTICATED_CONNECTIONS: int(1)
+    .default(2_000)
+    .describe('Connections that may wait for authentication; above it, the one that has waited longest is cut off'),
+  MAX_CONNECTIONS_PER_ADDRESS: int(0)
+    .default(0)
+    .describe('Connections of one IP address; 0 for any number, since behind a proxy all have the same'),
+  TRUSTED_PROXIES: int(0, 10)
+    .default(0)
+    .describe('Proxies in front of the server that append to `X-Forwarded-For`, which then tells the address'),
+  MAX_CONNECTIONS_PER_USER: int(0).default(1_000).describe('Connections of one user; 0 for any number'),
+  MAX_DOCUMENTS_PER_CONNECTION: int(1).default(1_000).describe('Documents open on one connection'),
+  MAX_DOCUMENT_BYTES: int(1024)
+    .default(256 * MiB)
+    .describe('Largest document, by its encoded state, bytes'),
+  CONNECTION_MESSAGES_PER_SECOND: int(0)
+    .default(0)
+    .describe('Messages a second that are read of one connection; 0 for as many as there is time for'),
+  CONNECTION_BYTES_PER_SECOND: int(0)
+    .default(64 * MiB)
+    .describe('Bytes a second that are read of one connection; 0 for any number'),
+  USER_MESSAGES_PER_SECOND: int(0)
+    .default(0)
+    .describe('Messages a second that are read of all connections of one user; 0 for as many as there is time for'),
+  USER_BYTES_PER_SECOND: int(0)
+    .default(256 * MiB)
+    .describe('Bytes a second that are read of all connections of one user; 0 for any number'),
+  PRESENCE_CHANGES_PER_SECOND: int(0)
+    .default(200)
+    .describe('Changes of presence a second of one connection, after a minute of them at once; 0 for any number'),
+  MAX_EVENT_LOOP_DELAY: int(10)
+    .default(1_000)
+    .describe('How late the event loop may be before new connections get 503, ms'),
+  MAX_MEMORY_BYTES: int(0)
+    .default(0)
+    .describe('Memory of the process above which new connections get 503; 0 for 85 % of what there is, bytes'),
   MAX_PRESENCE_BYTES: int(256)
     .default(16 * 1024)
     .describe('Largest presence state of one client, bytes'),

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:https'
+import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,8 +18,11 @@ import { allowsOrigin } from './access/origins.ts'
 import { Tokens } from './access/tokens.ts'
 import { type Config, isDemo } from './config.ts'
 import { Authentication } from './connection/authentication.ts'
+import { ConnectionCounts } from './connection/connection-counts.ts'
 import { EgressGroup } from './connection/egress.ts'
 import { Gateway } from './connection/gateway.ts'
+import { LoadGuard } from './connection/load-guard.ts'
+import { UserRates } from './connection/user-rates.ts'
 import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
@@ -42,6 +45,8 @@ const NEVER_MS = 2 ** 31 - 1
 const REQUEST_TIMEOUT_MS = 60_000
 /** How long a browser remembers that a page of another origin may ask: otherwise it asks whether it may each time. */
 const PREFLIGHT_S = 600
+/** How often connections are looked through for those that don't send what they should, ms. */
+const HANDSHAKE_CHECK_MS = 1_000
 /** A name of 255 bytes, percent-encoded. */
 const MAX_PARAMETER_LENGTH = 3 * 255
 
@@ -85,6 +90,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     durability,
     logger,
     maxPresenceBytes: config.MAX_PRESENCE_BYTES,
+    maxBytes: config.MAX_DOCUMENT_BYTES,
     relayedClientIds: config.CLIENT_IDS === 'relay',
   })
   const hocuspocus = new Hocuspocus({
@@ -95,7 +101,15 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     extensions: [documents, new Authentication(tokens, logger)],
   })
   rooms.use(hocuspocus)
-  const gateway = new Gateway(hocuspocus, { config, logger, documents, durability, egresses })
+  const load = new LoadGuard({ maxDelayMs: config.MAX_EVENT_LOOP_DELAY, maxMemoryBytes: config.MAX_MEMORY_BYTES })
+  const users = new ConnectionCounts(config.MAX_CONNECTIONS_PER_USER)
+  const rates = new UserRates({
+    messagesPerSecond: config.USER_MESSAGES_PER_SECOND,
+    bytesPerSecond: config.USER_BYTES_PER_SECOND,
+    onProblem: (error) => logger.warn({ error }, 'the rates of users can not be counted'),
+  })
+  const parts = { config, logger, documents, durability, egresses, users, rates }
+  const gateway = new Gateway(hocuspocus, parts, load)
   const posting = new Posting({ log, durability, documents, rooms })
   const exchange = new Exchange({ documents, durability, rooms })
   const uploads = new Uploads({
@@ -110,6 +124,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     log,
     durability,
     posting,
+    rates,
     gateway,
     exchange,
     uploads,
@@ -140,6 +155,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   let stopping: Promise<void> | undefined
   async function shutDown(): Promise<void> {
     gateway.stop()
+    load.close()
     await app.close()
     await uploads.close()
     durability.close()
@@ -169,6 +185,7 @@ interface HttpParts {
   readonly log: UpdateLog
   readonly durability: Durability
   readonly posting: Posting
+  readonly rates: UserRates
   readonly gateway: Gateway
   readonly exchange: Exchange
   readonly uploads: Uploads
@@ -183,6 +200,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
     logController,
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    http: slowHandshakes(config),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     ...parts.tls,
   })
@@ -208,17 +226,29 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
   return app
 }
 
+/** Who takes longer to send a request's headers is cut off, as who takes longer to authenticate. */
+function slowHandshakes({ AUTHENTICATION_TIMEOUT }: Config): ServerOptions {
+  const headersTimeout = Math.min(AUTHENTICATION_TIMEOUT, REQUEST_TIMEOUT_MS)
+  return {
+    headersTimeout,
+    handshakeTimeout: headersTimeout,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: Math.min(HANDSHAKE_CHECK_MS, headersTimeout),
+  }
+}
+
 interface TlsOptions {
   readonly serverFactory?: FastifyServerFactory
 }
 
 /** @throws {CoweaveError} `config/invalid` for files that can't be read, or are no certificate with its key */
-function tlsOf({ TLS_CERT, TLS_KEY }: Config): TlsOptions {
+function tlsOf(config: Config): TlsOptions {
+  const { TLS_CERT, TLS_KEY } = config
   if (TLS_CERT === undefined || TLS_KEY === undefined) return {}
   try {
     const files = { cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) }
     createSecureContext(files)
-    return { serverFactory: (handler) => createServer(files, handler) }
+    return { serverFactory: (handler) => createServer({ ...files, ...slowHandshakes(config) }, handler) }
   } catch (cause) {
     throw new CoweaveError('config/invalid', `wrong settings:\n  TLS_CERT, TLS_KEY: ${String(cause)}`, { cause })
   }

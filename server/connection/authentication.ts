@@ -27,7 +27,7 @@ export class Authentication implements Extension<ConnectionContext> {
     try {
       const { principal, level } = await this.#admit(token, documentName)
       connectionConfig.readOnly = context.socket.isSchemaOld || !allows(level, levelToChange(documentName))
-      context.socket.authenticated()
+      context.socket.authenticated(principal.user)
       return { principal, level }
     } catch (error) {
       throw this.#refusal(error, documentName)

@@ -18,6 +18,7 @@ import {
   syncFrame,
   syncStatusFrame,
 } from './frames.ts'
+import type { TokenBucket } from './token-bucket.ts'
 
 export interface ChannelOptions {
   readonly document: OpenDocument
@@ -26,6 +27,8 @@ export interface ChannelOptions {
   readonly address: Address
   readonly egress: Egress
   readonly acknowledges: boolean
+  /** How often the connection may change its presence, over all its documents. */
+  readonly presenceRate: TokenBucket
   /** Whether the client's schema is older than this server lets write. */
   readonly isSchemaOld: boolean
   /** Hocuspocus' side of it, which keeps the document in memory. */
@@ -39,6 +42,7 @@ export class Channel implements Subscriber {
   readonly connection: Connection
   readonly #egress: Egress
   readonly #acknowledges: boolean
+  readonly #presenceRate: TokenBucket
   readonly #isSchemaOld: boolean
   #principal: Principal
   #level: Level
@@ -53,6 +57,7 @@ export class Channel implements Subscriber {
     this.connection = options.connection
     this.#egress = options.egress
     this.#acknowledges = options.acknowledges
+    this.#presenceRate = options.presenceRate
     this.#isSchemaOld = options.isSchemaOld
     this.#principal = options.principal
     this.#level = options.level
@@ -88,6 +93,12 @@ export class Channel implements Subscriber {
 
   send(frame: Frame): void {
     this.#egress.send(frame)
+  }
+
+  countPresence(): void {
+    this.#presenceRate.take(1)
+    if (this.#presenceRate.waitMs() === 0) return
+    throw new AccessError('presence/too-many', CloseCode.TooMany, 'presence changes too often')
   }
 
   /** The same user's newer token takes effect from the next message on. */

@@ -3,19 +3,25 @@ import type { Duplex } from 'node:stream'
 import type { Hocuspocus } from '@hocuspocus/server'
 import * as encoding from 'lib0/encoding'
 import { WebSocketServer } from 'ws'
-import type { CloseCode } from '../../model/close-codes.ts'
+import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
 import { CoweaveError } from '../../model/errors.ts'
+import { clientAddress } from '../access/client-address.ts'
 import { allowsOrigin } from '../access/origins.ts'
 import { parseSchema } from '../access/schema.ts'
-import { HttpError, statusOf } from '../http/problem.ts'
+import { HttpError, isTemporary, RETRY_AFTER_S, statusOf } from '../http/problem.ts'
+import { ConnectionCounts } from './connection-counts.ts'
 import { type Dialect, hocuspocusDialect, yWebsocketDialect } from './dialect.ts'
 import { AuthType, MessageType } from './frames.ts'
+import type { LoadGuard } from './load-guard.ts'
 import { type Parts, SocketConnection } from './socket-connection.ts'
 import { SocketTransport } from './socket-transport.ts'
+import { Strangers } from './strangers.ts'
 import type { Transport } from './transport.ts'
 
 const TICK_MS = 1_000
+/** How long a refused socket has for hearing why. */
+const REFUSAL_MS = 1_000
 const Y_WEBSOCKET_PREFIX = '/yjs/'
 const SUBPROTOCOL = 'coweave'
 
@@ -31,13 +37,19 @@ export class Gateway {
   readonly connections = new Set<SocketConnection>()
   readonly #hocuspocus: Hocuspocus
   readonly #parts: Parts
+  readonly #load: LoadGuard
+  readonly #addresses: ConnectionCounts
+  readonly #strangers: Strangers
   readonly #sockets: WebSocketServer
   readonly #clock: NodeJS.Timeout
   #stopping = false
 
-  constructor(hocuspocus: Hocuspocus, parts: Parts) {
+  constructor(hocuspocus: Hocuspocus, parts: Parts, load: LoadGuard) {
     this.#hocuspocus = hocuspocus
     this.#parts = parts
+    this.#load = load
+    this.#addresses = new ConnectionCounts(parts.config.MAX_CONNECTIONS_PER_ADDRESS)
+    this.#strangers = new Strangers(parts.config.MAX_UNAUTHENTICATED_CONNECTIONS)
     this.#sockets = new WebSocketServer({
       noServer: true,
       maxPayload: parts.config.MAX_MESSAGE_BYTES,
@@ -80,14 +92,26 @@ export class Gateway {
     }
   }
 
-  /** Takes a client that speaks the Hocuspocus protocol over `transport`. */
-  connect(transport: Transport, schema: number | undefined): void {
-    this.#connect(transport, { dialect: hocuspocusDialect, schema })
+  /** Returns if there is room for one more connection, whose request this is. @throws {HttpError} */
+  admitNew(request: IncomingMessage): void {
+    this.admit(request.headers)
+    const { problem } = this.#load
+    if (problem !== undefined) throw new HttpError(503, 'connection/overloaded', problem)
+  }
+
+  /**
+   * Takes a client that speaks the Hocuspocus protocol over what `open` makes.
+   * @throws {HttpError} `connection/too-many`
+   */
+  connect(request: IncomingMessage, schema: number | undefined, open: () => Transport): void {
+    const address = this.#addressOf(request)
+    if (!this.#addresses.join(address)) throw new HttpError(429, 'connection/too-many', this.#tooMany)
+    this.#connect(open(), { dialect: hocuspocusDialect, schema }, address)
   }
 
   /** @throws {CoweaveError} for what can't become a connection */
   #routeOf(request: IncomingMessage): Route {
-    this.admit(request.headers)
+    this.admitNew(request)
     const url = parseUrl(request)
     const schema = parseSchema(url.searchParams.get('schema') ?? undefined)
     if (url.pathname === '/' || url.pathname === '/collab') return { dialect: hocuspocusDialect, schema }
@@ -102,15 +126,41 @@ export class Gateway {
   }
 
   #accept(request: IncomingMessage, socket: Duplex, head: Buffer, route: Route): void {
+    const address = this.#addressOf(request)
     this.#sockets.handleUpgrade(request, socket, head, (ws) => {
-      this.#connect(new SocketTransport(ws, socket, this.#parts.config.MAX_UNAUTHENTICATED_BYTES), route)
+      if (this.#addresses.join(address)) {
+        this.#connect(new SocketTransport(ws, socket, this.#parts.config.MAX_UNAUTHENTICATED_BYTES), route, address)
+      } else {
+        // A browser's page learns the code of a socket, and never the status of a handshake.
+        ws.on('error', (error) => this.#parts.logger.debug({ error }, 'socket error'))
+        ws.close(CloseCode.TooMany, this.#tooMany)
+        setTimeout(() => ws.terminate(), REFUSAL_MS).unref()
+      }
     })
   }
 
-  #connect(transport: Transport, { dialect, schema, authentication }: Route): void {
-    const client = { dialect, schema, onClosed: () => this.connections.delete(connection) }
+  get #tooMany(): string {
+    return `an address has at most ${this.#addresses.max} connections`
+  }
+
+  #addressOf(request: IncomingMessage): string {
+    return clientAddress(request, this.#parts.config.TRUSTED_PROXIES)
+  }
+
+  #connect(transport: Transport, { dialect, schema, authentication }: Route, address: string): void {
+    const client = {
+      dialect,
+      schema,
+      onAuthenticated: () => this.#strangers.delete(connection),
+      onClosed: () => {
+        this.connections.delete(connection)
+        this.#strangers.delete(connection)
+        this.#addresses.leave(address)
+      },
+    }
     const connection = new SocketConnection(transport, client, this.#hocuspocus, this.#parts)
     this.connections.add(connection)
+    this.#strangers.add(connection)
     if (authentication !== undefined) {
       const { key, token } = authentication
       connection.authenticate(key, authenticationMessage(key, token))
@@ -164,7 +214,7 @@ function refuse(socket: Duplex, error: CoweaveError): void {
     'Connection: close',
     'Content-Type: application/problem+json',
     `Content-Length: ${Buffer.byteLength(body)}`,
-    ...(status === 503 ? ['Retry-After: 1'] : []),
+    ...(isTemporary(status) ? [`Retry-After: ${RETRY_AFTER_S}`] : []),
   ]
   // A peer that doesn't end its half would keep the socket open for ever.
   socket.once('finish', () => socket.destroy())

@@ -1,16 +1,20 @@
+import type { Meter } from './meter.ts'
 import type { Transport } from './transport.ts'
 
 /** How long one client's messages may keep the loop from everybody else's. */
 const TURN_MS = 4
 /** How soon a paused client is looked at again. */
 const PAUSE_MS = 5
+/** A client that sent too much is looked at again at least this often. */
+const LONGEST_PAUSE_MS = 250
 
 /**
  * One client's way in. Its messages are taken in order, a few milliseconds' worth a turn; its transport is paused while
- * `mustWait` says so. Nothing is dropped: that slows the sender down.
+ * `mustWait` says so, or it has sent more than `meter` lets it. Nothing is dropped: that slows the sender down.
  */
 export class Ingress {
   readonly #transport: Transport
+  readonly #meter: Meter
   readonly #mustWait: () => boolean
   readonly #receive: (data: Uint8Array) => void
   #queue: Uint8Array[] = []
@@ -19,19 +23,20 @@ export class Ingress {
   #turnStartedAt = 0
   #turn = 0
 
-  constructor(transport: Transport, mustWait: () => boolean, receive: (data: Uint8Array) => void) {
+  constructor(transport: Transport, meter: Meter, mustWait: () => boolean, receive: (data: Uint8Array) => void) {
     this.#transport = transport
+    this.#meter = meter
     this.#mustWait = mustWait
     this.#receive = receive
   }
 
   push(data: Uint8Array): void {
     if (this.#stopped) return
-    if (this.#scheduled || !this.#hasTime() || this.#mustWait()) {
+    if (this.#scheduled || !this.#hasTime() || this.#isHeldBack()) {
       this.#queue.push(data)
       this.#wait()
     } else {
-      this.#receive(data)
+      this.#take(data)
     }
   }
 
@@ -42,6 +47,15 @@ export class Ingress {
     this.#transport.resume()
   }
 
+  #take(data: Uint8Array): void {
+    this.#meter.count(data.length)
+    this.#receive(data)
+  }
+
+  #isHeldBack(): boolean {
+    return this.#meter.waitMs() > 0 || this.#mustWait()
+  }
+
   /** Whether this client has some of the current turn of the loop left. */
   #hasTime(): boolean {
     const now = performance.now()
@@ -50,6 +64,7 @@ export class Ingress {
       this.#turnStartedAt = now
       setImmediate(() => {
         this.#turn = 0
+        this.#meter.endTurn()
       })
       return true
     }
@@ -60,7 +75,9 @@ export class Ingress {
     if (this.#scheduled) return
     this.#scheduled = true
     this.#transport.pause()
-    if (this.#mustWait()) setTimeout(this.#resume, PAUSE_MS)
+    const waitMs = this.#meter.waitMs()
+    if (waitMs > 0) setTimeout(this.#resume, Math.min(waitMs, LONGEST_PAUSE_MS))
+    else if (this.#mustWait()) setTimeout(this.#resume, PAUSE_MS)
     else setImmediate(this.#resume)
   }
 
@@ -68,10 +85,10 @@ export class Ingress {
     this.#scheduled = false
     const queue = this.#queue
     let next = 0
-    while (!this.#stopped && next < queue.length && this.#hasTime() && !this.#mustWait()) {
+    while (!this.#stopped && next < queue.length && this.#hasTime() && !this.#isHeldBack()) {
       const data = queue[next]
       next += 1
-      if (data !== undefined) this.#receive(data)
+      if (data !== undefined) this.#take(data)
     }
     if (this.#stopped) return
     this.#queue = queue.slice(next)

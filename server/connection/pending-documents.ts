@@ -30,6 +30,13 @@ export class PendingDocuments {
     return this.#bytes > this.#maxBytes
   }
 
+  /** How many have sent their token. */
+  get opening(): number {
+    let count = 0
+    for (const { opening } of this.#documents.values()) if (opening) count += 1
+    return count
+  }
+
   /** Notes that the token of `key` has come. Returns whether one is being checked already. @throws {AccessError} */
   open(key: string): boolean {
     const document = this.#get(key)

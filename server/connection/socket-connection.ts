@@ -13,13 +13,18 @@ import type { Config } from '../config.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import { Channel } from './channel.ts'
+import type { ConnectionCounts } from './connection-counts.ts'
 import { type Dialect, deniedReason, documentOfKey, type Message } from './dialect.ts'
 import { Egress, type EgressGroup } from './egress.ts'
 import { AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Ingress } from './ingress.ts'
+import { Meter } from './meter.ts'
 import { PendingDocuments } from './pending-documents.ts'
+import type { Stranger } from './strangers.ts'
+import { TokenBucket } from './token-bucket.ts'
 import type { Transport } from './transport.ts'
+import type { UserRates } from './user-rates.ts'
 
 const MAX_TOKEN_LENGTH = 16 * 1024
 const MAX_KEY_LENGTH = 512
@@ -29,6 +34,10 @@ const SILENCE_MS = 20_000
 const RENEWAL_MS = 60_000
 /** Our hooks read nothing of the request: a token comes in a message. */
 const NO_REQUEST = new Request('http://localhost/')
+/** A line that stalls delivers all at once what was shown meanwhile. */
+const PRESENCE_BURST_S = 60
+/** How long a connection that gave way has for hearing why. */
+const GIVE_WAY_MS = 100
 const NO_STATES = Uint8Array.of(0)
 /** Why a document isn't opened now, and may be a little later. */
 const RETRIED_REASONS: ReadonlySet<string> = new Set(['storage/unavailable', 'storage/full', 'access/unavailable'])
@@ -39,6 +48,9 @@ export interface Parts {
   readonly documents: Documents
   readonly durability: Durability
   readonly egresses: EgressGroup
+  /** Connections of each user. */
+  readonly users: ConnectionCounts
+  readonly rates: UserRates
 }
 
 /** What is known of a client before its first message. */
@@ -46,6 +58,8 @@ export interface ClientOptions {
   readonly dialect: Dialect
   /** The version of its app's document schema. */
   readonly schema: number | undefined
+  /** Called when a token was good, which may be more than once. */
+  readonly onAuthenticated: () => void
   /** Called once, when its transport is gone. */
   readonly onClosed: () => void
 }
@@ -61,7 +75,7 @@ export interface ConnectionContext {
  * One client: reads its messages, hands authentication to Hocuspocus and everything about open documents to their
  * channels, and closes it with a code when something is wrong.
  */
-export class SocketConnection {
+export class SocketConnection implements Stranger {
   readonly id = randomUUID()
   readonly egress: Egress
   /** Whether the client may only read, since the schema of its app is too old or it told none. */
@@ -71,10 +85,15 @@ export class SocketConnection {
   readonly #transport: Transport
   readonly #dialect: Dialect
   readonly #hocuspocus: ReturnType<Hocuspocus['handleConnection']>
+  readonly #meter: Meter
+  readonly #presenceRate: TokenBucket
   readonly #ingress: Ingress
   readonly #heartbeat: Heartbeat
   readonly #pending: PendingDocuments
+  readonly #onAuthenticated: () => void
   readonly #onClosed: () => void
+  /** Whose tokens came, each of them counted. */
+  readonly #users = new Set<string>()
   readonly #channels = new Map<string, Channel>()
   readonly #renewing = new Set<Channel>()
   readonly #openedAt = Date.now()
@@ -83,6 +102,7 @@ export class SocketConnection {
 
   constructor(transport: Transport, client: ClientOptions, hocuspocus: Hocuspocus, parts: Parts) {
     const { config } = parts
+    this.#onAuthenticated = client.onAuthenticated
     this.#onClosed = client.onClosed
     this.isSchemaOld = isSchemaOld(client.schema, config.MIN_SCHEMA)
     this.#parts = parts
@@ -91,8 +111,12 @@ export class SocketConnection {
     this.#dialect = client.dialect
     this.egress = new Egress(transport, parts.durability, parts.egresses, config.SEND_BUFFER_BYTES)
     this.#pending = new PendingDocuments(config.MAX_UNAUTHENTICATED_DOCUMENTS, config.MAX_UNAUTHENTICATED_BYTES)
+    const { PRESENCE_CHANGES_PER_SECOND: presence } = config
+    this.#presenceRate = new TokenBucket(presence, presence * PRESENCE_BURST_S)
+    this.#meter = new Meter(config, parts.rates)
     this.#ingress = new Ingress(
       transport,
+      this.#meter,
       () =>
         this.egress.congested || this.#pending.congested || parts.durability.waitingBytes > config.COMMIT_BUFFER_BYTES,
       (data) => this.#receive(data),
@@ -113,9 +137,23 @@ export class SocketConnection {
     this.#hocuspocus.handleMessage(authentication)
   }
 
-  /** A token was good: the limits for strangers end, however long the document takes to load. */
-  authenticated(): void {
+  /**
+   * A token of `user` was good: the limits for strangers end, however long the document takes to load.
+   * @throws {AccessError} `connection/too-many` when the user has too many connections; this one is closed
+   */
+  authenticated(user: string): void {
+    if (this.egress.closed) return
+    this.#join(user)
     this.#authenticated = true
+    this.#meter.belongsTo(user)
+    this.#onAuthenticated()
+  }
+
+  /** Ends, so that another one may authenticate. The client may come back: that there are so many is not its fault. */
+  giveWay(): void {
+    this.close(CloseCode.TryAgainLater, 'too many connections wait for authentication')
+    // Who never says who they are may never close, either.
+    setTimeout(() => this.#transport.terminate(), GIVE_WAY_MS).unref()
   }
 
   /** Hocuspocus has authenticated and loaded a document: from here on its messages go to its channel. */
@@ -131,7 +169,17 @@ export class SocketConnection {
       key === document.name && this.#dialect.acknowledges ? document.address : this.#dialect.addressOf(key)
     const { acknowledges } = this.#dialect
     const { egress, isSchemaOld } = this
-    const channel = new Channel({ document, principal, level, address, egress, acknowledges, isSchemaOld, connection })
+    const channel = new Channel({
+      document,
+      principal,
+      level,
+      address,
+      egress,
+      acknowledges,
+      presenceRate: this.#presenceRate,
+      isSchemaOld,
+      connection,
+    })
     this.#channels.set(key, channel)
     channel.greet()
     this.#logger.debug({ document: document.name, user: principal.user, level }, 'document opened')
@@ -198,11 +246,23 @@ export class SocketConnection {
     })
   }
 
+  #join(user: string): void {
+    if (this.#users.has(user)) return
+    const { users } = this.#parts
+    if (!users.join(user)) {
+      const problem = `a user has at most ${users.max} connections`
+      this.close(CloseCode.TooMany, problem)
+      throw new AccessError('connection/too-many', CloseCode.TooMany, problem)
+    }
+    this.#users.add(user)
+  }
+
   #closed(code: number, reason: string): void {
     this.egress.dispose()
     this.#ingress.stop()
     this.#pending.clear()
     this.#leaveAll()
+    for (const user of this.#users) this.#parts.users.leave(user)
     this.#hocuspocus.handleClose({ code, reason })
     this.#onClosed()
   }
@@ -259,6 +319,7 @@ export class SocketConnection {
         this.egress.send(permissionDeniedFrame(this.#dialect.addressOf(key), `document/bad-name: ${problem}`), true)
         return
       }
+      this.#checkDocumentCount()
       if (this.#pending.open(key)) this.#pending.keep(key, data)
       else this.#hocuspocus.handleMessage(data)
       return
@@ -267,6 +328,13 @@ export class SocketConnection {
     // A document that was closed, or never opened: nothing to close. One that is being opened is closed in its turn.
     if (type === MessageType.Close && !this.#pending.isOpening(key)) return
     this.#pending.keep(key, data)
+  }
+
+  #checkDocumentCount(): void {
+    const { MAX_DOCUMENTS_PER_CONNECTION: max } = this.#parts.config
+    if (this.#channels.size + this.#pending.opening < max) return
+    const problem = `a connection has at most ${max} documents`
+    throw new AccessError('connection/too-many-documents', CloseCode.TooMany, problem)
   }
 
   /** Closes one document and keeps the socket. */

@@ -1,5 +1,6 @@
 import * as decoding from 'lib0/decoding'
 import * as Y from 'yjs'
+import { checkSiblings } from './siblings.ts'
 
 /** The structs that an update holds of one client: from clock `start` to before `end`. */
 export interface ClientRange {
@@ -38,6 +39,7 @@ export function checkUpdate(update: Uint8Array): DecodedUpdate {
       if (len === 0 || !isCount(clock + len)) throw new Error('a deletion of nothing, or of too much')
     }
   }
+  checkSiblings(structs)
   return { structs, ds, ranges }
 }
 

@@ -102,7 +102,8 @@ export class Documents extends Database {
       guard?.destroy()
     })
     const archive = this.#options.rooms.archiveOf(document.name, document)
-    this.#open.set(document, new OpenDocument(document, stored.clients, guard, archive, this.#options))
+    const bytes = stored.parts.reduce((sum, part) => sum + part.length, 0)
+    this.#open.set(document, new OpenDocument(document, stored.clients, guard, archive, this.#options, bytes))
     if (rules !== undefined) this.#options.rooms.opened(document.name, document, rules)
   }
 }

@@ -136,4 +136,5 @@ export class Guard {
   }
 }
 
-const GAP: Refusal = { rule: 'document/gap', reason: 'the update needs others that are not here; sync first' }
+/** Of an update that needs others which have not come. */
+export const GAP: Refusal = { rule: 'document/gap', reason: 'the update needs others that are not here; sync first' }

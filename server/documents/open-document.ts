@@ -17,9 +17,11 @@ import type { MessageArchive } from '../rooms/archive.ts'
 import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
 import { type ClientRange, checkUpdate, type DecodedUpdate } from './check-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
+import { DocumentSize } from './document-size.ts'
 import type { Durability } from './durability.ts'
-import type { Guard } from './guard.ts'
+import { GAP, type Guard, RefusedError } from './guard.ts'
 import { Presence } from './presence.ts'
+import { waitsInVain } from './waiting-structs.ts'
 
 /** The author of what the server itself writes: no user has this id. */
 const SERVER = ''
@@ -30,6 +32,8 @@ export interface Subscriber {
   readonly level: Level
   /** The same object for all who get the same bytes. */
   readonly address: Address
+  /** Counts a change of what it shows. @throws {AccessError} `presence/too-many` */
+  countPresence?(): void
   send(frame: Frame): void
 }
 
@@ -37,6 +41,8 @@ export interface OpenDocumentOptions {
   readonly durability: Durability
   readonly logger: Logger
   readonly maxPresenceBytes: number
+  /** Of the encoded state. */
+  readonly maxBytes: number
   /** Lets every user send edits of others' Yjs clients. */
   readonly relayedClientIds: boolean
   /** A client changed the document; the change is not committed yet. */
@@ -56,18 +62,23 @@ export class OpenDocument {
   readonly address: Address
   readonly presence: Presence
   readonly #clientIds: ClientIds
+  readonly #size: DocumentSize
   readonly #guard: Guard | undefined
   readonly #archive: MessageArchive | undefined
   readonly #options: OpenDocumentOptions
   readonly #subscribers = new Set<Subscriber>()
 
-  /** `guard` keeps the document to its rules; free-form documents have none. `archive` is for those with messages. */
+  /**
+   * `guard` keeps the document to its rules; free-form documents have none. `archive` is for those with messages.
+   * `storedBytes` is the size of what it was loaded from.
+   */
   constructor(
     ydoc: Document,
     owners: ReadonlyMap<number, string>,
     guard: Guard | undefined,
     archive: MessageArchive | undefined,
     options: OpenDocumentOptions,
+    storedBytes: number,
   ) {
     this.name = ydoc.name
     this.ydoc = ydoc
@@ -75,6 +86,7 @@ export class OpenDocument {
     this.address = hocuspocusAddress(ydoc.name)
     this.#options = options
     this.#clientIds = new ClientIds(owners)
+    this.#size = new DocumentSize(ydoc, storedBytes, options.maxBytes)
     this.#guard = guard
     this.#archive = archive
     this.presence = new Presence(ydoc.awareness, this.#clientIds, options.maxPresenceBytes)
@@ -112,7 +124,7 @@ export class OpenDocument {
   /**
    * Takes an update from `sender`: applies it, appends it to the log and broadcasts it. `isAnswer` tells that it
    * answers a sync step. Who is told of it waits for the commit (egress).
-   * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`
+   * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`, `document/too-big`
    * @throws {RefusedError} when the rules of the document forbid it
    */
   receive(sender: Subscriber, update: Uint8Array, isAnswer: boolean): void {
@@ -120,6 +132,8 @@ export class OpenDocument {
     const decoded = readUpdate(update)
     const { ranges } = decoded
     const claimed = this.#checkClientIds(sender, ranges)
+    this.#size.admit(update, ranges)
+    if (waitsInVain(this.ydoc, decoded)) throw new RefusedError(GAP, true)
     this.#guard?.admit(update, decoded, sender)
     // Yjs encodes a change anew for whoever listens to updates, which costs more than the change.
     this.ydoc.off('update', this.#recordServerChange)
@@ -164,6 +178,7 @@ export class OpenDocument {
     clients: readonly number[],
     sender: Subscriber | undefined,
   ): void {
+    this.#size.grow(stored.length)
     const messages = this.#archive?.take() ?? []
     this.#options.durability.append({ document: this.name, at: Date.now(), author, data: stored, clients, messages })
     if (shown !== undefined) this.#broadcast(sender, (address) => syncFrame(address, SyncType.Update, shown))

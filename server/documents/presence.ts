@@ -25,6 +25,8 @@ const jsonObject = z.record(z.string(), z.unknown())
 /** Who shows presence in a document: one connection of one user. */
 export interface PresenceHolder {
   readonly principal: Principal
+  /** Counts a change of what it shows. @throws {AccessError} `presence/too-many` */
+  countPresence?(): void
 }
 
 interface Entry {
@@ -72,12 +74,13 @@ export class Presence {
   /**
    * Takes an awareness update from `holder`. States for others' client ids are left out: stock clients repeat what
    * they hear.
-   * @throws {AccessError} `presence/too-big`
+   * @throws {AccessError} `presence/too-big`, `presence/too-many`
    * @throws {Error} when it can't be decoded
    */
   receive(holder: PresenceHolder, update: Uint8Array): void {
     const own = readEntries(update).filter((entry) => this.#owns(holder, entry))
     if (own.length === 0) return
+    holder.countPresence?.()
     const stamped = encoding.encode((encoder) => {
       encoding.writeVarUint(encoder, own.length)
       for (const { client, clock, state } of own) {

@@ -8,9 +8,11 @@ import { levelIn, levelToChange } from '../access/levels.ts'
 import { isSchemaOld, parseSchema, schemaTooOld } from '../access/schema.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
+import type { UserRates } from '../connection/user-rates.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import type { Author } from '../documents/guard.ts'
 import { acceptBinary, readBody } from './binary.ts'
+import { countRequest } from './rate.ts'
 import { authenticate, parse } from './request.ts'
 import type { Uploads } from './uploads.ts'
 
@@ -31,6 +33,7 @@ export interface DocumentSyncApi {
   readonly tokens: Tokens
   readonly exchange: Exchange
   readonly uploads: Uploads
+  readonly rates: UserRates
   readonly config: Config
 }
 
@@ -40,7 +43,8 @@ export interface DocumentSyncApi {
  * - `POST /api/documents/<name>/sync`: takes a Yjs update; 200 once it is on disk. With `?upload=<uuid>&part=<n>&of=<m>`
  *   it comes in parts, in any order: 202 with the numbers that are missing, and 200 with the last one.
  */
-export function serveDocumentSync(app: FastifyInstance, { tokens, exchange, uploads, config }: DocumentSyncApi): void {
+export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): void {
+  const { tokens, exchange, uploads, rates, config } = api
   app.get('/api/documents/:name/sync', async (request, reply) => {
     const { name } = await admit(request, tokens, () => 'read')
     const { stateVector } = parse(readQuery, request.query)
@@ -53,6 +57,7 @@ export function serveDocumentSync(app: FastifyInstance, { tokens, exchange, uplo
     acceptBinary(scope)
     scope.post('/api/documents/:name/sync', async (request, reply) => {
       const { name, author } = await admit(request, tokens, levelToChange)
+      await countRequest(rates, author.principal.user, request, reply)
       const { schema, upload, part, of } = parse(writeQuery, request.query)
       if (isSchemaOld(parseSchema(schema), config.MIN_SCHEMA)) throw schemaTooOld()
       const body = readBody(request.body, config.MAX_MESSAGE_BYTES)

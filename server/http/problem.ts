@@ -15,6 +15,14 @@ export class HttpError extends CoweaveError {
   }
 }
 
+/** When to ask again after an answer that says so, seconds. */
+export const RETRY_AFTER_S = 5
+
+/** Whether the same request may be answered a little later. */
+export function isTemporary(status: number): boolean {
+  return status === 429 || status === 503
+}
+
 /** Of errors whose code says more than the area before its slash. */
 const STATUS: Readonly<Record<string, number>> = {
   'chat/duplicate-id': 409,
@@ -29,6 +37,7 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
   const code = error instanceof CoweaveError ? error.code : status < 500 ? 'http/bad-request' : 'http/internal'
   const detail =
     status < 500 && error instanceof Error ? error.message : 'the server failed to answer; its log tells more'
+  if (isTemporary(status) && !reply.hasHeader('Retry-After')) void reply.header('Retry-After', RETRY_AFTER_S)
   void reply.status(status).type('application/problem+json').send({ title: code, status, code, detail })
 }
 

@@ -9,10 +9,12 @@ import { AccessError } from '../access/access-error.ts'
 import { allows, type Level, type Principal } from '../access/grants.ts'
 import { levelIn } from '../access/levels.ts'
 import type { Tokens } from '../access/tokens.ts'
+import type { UserRates } from '../connection/user-rates.ts'
 import type { Author } from '../documents/guard.ts'
 import { messageShape } from '../rooms/chat-rules.ts'
 import type { Posting } from '../rooms/posting.ts'
 import { HttpError } from './problem.ts'
+import { countRequest } from './rate.ts'
 import { authenticate, parse } from './request.ts'
 
 /** How often one search asks the archive again for want of rooms that the token may read. */
@@ -37,6 +39,7 @@ export interface RoomsApi {
   readonly tokens: Tokens
   readonly log: UpdateLog
   readonly posting: Posting
+  readonly rates: UserRates
 }
 
 /**
@@ -45,7 +48,7 @@ export interface RoomsApi {
  * - `GET /api/search/messages`: in all rooms that the token may read, or in one, newest first;
  * - `POST /api/rooms/<room>/messages`: for programs, which need not speak Yjs.
  */
-export function serveRooms(app: FastifyInstance, { tokens, log, posting }: RoomsApi): void {
+export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates }: RoomsApi): void {
   app.get('/api/rooms/:room/messages', async (request, reply) => {
     const { room } = await admit(request, tokens, 'read')
     const options = parse(pageQuery, request.query)
@@ -90,6 +93,7 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting }: Rooms
 
   app.post('/api/rooms/:room/messages', async (request, reply) => {
     const { room, author } = await admit(request, tokens, 'comment')
+    await countRequest(rates, author.principal.user, request, reply)
     const { id, ...draft } = parse(postBody, request.body)
     const { message, isNew } = await posting.post({ room, author, draft, id })
     return reply

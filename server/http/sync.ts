@@ -33,17 +33,19 @@ export function serveSync(app: FastifyInstance, gateway: Gateway, config: Config
   }
 
   app.get('/api/sync', { exposeHeadRoute: false }, async (request, reply) => {
-    gateway.admit(request.headers)
+    gateway.admitNew(request.raw)
     const { schema } = parse(z.object({ schema: z.string().optional() }), request.query)
     const version = parseSchema(schema)
-    reply.hijack()
-    const tunnel = new HttpTunnel(reply.raw, request.raw.socket, corsHeaders(reply), {
-      maxStrangerBytes: config.MAX_UNAUTHENTICATED_BYTES,
-      maxMessageBytes: config.MAX_MESSAGE_BYTES,
+    gateway.connect(request.raw, version, () => {
+      reply.hijack()
+      const tunnel = new HttpTunnel(reply.raw, request.raw.socket, corsHeaders(reply), {
+        maxStrangerBytes: config.MAX_UNAUTHENTICATED_BYTES,
+        maxMessageBytes: config.MAX_MESSAGE_BYTES,
+      })
+      tunnels.set(tunnel.id, tunnel)
+      reply.raw.on('close', () => tunnels.delete(tunnel.id))
+      return tunnel
     })
-    tunnels.set(tunnel.id, tunnel)
-    reply.raw.on('close', () => tunnels.delete(tunnel.id))
-    gateway.connect(tunnel, version)
   })
 
   app.delete('/api/sync/:connection', async (request, reply) => {

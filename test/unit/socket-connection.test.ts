@@ -7,10 +7,12 @@ import type { WebSocket } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
 import type { Principal } from '../../server/access/grants.ts'
 import { readConfig } from '../../server/config.ts'
+import { ConnectionCounts } from '../../server/connection/connection-counts.ts'
 import { hocuspocusDialect } from '../../server/connection/dialect.ts'
 import { EgressGroup } from '../../server/connection/egress.ts'
 import { SocketConnection } from '../../server/connection/socket-connection.ts'
 import { SocketTransport } from '../../server/connection/socket-transport.ts'
+import { UserRates } from '../../server/connection/user-rates.ts'
 import type { Documents } from '../../server/documents/documents.ts'
 import type { Durability } from '../../server/documents/durability.ts'
 import { OpenDocument } from '../../server/documents/open-document.ts'
@@ -68,17 +70,19 @@ beforeEach(() => {
   document = new Document('notes')
   tokenRequests = 0
   const durability = { appended: 0, committed: 0, waitingBytes: 0, onCommit: () => () => {} } as unknown as Durability
-  const options = { durability, logger, maxPresenceBytes: 1024, relayedClientIds: false }
-  const open = new OpenDocument(document, new Map(), undefined, undefined, options)
+  const options = { durability, logger, maxPresenceBytes: 1024, maxBytes: 1024 * 1024, relayedClientIds: false }
+  const open = new OpenDocument(document, new Map(), undefined, undefined, options, 0)
   const hocuspocus = { handleConnection: () => ({ handleMessage() {}, handleClose() {} }) } as unknown as Hocuspocus
   const transport = new SocketTransport(ws as unknown as WebSocket, peer, config.MAX_UNAUTHENTICATED_BYTES)
-  const client = { dialect: hocuspocusDialect, schema: undefined, onClosed() {} }
+  const client = { dialect: hocuspocusDialect, schema: undefined, onAuthenticated() {}, onClosed() {} }
   connection = new SocketConnection(transport, client, hocuspocus, {
     config,
     logger,
     documents: { get: () => open } as unknown as Documents,
     durability,
     egresses: new EgressGroup(durability),
+    users: new ConnectionCounts(0),
+    rates: new UserRates({ messagesPerSecond: 0, bytesPerSecond: 0, onProblem() {} }),
   })
 })
 
@@ -101,7 +105,7 @@ function openFor(seconds: number): Connection {
       tokenRequests += 1
     },
   } as unknown as Connection
-  connection.authenticated()
+  connection.authenticated('ann')
   connection.opened(hocuspocusConnection, { socket: connection, principal, level: 'write' })
   return hocuspocusConnection
 }
@@ -194,7 +198,7 @@ describe('a peer', () => {
   })
 
   test('whose token is good may wait longer for a large document', () => {
-    connection.authenticated()
+    connection.authenticated('ann')
     connection.tick(start + 11_000)
     expect(ws.closed).toBeUndefined()
   })
