@@ -13,7 +13,6 @@ export class Meter {
   #user: string | undefined
   #turnMessages = 0
   #turnBytes = 0
-  #pausedUntil = 0
 
   constructor(config: Config, users: UserRates) {
     this.#messages = new TokenBucket(config.CONNECTION_MESSAGES_PER_SECOND)
@@ -38,21 +37,15 @@ export class Meter {
     const [messages, bytes] = [this.#turnMessages, this.#turnBytes]
     this.#turnMessages = 0
     this.#turnBytes = 0
-    if (this.#user === undefined || messages === 0 || !this.#users.isLimited) return
-    void this.#users.spend(this.#user, messages, bytes).then((waitMs) => {
-      if (waitMs > 0) this.#pausedUntil = Math.max(this.#pausedUntil, performance.now() + waitMs)
-    })
+    if (this.#user !== undefined && messages > 0) this.#users.spend(this.#user, messages, bytes)
   }
 
   /** How long to take nothing more, ms; 0 for not at all. */
   waitMs(): number {
-    return Math.max(this.#messages.waitMs(), this.#bytes.waitMs(), this.#userWaitMs())
-  }
-
-  #userWaitMs(): number {
-    if (this.#pausedUntil === 0) return 0
-    const waitMs = this.#pausedUntil - performance.now()
-    if (waitMs <= 0) this.#pausedUntil = 0
-    return Math.max(0, waitMs)
+    return Math.max(
+      this.#messages.waitMs(),
+      this.#bytes.waitMs(),
+      this.#user === undefined ? 0 : this.#users.waitMs(this.#user),
+    )
   }
 }

@@ -3,8 +3,10 @@ import { CloseCode } from '../../model/close-codes.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { ClientRange } from './check-update.ts'
 
-/** Measuring takes at most this share of the time, however often somebody runs into the limit. */
-const MEASURING_SHARE = 1 / 20
+/** Measuring takes at most this share of the time, however often somebody runs into the limit… */
+const MEASURING_SHARE = 1 / 10
+/** …unless this share of the limit has come since: nobody is refused for what was long since overwritten. */
+const GROWTH_SHARE = 1 / 64
 
 /**
  * Keeps a document below its size: that of its encoded state. All bytes that came are an upper bound of it, which
@@ -15,6 +17,7 @@ export class DocumentSize {
   readonly #maxBytes: number
   #upperBound: number
   #isExact = false
+  #grownBytes = 0
   #measuredAt = Number.NEGATIVE_INFINITY
   #measuringMs = 0
 
@@ -27,6 +30,7 @@ export class DocumentSize {
   /** Notes that the document has taken an update. */
   grow(bytes: number): void {
     this.#upperBound += bytes
+    this.#grownBytes += bytes
     this.#isExact = false
   }
 
@@ -50,8 +54,10 @@ export class DocumentSize {
 
   #measure(): void {
     const startedAt = performance.now()
-    if (this.#isExact || (startedAt - this.#measuredAt) * MEASURING_SHARE < this.#measuringMs) return
+    const isSoon = (startedAt - this.#measuredAt) * MEASURING_SHARE < this.#measuringMs
+    if (this.#isExact || (isSoon && this.#grownBytes < this.#maxBytes * GROWTH_SHARE)) return
     this.#upperBound = Y.encodeStateAsUpdate(this.#document).length
+    this.#grownBytes = 0
     this.#isExact = true
     this.#measuredAt = performance.now()
     this.#measuringMs = this.#measuredAt - startedAt

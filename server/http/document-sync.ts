@@ -57,7 +57,7 @@ export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): v
     acceptBinary(scope)
     scope.post('/api/documents/:name/sync', async (request, reply) => {
       const { name, author } = await admit(request, tokens, levelToChange)
-      await countRequest(rates, author.principal.user, request, reply)
+      countRequest(rates, author.principal.user, request, reply)
       const { schema, upload, part, of } = parse(writeQuery, request.query)
       if (isSchemaOld(parseSchema(schema), config.MIN_SCHEMA)) throw schemaTooOld()
       const body = readBody(request.body, config.MAX_MESSAGE_BYTES)

@@ -7,17 +7,12 @@ import { HttpError } from './problem.ts'
  * can: it is told when to come back.
  * @throws {HttpError} 429 `http/too-many-requests`, with `Retry-After`
  */
-export async function countRequest(
-  rates: UserRates,
-  user: string,
-  { headers }: FastifyRequest,
-  reply: FastifyReply,
-): Promise<void> {
-  const waitMs = await rates.waitMs(user)
+export function countRequest(rates: UserRates, user: string, { headers }: FastifyRequest, reply: FastifyReply): void {
+  const waitMs = rates.waitMs(user)
   if (waitMs > 0) {
     void reply.header('Retry-After', Math.ceil(waitMs / 1000))
     throw new HttpError(429, 'http/too-many-requests', 'the user sends too much; try again a little later')
   }
   const bytes = Number(headers['content-length'])
-  await rates.spend(user, 1, Number.isSafeInteger(bytes) ? bytes : 0)
+  rates.spend(user, 1, Number.isSafeInteger(bytes) ? bytes : 0)
 }

@@ -93,7 +93,7 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates }
 
   app.post('/api/rooms/:room/messages', async (request, reply) => {
     const { room, author } = await admit(request, tokens, 'comment')
-    await countRequest(rates, author.principal.user, request, reply)
+    countRequest(rates, author.principal.user, request, reply)
     const { id, ...draft } = parse(postBody, request.body)
     const { message, isNew } = await posting.post({ room, author, draft, id })
     return reply
