@@ -54,7 +54,6 @@ async function visit(text: string, as = 'ann'): Promise<void> {
   write(document, text)
   await document.whenSaved()
   await whenState(document.state, ({ kept }) => kept)
-  await new Promise((resolve) => setTimeout(resolve, 50))
   session.close()
 }
 
@@ -106,7 +105,7 @@ describe('a local copy', () => {
     write(document, ' from')
     write(document, ' the train')
     expect(document.unsaved).toBe(2)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await whenState(document.state, ({ unkept }) => unkept === 0)
     train.close()
 
     // The browser was closed and opened again.
@@ -141,7 +140,7 @@ describe('a local copy', () => {
       await document.whenReady
       expect(document.unsaved).toBe(round - 1)
       write(document, 'x')
-      await new Promise((resolve) => setTimeout(resolve, 100))
+      await whenState(document.state, ({ unkept }) => unkept === 0)
       session.close()
     }
     const session = openSession(server)
@@ -149,7 +148,6 @@ describe('a local copy', () => {
     await document.whenReady
     await document.whenSaved()
     expect(textOf(document)).toBe('xxx')
-    await new Promise((resolve) => setTimeout(resolve, 100))
     session.close()
     const after = openOffline().document(name)
     await after.whenReady
@@ -162,7 +160,7 @@ describe('a local copy', () => {
     const document = train.document(name)
     await document.whenReady
     write(document, ', and a secret')
-    await new Promise((resolve) => setTimeout(resolve, 100))
+    await whenState(document.state, ({ unkept }) => unkept === 0)
     train.close()
 
     const bobOnTrain = openOffline({ user: 'bob' })

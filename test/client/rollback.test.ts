@@ -62,7 +62,6 @@ function texts(document: CollaborativeDocument): string[] {
 test('a change refused after a reload is taken out of the local copy too', async () => {
   const first = openSession(server)
   await openSegment(first).document.whenSynced
-  await new Promise((resolve) => setTimeout(resolve, 50))
   first.close()
 
   const train = openSession(server, {
@@ -74,7 +73,7 @@ test('a change refused after a reload is taken out of the local copy too', async
   const offline = openSegment(train).document
   await offline.whenReady
   sendMessage(offline.ydoc, 'mallory', { text: 'forged' })
-  await new Promise((resolve) => setTimeout(resolve, 100))
+  await whenState(offline.state, ({ unkept }) => unkept === 0)
   train.close()
 
   const back = openSession(server)
@@ -86,7 +85,6 @@ test('a change refused after a reload is taken out of the local copy too', async
   await whenState(document.state, ({ kept, unsaved, synced }) => kept && synced && unsaved === 0)
   sendMessage(document.ydoc, 'ann', { text: 'good' })
   await document.whenSaved()
-  await new Promise((resolve) => setTimeout(resolve, 100))
   back.close()
 
   const later = openSession(server)
