@@ -9,6 +9,7 @@ const needed = [
   { isInstalled: isInPath('strace'), package: 'strace' },
   { isInstalled: isInPath('openssl'), package: 'openssl' },
   { isInstalled: postgresFolder() !== undefined, package: 'postgresql' },
+  { isInstalled: isInPath('redis-server'), package: 'redis-server' },
 ]
 
 const missing = needed.filter(({ isInstalled }) => !isInstalled)

@@ -1,10 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { makeCertificate } from './certificate.ts'
+import { freePort } from './free-port.ts'
 import { postgresFolder } from './postgres-folder.ts'
 
 /** In every URL, so that tests can look for it where it must not be. The server trusts everybody. */
@@ -113,15 +114,6 @@ export async function startPostgres(): Promise<TestPostgres> {
   }
 }
 
-function makeCertificate(folder: string): { certificate: string; key: string } {
-  const [certificate, key] = [join(folder, 'cert.pem'), join(folder, 'key.pem')]
-  const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
-  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1']
-  execFileSync('openssl', [...request, ...names, '-keyout', key, '-out', certificate], { stdio: 'ignore' })
-  chmodSync(key, 0o600)
-  return { certificate, key }
-}
-
 async function query(url: string, sql: string, values: readonly unknown[] = []): Promise<unknown[][]> {
   const client = new pg.Client({ connectionString: url })
   await client.connect()
@@ -160,14 +152,4 @@ function idOf(option: string, name: string): number | undefined {
   } catch {
     return undefined // no such user
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
 }
