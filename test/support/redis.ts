@@ -121,7 +121,7 @@ dir ${folder}
 sentinel monitor main 127.0.0.1 ${master.port} 1
 sentinel down-after-milliseconds main 1000
 sentinel failover-timeout main 5000
-${password === undefined ? '' : `sentinel auth-pass main ${password}`}
+${password === undefined ? '' : `sentinel auth-pass main ${JSON.stringify(password)}`}
 `,
   )
   const sentinel = new Server([file, '--sentinel'])
