@@ -1,6 +1,9 @@
-import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { Cluster, Redis } from 'ioredis'
+import { type RateLimiterAbstract, RateLimiterMemory, RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible'
 
 const WINDOW_MS = 1_000
+/** For how long what a user spent is added up before Redis is told. */
+const GATHER_MS = 100
 /** The longest time that Node's timers take. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1
 
@@ -8,6 +11,8 @@ export interface UserRatesOptions {
   /** Of all connections of one user; 0 for no limit. */
   readonly messagesPerSecond: number
   readonly bytesPerSecond: number
+  /** Where all instances count together; while it is away, and without it, each counts for itself. */
+  readonly redis?: { readonly client: Redis | Cluster /** The id of the database. */; readonly namespace: string }
   /** The counts could not be had. */
   readonly onProblem: (error: unknown) => void
 }
@@ -20,19 +25,33 @@ export class UserRates {
   readonly #messages: RateLimiterAbstract | undefined
   readonly #bytes: RateLimiterAbstract | undefined
   readonly #onProblem: (error: unknown) => void
+  readonly #gatherMs: number
+  /** What was spent and not yet counted. */
+  readonly #gathered = new Map<string, { messages: number; bytes: number }>()
   /** Until when nothing more is taken of a user, on the clock of `performance`. */
   readonly #pausedUntil = new Map<string, number>()
 
-  constructor({ messagesPerSecond, bytesPerSecond, onProblem }: UserRatesOptions) {
-    this.#messages = limiter('messages', messagesPerSecond)
-    this.#bytes = limiter('bytes', bytesPerSecond)
+  constructor({ messagesPerSecond, bytesPerSecond, redis, onProblem }: UserRatesOptions) {
+    this.#messages = limiter('messages', messagesPerSecond, redis)
+    this.#bytes = limiter('bytes', bytesPerSecond, redis)
+    this.#gatherMs = redis === undefined ? 0 : GATHER_MS
     this.#onProblem = onProblem
   }
 
   /** Counts what `user` sent. */
   spend(user: string, messages: number, bytes: number): void {
-    if (this.#messages !== undefined) void this.#consume(this.#messages, user, messages)
-    if (this.#bytes !== undefined) void this.#consume(this.#bytes, user, bytes)
+    if (this.#gatherMs === 0) {
+      this.#count(user, messages, bytes)
+      return
+    }
+    const gathered = this.#gathered.get(user)
+    if (gathered !== undefined) {
+      gathered.messages += messages
+      gathered.bytes += bytes
+      return
+    }
+    if (this.#gathered.size === 0) setTimeout(() => this.#countGathered(), this.#gatherMs).unref()
+    this.#gathered.set(user, { messages, bytes })
   }
 
   /** How long to take nothing more of `user`, ms; 0 for not at all. */
@@ -43,6 +62,17 @@ export class UserRates {
     if (waitMs > 0) return waitMs
     this.#pausedUntil.delete(user)
     return 0
+  }
+
+  #countGathered(): void {
+    const gathered = [...this.#gathered]
+    this.#gathered.clear()
+    for (const [user, { messages, bytes }] of gathered) this.#count(user, messages, bytes)
+  }
+
+  #count(user: string, messages: number, bytes: number): void {
+    if (this.#messages !== undefined) void this.#consume(this.#messages, user, messages)
+    if (this.#bytes !== undefined) void this.#consume(this.#bytes, user, bytes)
   }
 
   async #consume(limiter: RateLimiterAbstract, user: string, points: number): Promise<void> {
@@ -66,6 +96,16 @@ export class UserRates {
   }
 }
 
-function limiter(keyPrefix: string, points: number): RateLimiterAbstract | undefined {
-  return points === 0 ? undefined : new RateLimiterMemory({ keyPrefix, points, duration: WINDOW_MS / 1000 })
+function limiter(name: string, points: number, redis: UserRatesOptions['redis']): RateLimiterAbstract | undefined {
+  if (points === 0) return undefined
+  const limit = { points, duration: WINDOW_MS / 1000 }
+  if (redis === undefined) return new RateLimiterMemory({ keyPrefix: name, ...limit })
+  const keyPrefix = `coweave:rate:${encodeURIComponent(redis.namespace)}:${name}`
+  return new RateLimiterRedis({
+    ...limit,
+    keyPrefix,
+    storeClient: redis.client,
+    rejectIfRedisNotReady: true,
+    insuranceLimiter: new RateLimiterMemory({ keyPrefix, ...limit }),
+  })
 }
