@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { MAX_TEXT_LENGTH, MESSAGES_PER_SEGMENT } from '../model/chat.ts'
 import { CoweaveError } from '../model/errors.ts'
 import { shownUrl } from '../persistence/database-url.ts'
+import { parseRedisUrl } from './cluster/redis-url.ts'
 
 const MiB = 1024 * 1024
 
@@ -26,6 +27,19 @@ export const settings = {
     .default('sqlite:data/coweave.db')
     .describe(
       'Where the update log is: `sqlite:<file>`, or `postgres://<user>:<password>@<host>/<database>`, with `?sslmode=verify-full` over TLS',
+    ),
+  REDIS_URL: z
+    .string()
+    .superRefine((url, context) => {
+      try {
+        parseRedisUrl(url)
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: error instanceof Error ? error.message : String(error) })
+      }
+    })
+    .optional()
+    .describe(
+      'Redis, through which several instances tell each other of changes: `redis://<user>:<password>@<host>:<port>`, `redis-cluster://…`, `redis-sentinel://…`, or `rediss…` over TLS (docs/cluster.md)',
     ),
   ENCRYPTION_KEY: z
     .string()
@@ -194,6 +208,6 @@ export function isLoopback(host: string): boolean {
 
 function shown(name: string, value: string | undefined): string {
   if (value === undefined) return '(not set)'
-  if (name === 'DATABASE_URL') return JSON.stringify(shownUrl(value))
+  if (name === 'DATABASE_URL' || name === 'REDIS_URL') return JSON.stringify(shownUrl(value))
   return name.includes('SECRET') || name === 'ENCRYPTION_KEY' ? '(secret)' : JSON.stringify(value)
 }
