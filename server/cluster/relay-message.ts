@@ -40,7 +40,7 @@ export function encodeRelayMessage(sender: Uint8Array, message: RelayMessage): U
  * @throws {Error} for what is no such message, or of a version that this one does not know
  */
 export function decodeRelayMessage(self: Uint8Array, bytes: Uint8Array): RelayMessage | undefined {
-  // A copy, since lib0 reads on behind the end of what is only a part of a buffer.
+  // A copy, since what is read of it may be kept, and would keep all that came from the socket with it.
   const decoder = decoding.createDecoder(Uint8Array.from(bytes))
   const version = decoding.readVarUint(decoder)
   if (version !== VERSION) throw new Error(`version ${version} of the messages between instances is not known`)
