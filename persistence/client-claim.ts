@@ -14,30 +14,30 @@ export function claimChecksum(documentId: number, { client, user, position }: Cl
 }
 
 /**
- * Verifies a document's claims: rows of client, user, position, checksum.
+ * Verifies a document's claims above the position `after`: rows of client, user, position, checksum. All of a document's,
+ * from 0, must be as many as it has.
  * @throws {StorageError} `storage/corrupt`, naming the document
  */
 export function parseClaims(
   document: DocumentKey & { readonly clients: number },
+  after: number,
   rows: Iterable<readonly unknown[]>,
-): Map<number, ClientClaim> {
-  const claims = new Map<number, ClientClaim>()
-  for (const [client, user, position, sum] of rows) {
-    if (typeof client === 'number' && typeof user === 'string' && typeof position === 'number') {
-      const claim = { client, user, position }
-      if (claimChecksum(document.id, claim) === sum) {
-        claims.set(client, claim)
-        continue
-      }
-    }
-    throw new StorageError('storage/corrupt', `${document.name}: bad checksum of client ${client} in clients`)
-  }
-  if (claims.size === document.clients) return claims
-  const message = `${document.name}: clients holds ${claims.size} rows instead of ${document.clients}`
+): ClientClaim[] {
+  const claims = Array.from(rows, (values) => parseClaim(document, values))
+  if (after > 0 || claims.length === document.clients) return claims
+  const message = `${document.name}: clients holds ${claims.length} rows instead of ${document.clients}`
   throw new StorageError('storage/corrupt', message)
 }
 
+function parseClaim(document: DocumentKey, [client, user, position, sum]: readonly unknown[]): ClientClaim {
+  if (typeof client === 'number' && typeof user === 'string' && typeof position === 'number') {
+    const claim = { client, user, position }
+    if (claimChecksum(document.id, claim) === sum) return claim
+  }
+  throw new StorageError('storage/corrupt', `${document.name}: bad checksum of client ${client} in clients`)
+}
+
 /** Yjs client id → user. */
-export function owners(claims: ReadonlyMap<number, ClientClaim>): Map<number, string> {
-  return new Map([...claims.values()].map(({ client, user }) => [client, user]))
+export function owners(claims: Iterable<ClientClaim>): Map<number, string> {
+  return new Map(Array.from(claims, ({ client, user }) => [client, user]))
 }

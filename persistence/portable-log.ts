@@ -1,4 +1,3 @@
-import type { ClientClaim } from './client-claim.ts'
 import type { ArchivedMessage, UpdateLog } from './update-log.ts'
 
 /** A page of the archive. */
@@ -10,9 +9,6 @@ export interface ArchivePage {
 
 /** A log that can be copied whole into another one, whatever that stands in; see migrate.ts. */
 export interface PortableLog extends UpdateLog {
-  /** Who each Yjs client id of a document belongs to, and since which position. @throws {StorageError} as load() */
-  claims(document: string): Promise<readonly ClientClaim[]>
-
   /**
    * The messages of all rooms in the order they came, from the first behind `after`.
    * @throws {StorageError} as messages()

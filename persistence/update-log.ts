@@ -1,3 +1,5 @@
+import type { ClientClaim } from './client-claim.ts'
+
 /** One Yjs update on its way into the log. */
 export interface NewUpdate {
   readonly document: string
@@ -7,10 +9,24 @@ export interface NewUpdate {
   readonly author: string
   /** A v1 Yjs update. The log keeps its own copy; the caller may reuse the memory once append() has returned. */
   readonly data: Uint8Array
-  /** The Yjs client ids that this update is the first to use: they belong to `author` from now on. */
+  /**
+   * The Yjs client ids that this update is the first to use: they belong to `author` from now on. Where one belongs to
+   * somebody else already, the update is left out.
+   */
   readonly clients: readonly number[]
   /** The chat messages that this update makes or changes, as they are after it: stored with it or not at all. */
   readonly messages?: readonly ArchivedMessage[]
+  /** What must be so for this update to be stored: it is left out otherwise. For what only one instance may write. */
+  readonly expects?: ExpectedRoom | undefined
+}
+
+/**
+ * The archive of a room as its writer knew it: `lastSeq` is the highest `seq` in it, 0 when it is empty, and none of the
+ * update's messages of that room has an id that is in it.
+ */
+export interface ExpectedRoom {
+  readonly room: string
+  readonly lastSeq: number
 }
 
 /** A chat message in the archive. */
@@ -84,11 +100,25 @@ export interface Damage {
  */
 export interface UpdateLog {
   /**
+   * Which database this is: the same for everybody who has it open, and different for any other but copies of it, such
+   * as a restored backup.
+   */
+  readonly id: string
+
+  /**
    * Commits a batch in one transaction and resolves with the position of each update, in the batch's order.
    * Once resolved, the whole batch survives a power cut. After a rejection, all or none of it is stored: append
    * it again, since applying an update twice changes nothing. Positions count 1, 2, 3 … for each document, in
    * commit order, without gaps, and a reader never sees a position before the ones below it, also with several
    * processes writing. An empty batch writes and commits too: it tells whether storage takes writes.
+   *
+   * Some updates may be left out, each for itself with its `messages` and `clients`, while the rest of the batch is
+   * stored: one with `clients`, when one of them belongs to another user of that document than its `author`, and one
+   * that `expects` a room to be as it is not. The position of what was left out is 0. Both look at what is committed,
+   * by anybody, and at what the updates before it in the batch stored. So of several writers who expect the same, one
+   * has its update stored, and the others read again and make theirs anew. An update with neither never gets 0.
+   * Appended again after a rejection, an update with `expects` gets 0 also if it was stored the first time: who gets 0
+   * knows that the room isn't as expected, not why. One with `clients` alone is stored again, as its author has them.
    *
    * An update's `messages` are stored with it: a message that the archive has is replaced. Within a room `seq` and `id`
    * are each taken once, by whoever comes first; a message that has one of them and not the other is left out, since
@@ -110,6 +140,27 @@ export interface UpdateLog {
    * @throws {StorageError} as load()
    */
   read(document: string, after: number, until?: number): AsyncIterable<LogRow>
+
+  /**
+   * The last committed position of each of these documents, in their order; 0 for an unknown one. Costs a look-up in an
+   * index for each, all in one go, so that it may be asked for thousands.
+   * @throws {StorageError} `storage/corrupt`, `storage/closed`
+   */
+  positions(documents: readonly string[]): Promise<number[]>
+
+  /**
+   * False if nobody has committed anything to this database since this was last asked of this log. True otherwise, and
+   * also where that can't be told at less than the price of positions(). For one asker.
+   * @throws {StorageError} `storage/closed`
+   */
+  hasChanged(): Promise<boolean>
+
+  /**
+   * Who each Yjs client id of a document belongs to, and since which position: those claimed at positions above
+   * `after`, in any order. Only where all of them are read can one that is missing be noticed.
+   * @throws {StorageError} as load()
+   */
+  claims(document: string, after?: number): Promise<readonly ClientClaim[]>
 
   /** Documents whose name starts with `prefix`, ordered by name (by bytes), from the first behind `after`. */
   documents(options: { prefix?: string; after?: string; limit: number }): Promise<DocumentSummary[]>

@@ -5,8 +5,9 @@ import { natural } from '../natural.ts'
 import { tailWeight } from '../snapshot-record.ts'
 import { StorageError } from '../storage-error.ts'
 import type { NewUpdate } from '../update-log.ts'
-import { claimClients } from './client-table.ts'
-import { lockHeads, saveRecords } from './document-table.ts'
+import { findOwners } from './client-table.ts'
+import { lockHeads, removeEmpty, saveRecords } from './document-table.ts'
+import { lockRooms } from './locked-rooms.ts'
 import { storeMessages } from './message-table.ts'
 import { beat, databaseIdOf } from './schema.ts'
 import type { Session } from './session.ts'
@@ -18,24 +19,31 @@ export interface Appended {
   readonly due: string[]
 }
 
-/** A copy of the batch in memory of its own. @throws {TypeError} for what no row can hold */
+/**
+ * A copy of the batch in memory of its own, with authors and ids as they will be read back, so that they can be compared.
+ * @throws {TypeError} for what no row can hold
+ */
 export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
   const memory = Buffer.concat(batch.map(({ data }) => data))
   let end = 0
-  return batch.map(({ document, at, author, data, clients, messages = [] }) => {
+  return batch.map(({ document, at, author, data, clients, messages = [], expects }) => {
     end += data.length
     return {
       document: storable(document, 'the name of a document'),
       at: natural(at, 'at'),
-      author,
+      author: author.toWellFormed(),
       data: memory.subarray(end - data.length, end),
       clients: clients.map((client) => natural(client, 'a client id')),
       messages: messages.map(({ room, seq, id, json }) => ({
         room: storable(room, 'the name of a room'),
         seq: natural(seq, 'seq'),
-        id,
+        id: id.toWellFormed(),
         json,
       })),
+      expects: expects && {
+        room: storable(expects.room, 'the name of a room'),
+        lastSeq: natural(expects.lastSeq, 'lastSeq'),
+      },
     }
   })
 }
@@ -58,37 +66,48 @@ export async function appendBatch(
     return { positions: [], due: [] }
   }
   const heads = await lockHeads(session, [...new Set(batch.map(({ document }) => document))])
+  const rooms = await lockRooms(session, batch)
   const records = new Map(heads.map(({ record }) => [record.name, record]))
-  const rows = batch.map((update) => addRow(records, update))
+  const wanted = batch.map(({ document, clients }) => ({ document: recordOf(records, document), clients }))
+  const owners = await findOwners(session, wanted)
+  const rows: NewRow[] = []
+  const positions = batch.map((update) => {
+    const { document: name, at, author, data, clients, expects, messages = [] } = update
+    if (expects !== undefined && !rooms.meets(expects, messages)) return 0
+    const document = recordOf(records, name)
+    const row = { document, position: document.position + 1, at, author, data, clients }
+    const claimed = owners.claim(row)
+    if (claimed === undefined) return 0
+    rooms.add(messages)
+    rows.push(row)
+    records.set(name, withRow(document, row, claimed))
+    return row.position
+  })
   await insertRows(session, keys, rows)
-  for (const { document } of await claimClients(session, rows)) {
-    const record = recordOf(records, document.name)
-    records.set(record.name, { ...record, clients: record.clients + 1 })
-  }
-  await saveRecords(session, [...records.values()])
-  const messages = batch.flatMap((update) => update.messages ?? [])
-  await storeMessages(session, keys, messages)
+  const changed = new Set(rows.map(({ document }) => document.name))
+  const isChanged = ({ name }: DocumentRecord) => changed.has(name)
+  await saveRecords(session, [...records.values()].filter(isChanged), owners.claims)
+  const isEmpty = ({ position }: DocumentRecord) => position === 0
+  await removeEmpty(session, [...records.values()].filter(isEmpty))
+  await storeMessages(session, keys, rooms.added())
   return {
-    positions: rows.map(({ position }) => position),
+    positions,
     due: heads
       .filter(({ record, snapshot }) => shouldCompact(tailWeight(recordOf(records, record.name), snapshot)))
       .map(({ record }) => record.name),
   }
 }
 
-/** Counts one more row into its document's record and returns it, with its position. */
-function addRow(records: Map<string, DocumentRecord>, update: NewUpdate): NewRow {
-  const record = recordOf(records, update.document)
-  const { document: _, messages: __, ...row } = update
-  const position = record.position + 1
-  records.set(record.name, {
+/** A document's record with one more row, which has claimed so many client ids. */
+function withRow(record: DocumentRecord, { at, data, position }: NewRow, claimed: number): DocumentRecord {
+  return {
     ...record,
-    createdAt: record.position === 0 ? update.at : record.createdAt,
-    updatedAt: Math.max(record.updatedAt, update.at),
+    createdAt: record.position === 0 ? at : record.createdAt,
+    updatedAt: Math.max(record.updatedAt, at),
     position,
-    bytes: record.bytes + update.data.length,
-  })
-  return { ...row, document: record, position }
+    bytes: record.bytes + data.length,
+    clients: record.clients + claimed,
+  }
 }
 
 function recordOf(records: ReadonlyMap<string, DocumentRecord>, name: string): DocumentRecord {

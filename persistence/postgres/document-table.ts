@@ -1,5 +1,12 @@
-import { DOCUMENT_COLUMNS, type DocumentRecord, documentChecksum, parseRecord } from '../document-record.ts'
+import {
+  DOCUMENT_COLUMNS,
+  type DocumentKey,
+  type DocumentRecord,
+  documentChecksum,
+  parseRecord,
+} from '../document-record.ts'
 import { NO_SNAPSHOT, parseSnapshot, SNAPSHOT_COLUMNS, type SnapshotRecord } from '../snapshot-record.ts'
+import { claimColumns, type NewClaim } from './client-table.ts'
 import type { Session } from './session.ts'
 
 /** A document and its newest snapshot, NO_SNAPSHOT if there is none. */
@@ -47,10 +54,21 @@ export async function lockHeads(session: Session, names: readonly string[]): Pro
   return [...created.map(newHead), ...existing.map(parseHead)]
 }
 
-/** Writes the records of documents that rows were added to. */
-export async function saveRecords(session: Session, records: readonly DocumentRecord[]): Promise<void> {
+/** Writes the records of documents that rows were added to, and with them the claims that their `clients` count. */
+export async function saveRecords(
+  session: Session,
+  records: readonly DocumentRecord[],
+  claims: readonly NewClaim[],
+): Promise<void> {
+  if (records.length === 0) return
+  const claiming = `
+    WITH claimed AS (
+      INSERT INTO coweave.clients (document, client, owner, position, checksum)
+      SELECT * FROM unnest($8::bigint[], $9::bigint[], $10::bytea[], $11::bigint[], $12::int[])
+    )`
   await session.rows(
-    `UPDATE coweave.documents AS d SET created_at = given.created_at, updated_at = given.updated_at,
+    `${claims.length === 0 ? '' : claiming}
+     UPDATE coweave.documents AS d SET created_at = given.created_at, updated_at = given.updated_at,
        position = given.position, bytes = given.bytes, clients = given.clients, checksum = given.checksum
      FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[])
        AS given (id, created_at, updated_at, position, bytes, clients, checksum)
@@ -63,8 +81,24 @@ export async function saveRecords(session: Session, records: readonly DocumentRe
       records.map(({ bytes }) => bytes),
       records.map(({ clients }) => clients),
       records.map(documentChecksum),
+      ...(claims.length === 0 ? [] : claimColumns(claims)),
     ],
   )
+}
+
+/** Takes documents away that lockHeads() has made, in the same transaction, and that got no row. */
+export async function removeEmpty(session: Session, documents: readonly DocumentKey[]): Promise<void> {
+  if (documents.length === 0) return
+  await session.rows('DELETE FROM coweave.documents WHERE id = ANY ($1::bigint[])', [documents.map(({ id }) => id)])
+}
+
+/** The last positions of documents, 0 for an unknown one. */
+export async function readPositions(session: Session, names: readonly string[]): Promise<number[]> {
+  const rows = await session.rows(`SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name = ANY ($1::text[])`, [
+    names,
+  ])
+  const positions = new Map(rows.map(parseRecord).map(({ name, position }) => [name, position]))
+  return names.map((name) => positions.get(name) ?? 0)
 }
 
 /** Reads a page of documents, ordered by the bytes of their names. */

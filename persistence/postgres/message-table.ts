@@ -2,30 +2,19 @@ import type { KeyRing } from '../encryption.ts'
 import type { ArchivePage } from '../portable-log.ts'
 import { MESSAGE_COLUMNS, parseMessage, sealMessage } from '../stored-message.ts'
 import type { ArchivedMessage } from '../update-log.ts'
+import { lockRooms } from './locked-rooms.ts'
 import { type Session, toBytes, toText } from './session.ts'
 import { tsvectorOf } from './words.ts'
 
-/**
- * Stores messages, or their new states, in their order; call it inside a transaction that has locked its documents.
- * Rooms are locked after documents, in a fixed order: what a room has is looked up and then decided here, since one
- * statement can't leave out a message for its id and replace it for its `seq`.
- */
-export async function storeMessages(
+/** Stores messages by the rules of append(); call it inside a transaction. */
+export async function restoreMessages(
   session: Session,
   keys: KeyRing | undefined,
   messages: readonly ArchivedMessage[],
 ): Promise<void> {
-  if (messages.length === 0) return
-  await session.rows(
-    `SELECT pg_advisory_xact_lock(key) FROM (
-       SELECT DISTINCT hashtextextended('coweave.room:' || room, 0) AS key FROM unnest($1::text[]) AS room ORDER BY key
-     ) AS keys`,
-    [[...new Set(messages.map(({ room }) => room))]],
-  )
-  const taken = await takenPlaces(session, messages)
-  const stored = new Map<string, ArchivedMessage>()
-  for (const message of messages) if (taken.admits(message)) stored.set(keyOf(message.room, message.seq), message)
-  await upsert(session, keys, [...stored.values()])
+  const rooms = await lockRooms(session, [{ messages }])
+  rooms.add(messages)
+  await storeMessages(session, keys, rooms.added())
 }
 
 /** Reads a page of a room's messages, lowest `seq` first. */
@@ -93,45 +82,8 @@ export function searchedWords({ json }: ArchivedMessage): string {
   return tsvectorOf(typeof text === 'string' ? text : '')
 }
 
-interface TakenPlaces {
-  /** Whether a message may be stored; its `seq` and id are taken then. */
-  admits(message: ArchivedMessage): boolean
-}
-
-async function takenPlaces(session: Session, messages: readonly ArchivedMessage[]): Promise<TakenPlaces> {
-  const values = [
-    messages.map(({ room }) => room),
-    messages.map(({ seq }) => seq),
-    messages.map(({ id }) => toBytes(id)),
-  ]
-  const given = 'unnest($1::text[], $2::bigint[], $3::bytea[]) AS given (room, seq, id)'
-  const rows = await session.rows(
-    `SELECT room, seq, m.id FROM ${given} JOIN coweave.messages m USING (room, seq)
-     UNION
-     SELECT m.room, m.seq, m.id FROM ${given} JOIN coweave.messages m
-       ON m.room = given.room AND sha256(m.id) = sha256(given.id)`,
-    values,
-  )
-  const idAt = new Map<string, unknown>()
-  const seqOf = new Map<string, unknown>()
-  for (const [room, seq, id] of rows) {
-    idAt.set(keyOf(room, seq), toText(id))
-    seqOf.set(keyOf(room, toText(id)), seq)
-  }
-  return {
-    admits({ room, seq, id }) {
-      const [bySeq, byId] = [keyOf(room, seq), keyOf(room, id)]
-      if (!idAt.has(bySeq) && !seqOf.has(byId)) {
-        idAt.set(bySeq, id)
-        seqOf.set(byId, seq)
-        return true
-      }
-      return idAt.get(bySeq) === id && seqOf.get(byId) === seq
-    },
-  }
-}
-
-async function upsert(
+/** Stores messages, or their new states; call it inside a transaction that has locked their rooms and found them free. */
+export async function storeMessages(
   session: Session,
   keys: KeyRing | undefined,
   messages: readonly ArchivedMessage[],
@@ -156,8 +108,4 @@ async function upsert(
       messages.map((message) => (keys === undefined ? searchedWords(message) : null)),
     ],
   )
-}
-
-function keyOf(room: unknown, place: unknown): string {
-  return JSON.stringify([room, place])
 }

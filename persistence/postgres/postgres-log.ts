@@ -19,9 +19,9 @@ import type {
 import { appendBatch, copyBatch } from './appender.ts'
 import { readClaims } from './client-table.ts'
 import { Connections } from './connections.ts'
-import { findHead, listRecords } from './document-table.ts'
+import { findHead, listRecords, readPositions } from './document-table.ts'
 import { searchMessages } from './message-search.ts'
-import { findMessage, knownIds, pageOfArchive, pageOfMessages, storeMessages } from './message-table.ts'
+import { findMessage, knownIds, pageOfArchive, pageOfMessages, restoreMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
 import { toStorageError } from './postgres-errors.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
@@ -78,8 +78,8 @@ interface Opened {
 
 /** One connection appends, a few read, one searches; what takes long to compute has threads of its own. */
 class PostgresLog implements PortableLog {
+  readonly id: string
   readonly #settings: WorkerSettings
-  readonly #databaseId: string
   readonly #onProblem: (error: Error) => void
   readonly #writer: Connections
   readonly #readers: Connections
@@ -92,8 +92,8 @@ class PostgresLog implements PortableLog {
   #closed: Promise<void> | undefined
 
   constructor(settings: WorkerSettings, { databaseId, writer, onProblem }: Opened) {
+    this.id = databaseId
     this.#settings = settings
-    this.#databaseId = databaseId
     this.#onProblem = onProblem
     this.#writer = writer
     this.#readers = new Connections({ ...settings, max: READERS, onProblem })
@@ -107,7 +107,7 @@ class PostgresLog implements PortableLog {
   append(batch: readonly NewUpdate[]): Promise<number[]> {
     return this.#call('appending', async () => {
       const copy = copyBatch(batch)
-      const options = { keys: this.#settings.keys, databaseId: this.#databaseId, place: this.#settings.place }
+      const options = { keys: this.#settings.keys, databaseId: this.id, place: this.#settings.place }
       const { positions, due } = await this.#writer.write((session) => appendBatch(session, copy, options))
       for (const document of due) this.#compactions.soon(document)
       return positions
@@ -134,6 +134,24 @@ class PostgresLog implements PortableLog {
       yield* page.rows
       last = page.rows.at(-1)?.position ?? end
     }
+  }
+
+  positions(documents: readonly string[]): Promise<number[]> {
+    return this.#call('reading positions', () => this.#readers.read((session) => readPositions(session, documents)))
+  }
+
+  /** Postgres has nothing that tells it for less. */
+  hasChanged(): Promise<boolean> {
+    return this.#call('looking for changes', async () => true)
+  }
+
+  claims(document: string, after = 0): Promise<ClientClaim[]> {
+    return this.#call(`${document}: reading`, () =>
+      this.#readers.look(async (session) => {
+        const head = await findHead(session, document)
+        return head === undefined ? [] : await readClaims(session, head.record, after)
+      }),
+    )
   }
 
   documents(options: { prefix?: string; after?: string; limit: number }): Promise<DocumentSummary[]> {
@@ -175,15 +193,6 @@ class PostgresLog implements PortableLog {
     })
   }
 
-  claims(document: string): Promise<ClientClaim[]> {
-    return this.#call(`${document}: reading`, () =>
-      this.#readers.look(async (session) => {
-        const head = await findHead(session, document)
-        return head === undefined ? [] : [...(await readClaims(session, head.record)).values()]
-      }),
-    )
-  }
-
   archive({ after = 0, limit }: { after?: number; limit: number }): Promise<ArchivePage> {
     return this.#call('reading the archive', () =>
       this.#readers.read((session) => pageOfArchive(session, this.#settings.keys, { after, limit })),
@@ -192,7 +201,7 @@ class PostgresLog implements PortableLog {
 
   restoreMessages(messages: readonly ArchivedMessage[]): Promise<void> {
     return this.#call('storing messages', () =>
-      this.#writer.write((session) => storeMessages(session, this.#settings.keys, messages)),
+      this.#writer.write((session) => restoreMessages(session, this.#settings.keys, messages)),
     )
   }
 

@@ -1,14 +1,21 @@
-import { createDecoder, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import { createDecoder, readUint8, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
 import {
   createEncoder,
   type Encoder,
   toUint8Array,
+  writeUint8,
   writeVarString,
   writeVarUint,
   writeVarUint8Array,
 } from 'lib0/encoding'
 import { natural } from '../natural.ts'
-import type { ArchivedMessage, NewUpdate } from '../update-log.ts'
+import type { ArchivedMessage, ExpectedRoom, NewUpdate } from '../update-log.ts'
+
+/** An update as the writer gets it. */
+export interface UnpackedUpdate extends NewUpdate {
+  readonly messages: readonly ArchivedMessage[]
+  readonly expects: ExpectedRoom | undefined
+}
 
 /**
  * A batch as one piece of memory of its own, so that it can be moved to the writer: structured clone would copy the
@@ -18,7 +25,7 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
   const encoder = createEncoder()
   const names = new Map<string, number>()
   writeVarUint(encoder, batch.length)
-  for (const { document, at, author, data, clients, messages = [] } of batch) {
+  for (const { document, at, author, data, clients, messages = [], expects } of batch) {
     writeName(encoder, names, document)
     writeVarUint(encoder, natural(at, 'at'))
     writeName(encoder, names, author)
@@ -32,12 +39,16 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
       writeVarString(encoder, id)
       writeVarString(encoder, json)
     }
+    writeUint8(encoder, expects === undefined ? 0 : 1)
+    if (expects === undefined) continue
+    writeName(encoder, names, expects.room)
+    writeVarUint(encoder, natural(expects.lastSeq, 'lastSeq'))
   }
   return toUint8Array(encoder)
 }
 
 /** The updates in a packed batch; their `data` are views into it. */
-export function unpackBatch(packed: Uint8Array): (NewUpdate & { readonly messages: readonly ArchivedMessage[] })[] {
+export function unpackBatch(packed: Uint8Array): UnpackedUpdate[] {
   const decoder = createDecoder(packed)
   const names: string[] = []
   const readName = (): string => {
@@ -60,6 +71,7 @@ export function unpackBatch(packed: Uint8Array): (NewUpdate & { readonly message
       id: readVarString(decoder),
       json: readVarString(decoder),
     })),
+    expects: readUint8(decoder) === 0 ? undefined : { room: readName(), lastSeq: readVarUint(decoder) },
   }))
 }
 

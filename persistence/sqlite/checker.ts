@@ -4,7 +4,7 @@ import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
-import { clientReader } from './client-table.ts'
+import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentFinder } from './document-table.ts'
 import { messageDamages } from './message-checker.ts'
@@ -64,7 +64,7 @@ function documentChecker(
   const rows = rowReader(db, keys)
   const findSnapshot = snapshotFinder(db)
   const readSnapshot = snapshotReader(db, keys)
-  const readClients = clientReader(db)
+  const readClaims = claimReader(db)
   const positions = db
     .prepare<[number], unknown>('SELECT position FROM updates WHERE document = ? ORDER BY position')
     .pluck()
@@ -97,7 +97,7 @@ function documentChecker(
       if (snapshot.position > 0) decode(readSnapshot(record, snapshot))
     })
     if (snapshotProblem !== undefined) yield { document: name, position: undefined, problem: snapshotProblem }
-    const clientProblem = problemOf(() => readClients(record))
+    const clientProblem = problemOf(() => readClaims(record, 0))
     if (clientProblem !== undefined) yield { document: name, position: undefined, problem: clientProblem }
   }
 }

@@ -41,23 +41,23 @@ export class DocumentCache {
     this.#seenVersion = version
   }
 
-  /** Counts one more row in and returns the document's record, whose position is that row's. */
-  count(name: string, at: number, bytes: number): DocumentRecord {
-    const entry = this.#entries.get(name) ?? this.#enter(name, at)
+  /** The record of a document, which is made if it is not there: a row for it must follow. */
+  open(name: string, at: number): DocumentRecord {
+    return (this.#entries.get(name) ?? this.#enter(name, at)).record
+  }
+
+  /** Counts one more row into an open document, and the client ids it has claimed. */
+  count(name: string, row: { readonly at: number; readonly bytes: number; readonly clients: number }): void {
+    const entry = this.#entries.get(name)
+    if (entry === undefined) return
     const { record } = entry
     entry.record = {
       ...record,
-      updatedAt: Math.max(record.updatedAt, at),
+      updatedAt: Math.max(record.updatedAt, row.at),
       position: record.position + 1,
-      bytes: record.bytes + bytes,
+      bytes: record.bytes + row.bytes,
+      clients: record.clients + row.clients,
     }
-    return entry.record
-  }
-
-  /** Counts one more client id in. */
-  countClient(name: string): void {
-    const entry = this.#entries.get(name)
-    if (entry !== undefined) entry.record = { ...entry.record, clients: entry.record.clients + 1 }
   }
 
   /** Writes the record of a document that rows were added to. */

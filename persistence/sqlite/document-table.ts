@@ -10,6 +10,12 @@ export function documentFinder(db: Database): (name: string) => DocumentRecord |
   }
 }
 
+/** Returns a function that reads the last positions of documents, 0 for an unknown one, all at one moment. */
+export function positionReader(db: Database): (names: readonly string[]) => number[] {
+  const find = documentFinder(db)
+  return db.transaction((names: readonly string[]) => names.map((name) => find(name)?.position ?? 0))
+}
+
 /** Reads a page of documents, ordered by the bytes of their names. */
 export function documentLister(
   db: Database,

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
 import { MESSAGE_COLUMNS, parseMessage, type StoredMessage, sealMessage } from '../stored-message.ts'
-import type { ArchivedMessage } from '../update-log.ts'
+import type { ArchivedMessage, ExpectedRoom } from '../update-log.ts'
 import type { SearchReply } from './replies.ts'
 
 /** Copies of what a message's JSON holds. */
@@ -82,6 +82,19 @@ export function messageFinder(db: Database, keys: KeyRing | undefined): (room: s
 export function messageProbe(db: Database): (room: string, ids: readonly string[]) => string[] {
   const select = db.prepare<[string, string]>('SELECT 1 FROM messages WHERE room = ? AND id = ?')
   return (room, ids) => ids.filter((id) => select.get(room, id) !== undefined)
+}
+
+/** Returns a function that tells whether a room is as the writer of these messages expects; indexes alone answer. */
+export function expectationCheck(
+  db: Database,
+): (expected: ExpectedRoom, messages: readonly ArchivedMessage[]) => boolean {
+  const lastSeq = db.prepare<[string], unknown>('SELECT max(seq) FROM messages WHERE room = ?').pluck()
+  const knownIds = messageProbe(db)
+  return (expected, messages) => {
+    if ((lastSeq.get(expected.room) ?? 0) !== expected.lastSeq) return false
+    const ids = messages.filter(({ room }) => room === expected.room).map(({ id }) => id)
+    return knownIds(expected.room, ids).length === 0
+  }
 }
 
 /** Whoever wrote the message answers for what is in it: a value of a wrong kind must not fail everybody's commit. */

@@ -34,7 +34,9 @@ export type Request =
       readonly before: number
       readonly limit: number
     }
-  | { readonly kind: 'claims'; readonly document: string }
+  | { readonly kind: 'positions'; readonly documents: readonly string[] }
+  | { readonly kind: 'has-changed' }
+  | { readonly kind: 'claims'; readonly document: string; readonly after: number }
   | { readonly kind: 'archive'; readonly after: number; readonly limit: number }
   | { readonly kind: 'restore'; readonly messages: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'compact'; readonly document: string }

@@ -1,19 +1,22 @@
+import type { Database } from 'better-sqlite3'
 import { type ClientClaim, owners } from '../client-claim.ts'
 import { shouldCompact } from '../compaction.ts'
 import { tailWeight } from '../snapshot-record.ts'
 import type { LogRow } from '../update-log.ts'
-import { clientReader } from './client-table.ts'
+import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentLoader } from './document-loader.ts'
-import { documentFinder, documentLister } from './document-table.ts'
+import { documentFinder, documentLister, positionReader } from './document-table.ts'
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import {
   packClaims,
+  packFlag,
   packFoundMessages,
   packLoadReply,
   packMessages,
+  packPositions,
   packReadReply,
   packSummaries,
   packTexts,
@@ -29,7 +32,9 @@ const PAGE_BYTES = 256 * 1024
 export function openReader(settings: WorkerSettings): Role {
   const db = openForReading(settings)
   const loadDocument = documentLoader(db, settings.keys)
-  const readClients = clientReader(db)
+  const readClaims = claimReader(db)
+  const positions = positionReader(db)
+  const hasChanged = changeDetector(db)
   const find = documentFinder(db)
   const list = documentLister(db)
   const rows = rowReader(db, settings.keys)
@@ -48,7 +53,7 @@ export function openReader(settings: WorkerSettings): Role {
       const header = {
         position: record.position,
         snapshot: snapshot.position,
-        clients: owners(readClients(record)),
+        clients: owners(readClaims(record, 0)),
         due: shouldCompact(tailWeight(record, snapshot)),
       }
       return packLoadReply(header, (add) => {
@@ -74,8 +79,8 @@ export function openReader(settings: WorkerSettings): Role {
     return packReadReply({ position, rows: page })
   }
 
-  function claimsOf(name: string): Iterable<ClientClaim> {
-    return loadDocument(name, (document) => (document === undefined ? [] : readClients(document.record).values()))
+  function claimsOf(name: string, after: number): ClientClaim[] {
+    return loadDocument(name, (document) => (document === undefined ? [] : readClaims(document.record, after)))
   }
 
   return {
@@ -90,7 +95,9 @@ export function openReader(settings: WorkerSettings): Role {
         if (request.kind === 'messages') return packMessages(pageOfMessages(request))
         if (request.kind === 'message') return packMessages(findMessage(request.room, request.id))
         if (request.kind === 'known-messages') return packTexts(knownIds(request.room, request.ids))
-        if (request.kind === 'claims') return packClaims(claimsOf(request.document))
+        if (request.kind === 'positions') return packPositions(positions(request.documents))
+        if (request.kind === 'has-changed') return packFlag(hasChanged())
+        if (request.kind === 'claims') return packClaims(claimsOf(request.document, request.after))
         if (request.kind === 'archive') return packFoundMessages(pageOfArchive(request))
         if (request.kind === 'search') return packFoundMessages(search(request))
       } catch (error) {
@@ -101,5 +108,20 @@ export function openReader(settings: WorkerSettings): Role {
     close() {
       db.close()
     },
+  }
+}
+
+/**
+ * Returns a function that tells whether any other connection, of whatever process, has committed since its last call;
+ * true at first, so that a connection opened after an error misses nothing.
+ */
+function changeDetector(db: Database): () => boolean {
+  const dataVersion = db.prepare<[], unknown>('PRAGMA data_version').pluck()
+  let seen: unknown
+  return () => {
+    const version = dataVersion.get()
+    const hasChanged = version !== seen
+    seen = version
+    return hasChanged
   }
 }

@@ -196,6 +196,27 @@ export function unpackClaims(packed: Packed): ClientClaim[] {
   return claims
 }
 
+export function packPositions(positions: readonly number[]): Packed {
+  return encode((encoder) => {
+    for (const position of positions) writeVarUint(encoder, position)
+  })
+}
+
+export function unpackPositions(packed: Packed): number[] {
+  const decoder = createDecoder(packed)
+  const positions: number[] = []
+  while (hasContent(decoder)) positions.push(readVarUint(decoder))
+  return positions
+}
+
+export function packFlag(flag: boolean): Packed {
+  return encode((encoder) => writeUint8(encoder, flag ? 1 : 0))
+}
+
+export function unpackFlag(packed: Packed): boolean {
+  return readUint8(createDecoder(packed)) === 1
+}
+
 export function packPosition(position: number): Packed {
   return encode((encoder) => writeVarUint(encoder, position))
 }

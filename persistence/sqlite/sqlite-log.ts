@@ -23,10 +23,12 @@ import {
   unpackAppendReply,
   unpackClaims,
   unpackDamage,
+  unpackFlag,
   unpackFoundMessages,
   unpackLoadReply,
   unpackMessages,
   unpackPosition,
+  unpackPositions,
   unpackReadReply,
   unpackSummaries,
   unpackText,
@@ -62,7 +64,7 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
     const opened = opener.call({ kind: 'create' })
     const databaseId = await opened.then(unpackText).finally(() => opener.close())
     await writeMarker(path, databaseId)
-    const log = new SqliteLog({ file: path, keys: encryption, databaseId }, report)
+    const log = new SqliteLog(databaseId, { file: path, keys: encryption, databaseId }, report)
     await log.start()
     return log
   } catch (error) {
@@ -72,6 +74,7 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
 
 /** Hands every call to the thread it belongs to. */
 class SqliteLog implements PortableLog {
+  readonly id: string
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -83,7 +86,8 @@ class SqliteLog implements PortableLog {
   readonly #temporary = new Set<SqliteThread>()
   #closed: Promise<void> | undefined
 
-  constructor(settings: Omit<WorkerSettings, 'role'>, onProblem: (error: Error) => void) {
+  constructor(id: string, settings: Omit<WorkerSettings, 'role'>, onProblem: (error: Error) => void) {
+    this.id = id
     this.#settings = settings
     this.#onProblem = onProblem
     this.#writer = this.#thread('writer')
@@ -128,6 +132,18 @@ class SqliteLog implements PortableLog {
     }
   }
 
+  async positions(documents: readonly string[]): Promise<number[]> {
+    return unpackPositions(await this.#read({ kind: 'positions', documents }))
+  }
+
+  async hasChanged(): Promise<boolean> {
+    return unpackFlag(await this.#read({ kind: 'has-changed' }))
+  }
+
+  async claims(document: string, after = 0): Promise<ClientClaim[]> {
+    return unpackClaims(await this.#read({ kind: 'claims', document, after }))
+  }
+
   async documents(options: { prefix?: string; after?: string; limit: number }): Promise<DocumentSummary[]> {
     const { prefix = '', after = '', limit } = options
     return unpackSummaries(await this.#read({ kind: 'documents', prefix, after, limit }))
@@ -155,10 +171,6 @@ class SqliteLog implements PortableLog {
     const { room, except = [], before = Number.MAX_SAFE_INTEGER, limit } = options
     this.#searcher ??= this.#thread('reader')
     return unpackFoundMessages(await this.#searcher.call({ kind: 'search', query, room, except, before, limit }))
-  }
-
-  async claims(document: string): Promise<ClientClaim[]> {
-    return unpackClaims(await this.#read({ kind: 'claims', document }))
   }
 
   async archive({ after = 0, limit }: { after?: number; limit: number }): Promise<ArchivePage> {

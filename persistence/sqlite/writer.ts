@@ -1,10 +1,10 @@
 import type { Database } from 'better-sqlite3'
 import type { ArchivedMessage } from '../update-log.ts'
-import { unpackBatch } from './batch.ts'
+import { type UnpackedUpdate, unpackBatch } from './batch.ts'
 import { clientClaimer } from './client-table.ts'
 import { openForWriting } from './database.ts'
 import { DocumentCache } from './document-cache.ts'
-import { messageWriter } from './message-table.ts'
+import { expectationCheck, messageWriter } from './message-table.ts'
 import { placeGuard } from './place-guard.ts'
 import { nothing, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packAppendReply, unpackMessages } from './replies.ts'
@@ -50,35 +50,45 @@ function restorer(
 function appender(
   db: Database,
   settings: WorkerSettings,
-): (batch: ReturnType<typeof unpackBatch>) => Uint8Array<ArrayBuffer> {
+): (batch: readonly UnpackedUpdate[]) => Uint8Array<ArrayBuffer> {
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
   const beat = db.prepare(
     `INSERT INTO meta (key, value) VALUES ('heartbeat', 1) ON CONFLICT (key) DO UPDATE SET value = value + 1`,
   )
   const insertRow = rowInserter(db, settings.keys)
-  const claimClient = clientClaimer(db)
+  const claimClients = clientClaimer(db)
   const writeMessage = messageWriter(db, settings.keys)
+  const isAsExpected = expectationCheck(db)
   const documents = new DocumentCache(db)
   const inPlace = placeGuard(settings.file)
 
+  /** Stores an update, or leaves it out with all that comes with it; see append(). Returns its position or 0. */
+  function store(update: UnpackedUpdate): number {
+    const { at, author, clients, data, expects, messages } = update
+    if (expects !== undefined && !isAsExpected(expects, messages)) return 0
+    const document = documents.open(update.document, at)
+    const position = document.position + 1
+    // A document that was just made has no claims: none is left without a row.
+    const claimed = claimClients(document, { clients, user: author, position })
+    if (claimed === undefined) return 0
+    insertRow(document, { position, at, author, data })
+    documents.count(update.document, { at, bytes: data.length, clients: claimed })
+    for (const message of messages) writeMessage(message)
+    return position
+  }
+
   return (batch) => {
-    const positions: number[] = []
     const touched = new Set<string>()
+    let positions: number[]
     try {
       begin.run()
       documents.refresh()
-      for (const update of batch) {
-        const document = documents.count(update.document, update.at, update.data.length)
-        insertRow(document, { ...update, position: document.position })
-        for (const client of update.clients) {
-          const claim = { client, user: update.author, position: document.position }
-          if (claimClient(document, claim)) documents.countClient(update.document)
-        }
-        for (const message of update.messages) writeMessage(message)
-        positions.push(document.position)
-        touched.add(update.document)
-      }
+      positions = batch.map((update) => {
+        const position = store(update)
+        if (position > 0) touched.add(update.document)
+        return position
+      })
       for (const name of touched) documents.save(name)
       if (batch.length === 0) beat.run()
       commit.run()

@@ -136,6 +136,25 @@ describe('damage around the rows is found', () => {
     expect(await Array.fromAsync(log.check())).toContainEqual(expect.objectContaining({ document }))
   })
 
+  test('a damaged claim is an error where it is read, and fails no append', async () => {
+    const file = await makeLog()
+    tamper(file, `UPDATE clients SET user = 'eve' WHERE client = 98`)
+    const log = await open(file)
+    const damaged = { code: 'storage/corrupt', message: expect.stringMatching(/plain.*client 98/) }
+    await expect(log.claims('plain')).rejects.toMatchObject(damaged)
+    await expect(log.claims('plain', 1)).rejects.toMatchObject(damaged)
+    expect(await log.claims('plain', 2)).toEqual([{ client: 99, user: 'ann', position: 3 }])
+    expect(await log.append([update('plain', 'd', { clients: [98] }), update('plain', 'e')])).toEqual([0, 4])
+  })
+
+  test('a damaged position is an error, not a number', async () => {
+    const file = await makeLog()
+    tamper(file, `UPDATE documents SET position = 2 WHERE name = 'plain'`)
+    const log = await open(file)
+    await expect(log.positions(['other', 'plain'])).rejects.toMatchObject({ code: 'storage/corrupt' })
+    expect(await log.positions(['other'])).toEqual([2])
+  })
+
   test('a document whose row is gone is found by check', async () => {
     const file = await makeLog()
     tamper(file, `DELETE FROM documents WHERE name = 'plain'`)

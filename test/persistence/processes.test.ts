@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { nextLine, startChild } from './child.ts'
 import { makeFolder } from './folder.ts'
+import { expectStampsOnce } from './stamping.ts'
 import { readAll, rebuild, Typist, textOf } from './updates.ts'
 
 const Acknowledged = z.array(z.tuple([z.string(), z.number(), z.string()]))
@@ -47,6 +48,11 @@ test('[promise 4] processes that append to one file share its positions', async 
   const all = acknowledged.flat()
   expect(new Set(all.map(([document, position]) => `${document} ${position}`)).size).toBe(all.length)
   await expectInLog(file, all)
+})
+
+test('[promise 4] processes that stamp messages on one file give each seq once, also when one is killed', async () => {
+  const file = join(await makeFolder(), 'log.db')
+  await expectStampsOnce(`sqlite:${file}`, () => open(file))
 })
 
 test('[promise 1] kill -9 loses nothing that was acknowledged', async () => {

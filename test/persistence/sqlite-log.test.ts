@@ -7,7 +7,7 @@ import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { makeFolder } from './folder.ts'
 import { describeMessageSearch } from './message-search-contract.ts'
 import { describeUpdateLog } from './update-log-contract.ts'
-import { readAll, rebuild, Typist, update } from './updates.ts'
+import { readAll, rebuild, stamp, Typist, textOf, update } from './updates.ts'
 
 const encryption = parseKeyRing(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
 
@@ -56,6 +56,38 @@ test('[promise 1] nothing is acknowledged once the database has been moved away'
   await rename(`${file}.moved`, file)
   const [position] = await log.append([update('a', '2')])
   expect((await readAll(log, 'a')).at(-1)?.position).toBe(position)
+})
+
+test('[promise 4] a commit that was stored and not acknowledged leaves the same update out when it comes again', async () => {
+  const file = join(await makeFolder(), 'log.db')
+  const log = await openFile(file)
+  const batch = [stamp('chat/a', 0, 'one'), update('a', 'x', { clients: [1] })]
+  await log.append([])
+  await rename(file, `${file}.moved`)
+  await expect(log.append(batch)).rejects.toMatchObject({ code: 'storage/unavailable' })
+  await rename(`${file}.moved`, file)
+  expect(await log.append(batch)).toEqual([0, 2])
+  expect((await readAll(log, 'chat/a@1')).map(({ data }) => textOf(data))).toEqual(['one'])
+  expect(await log.messages('chat/a', { limit: 9 })).toHaveLength(1)
+})
+
+test('hasChanged says no as long as nobody commits, and notices every other connection to the file', async () => {
+  const folder = await makeFolder()
+  const file = join(folder, 'log.db')
+  const [log, other] = [await openFile(file), await openFile(file)]
+  const changes = async () => [await log.hasChanged(), await log.hasChanged(), await other.hasChanged()]
+  expect(await changes()).toEqual([true, false, true]) // there was nothing before
+  expect(await changes()).toEqual([false, false, false])
+  await log.load('a')
+  await log.messages('chat/a', { limit: 1 })
+  expect(await log.append([])).toEqual([])
+  expect(await changes()).toEqual([true, false, true])
+  await other.append([stamp('chat/a', 1, 'left out')])
+  expect(await changes()).toEqual([false, false, false])
+  const db = new Database(file)
+  db.exec(`UPDATE meta SET value = 9 WHERE key = 'heartbeat'`)
+  db.close()
+  expect(await changes()).toEqual([true, false, true])
 })
 
 test('a database of a newer version is refused', async () => {

@@ -3,6 +3,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import type { ArchivedMessage, NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import { makeFolder } from './folder.ts'
+import { describeSharedLog } from './shared-log-contract.ts'
 import { archived, readAll, rebuild, seed, Typist, textOf, update } from './updates.ts'
 
 /**
@@ -105,10 +106,10 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
       expect(await log.compact('a')).toBe(0)
     })
 
-    test('load gives every update, and the clients with the first user that claimed them', async () => {
+    test('load gives every update, and the clients with the users that claimed them', async () => {
       const log = await openNew()
       await log.append([update('a', 'x', { author: 'ann', clients: [1, 4_294_967_295] }), update('b', 'y')])
-      await log.append([update('a', 'z', { author: 'bob', clients: [2, 1] })])
+      await log.append([update('a', 'z', { author: 'bob', clients: [2] })])
       const { position, parts, clients } = await log.load('a')
       expect(position).toBe(2)
       expect(parts.map(textOf)).toEqual(['x', 'z'])
@@ -384,6 +385,9 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
       await expect(log.append([])).rejects.toEqual(closed)
       await expect(log.load('a')).rejects.toEqual(closed)
       await expect(log.documents({ limit: 1 })).rejects.toEqual(closed)
+      await expect(log.positions(['a'])).rejects.toEqual(closed)
+      await expect(log.claims('a')).rejects.toEqual(closed)
+      await expect(log.hasChanged()).rejects.toEqual(closed)
       await expect(log.compact('a')).rejects.toEqual(closed)
       await expect(log.messages('chat/a', { limit: 1 })).rejects.toEqual(closed)
       await expect(log.messageById('chat/a', 'x')).rejects.toEqual(closed)
@@ -395,4 +399,6 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
       expect((await (await openIn(folder)).load('a')).position).toBe(1)
     })
   })
+
+  describeSharedLog(name, openIn)
 }

@@ -59,3 +59,18 @@ export function textOf(bytes: Uint8Array): string {
 
 /** The seed of random tests: `SEED=…` runs one again. fast-check names it when a test fails. */
 export const seed = Number(process.env.SEED ?? Math.trunc(Math.random() * 2 ** 31))
+
+/** What the server writes to give a message its `seq`: the next one, if the room's archive ends where it should. */
+export function stamp(room: string, lastSeq: number, id: string, options: Partial<NewUpdate> = {}): NewUpdate {
+  const message = { ...archived(room, lastSeq + 1, id, { id }), id }
+  return update(`${room}@1`, id, { author: '', messages: [message], expects: { room, lastSeq }, ...options })
+}
+
+/** Stamps a message: reads where the room ends and tries, as often as somebody else was first. Returns how often. */
+export async function stampUntilStored(log: UpdateLog, room: string, id: string): Promise<number> {
+  for (let lost = 0; ; lost++) {
+    const [last] = await log.messages(room, { limit: 1 })
+    const [position] = await log.append([stamp(room, last?.seq ?? 0, id)])
+    if (position !== 0) return lost
+  }
+}

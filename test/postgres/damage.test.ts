@@ -122,6 +122,21 @@ describe('damage around the rows is found', () => {
     expect(await check()).toContainEqual(expect.objectContaining({ document }))
   })
 
+  test('a damaged claim is an error where it is read, and fails no append', async () => {
+    const { log } = await damaged(`UPDATE coweave.clients SET owner = 'eve' WHERE client = 98`)
+    const error = { code: 'storage/corrupt', message: expect.stringMatching(/plain.*client 98/) }
+    await expect(log.claims('plain')).rejects.toMatchObject(error)
+    await expect(log.claims('plain', 1)).rejects.toMatchObject(error)
+    expect(await log.claims('plain', 2)).toEqual([{ client: 99, user: 'ann', position: 3 }])
+    expect(await log.append([update('plain', 'd', { clients: [98] }), update('plain', 'e')])).toEqual([0, 4])
+  })
+
+  test('a damaged position is an error, not a number', async () => {
+    const { log } = await damaged(`UPDATE coweave.documents SET position = 2 WHERE name = 'plain'`)
+    await expect(log.positions(['other', 'plain'])).rejects.toMatchObject({ code: 'storage/corrupt' })
+    expect(await log.positions(['other'])).toEqual([2])
+  })
+
   test('a row beyond the last one', async () => {
     const { check } = await damaged(
       `INSERT INTO coweave.updates SELECT document, 9, at, author, key, data, checksum

@@ -4,7 +4,8 @@ import { lockHeads } from '../../persistence/postgres/document-table.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { nextLine, startChild } from '../persistence/child.ts'
-import { archived, readAll, textOf, update } from '../persistence/updates.ts'
+import { expectStampsOnce } from '../persistence/stamping.ts'
+import { archived, readAll, stamp, textOf, update } from '../persistence/updates.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { Acknowledged, expectInLog, Writer } from './appended.ts'
 
@@ -50,6 +51,11 @@ test('[promise 4] processes that append to the same documents share the position
   expect(looks).toBeGreaterThan(10)
   expect(new Set(all.map(([document, position]) => `${document} ${position}`)).size).toBe(all.length)
   await expectInLog(log, all)
+})
+
+test('[promise 4] processes that stamp messages in one database give each seq once, also when one is killed', async () => {
+  const url = await postgres.createDatabase()
+  await expectStampsOnce(url, async () => (await open(url)).log)
 })
 
 test('[promise 1] kill -9 loses nothing that was acknowledged, and others go on', async () => {
@@ -189,6 +195,28 @@ test('[promise 1] a commit whose wait for a replica was cancelled is not acknowl
   await writer.stop()
   expect(writer.acknowledged.length).toBeGreaterThan(before)
   await expectInLog(log, writer.acknowledged)
+})
+
+test('[promise 4] a commit that was stored and not acknowledged leaves the same update out when it comes again', async () => {
+  const url = await postgres.createDatabase()
+  const { log } = await open(url)
+  const batch = [stamp('chat/a', 0, 'one'), update('a', 'x', { clients: [1] })]
+  const setReplicas = async (names: string) => {
+    await postgres.query(url, `ALTER SYSTEM SET synchronous_standby_names = '${names}'`)
+    await postgres.query(url, 'SELECT pg_reload_conf()')
+  }
+  await setReplicas('never_there')
+  onTestFinished(() => setReplicas(''))
+  const appended = log.append(batch)
+  const rejected = expect(appended).rejects.toMatchObject({ code: 'storage/unavailable' })
+  const waiting = `FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'`
+  await expect.poll(() => postgres.query(url, `SELECT count(*)::int ${waiting}`), patient).toEqual([[1]])
+  await postgres.query(url, `SELECT pg_cancel_backend(pid) ${waiting}`)
+  await rejected
+  await setReplicas('')
+  expect(await log.append(batch)).toEqual([0, 2])
+  expect((await readAll(log, 'chat/a@1')).map(({ data }) => textOf(data))).toEqual(['one'])
+  expect(await log.messages('chat/a', { limit: 9 })).toHaveLength(1)
 })
 
 test('[promise 1] an empty batch is a write, and a disk that is full is said to be', async () => {
