@@ -112,11 +112,12 @@ export interface UpdateLog {
    * commit order, without gaps, and a reader never sees a position before the ones below it, also with several
    * processes writing. An empty batch writes and commits too: it tells whether storage takes writes.
    *
-   * Some updates may be left out, each for itself with its `messages` and `clients`, while the rest of the batch is
-   * stored: one with `clients`, when one of them belongs to another user of that document than its `author`, and one
-   * that `expects` a room to be as it is not. The position of what was left out is 0. Both look at what is committed,
-   * by anybody, and at what the updates before it in the batch stored. So of several writers who expect the same, one
-   * has its update stored, and the others read again and make theirs anew. An update with neither never gets 0.
+   * Some updates may be left out, each with its `messages` and `clients`, while the rest of the batch is stored: one with
+   * `clients`, when one of them belongs to another user of that document than its `author`, with all updates of that
+   * document behind it in the batch, which may build on it; and one that `expects` a room to be as it is not. The
+   * position of what was left out is 0. Both look at what is committed, by anybody, and at what the updates before it in
+   * the batch stored. So of several writers who expect the same, one has its update stored, and the others read again and
+   * make theirs anew.
    * Appended again after a rejection, an update with `expects` gets 0 also if it was stored the first time: who gets 0
    * knows that the room isn't as expected, not why. One with `clients` alone is stored again, as its author has them.
    *

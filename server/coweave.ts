@@ -16,6 +16,10 @@ import { openLog } from '../persistence/open-log.ts'
 import type { UpdateLog } from '../persistence/update-log.ts'
 import { allowsOrigin } from './access/origins.ts'
 import { Tokens } from './access/tokens.ts'
+import { Cluster } from './cluster/cluster.ts'
+import { connectForCommands } from './cluster/redis-connections.ts'
+import { parseRedisUrl } from './cluster/redis-url.ts'
+import { Relay } from './cluster/relay.ts'
 import { type Config, isDemo } from './config.ts'
 import { Authentication } from './connection/authentication.ts'
 import { ConnectionCounts } from './connection/connection-counts.ts'
@@ -26,10 +30,12 @@ import { UserRates } from './connection/user-rates.ts'
 import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
+import type { OpenDocument } from './documents/open-document.ts'
 import { serveDemoTokens, serveDocuments } from './http/api.ts'
 import { serveDemo } from './http/demo.ts'
 import { serveDocumentSync } from './http/document-sync.ts'
 import { serveHealth } from './http/health.ts'
+import { type Measured, serveMetrics } from './http/metrics.ts'
 import { HttpError, sendProblem } from './http/problem.ts'
 import { serveRooms } from './http/rooms.ts'
 import { SealedFiles } from './http/sealed-files.ts'
@@ -73,8 +79,27 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const durability = new Durability(log, {
     commitTimeoutMs: config.COMMIT_TIMEOUT,
     onFailure: (error) => logger.error({ error }, 'a commit failed and is tried again'),
+    onCommitted: (batch, positions) => cluster.committed(batch, positions),
     onLost: (names) => forgetDocuments(names),
+    onRefused: (names) => forgetRefused(names),
     onRecovered: () => logger.info('storage takes writes again'),
+  })
+  const redis = config.REDIS_URL === undefined ? undefined : parseRedisUrl(config.REDIS_URL)
+  const relay =
+    redis === undefined
+      ? undefined
+      : new Relay({
+          redis,
+          namespace: log.id,
+          logger,
+          onUp: () => cluster.reconnected(),
+          onDown: () => cluster.disconnected(),
+        })
+  const cluster = new Cluster({
+    log,
+    logger,
+    relay,
+    onBroken: ({ name }) => forget(new Set([name]), 'the document is loaded anew'),
   })
   const egresses = new EgressGroup(durability)
   const rooms = new Rooms({
@@ -82,11 +107,16 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     durability,
     logger,
     limits: { maxTextLength: config.CHAT_MESSAGE_LENGTH, maxMessages: config.CHAT_SEGMENT_MESSAGES },
+    catchUp: (open) => cluster.catchUp(open),
   })
   const documents = new Documents({
     log,
     rooms,
-    onClientChange: ({ ydoc }) => rooms.changed(ydoc),
+    onOpened: (open) => cluster.opened(open),
+    onClosed: (open) => cluster.closed(open),
+    onClientChange: (open) => rooms.changed(open),
+    onFollowed: (open, author) => rooms.followed(open, author),
+    onPresence: (open, clients) => cluster.presenceChanged(open, clients),
     durability,
     logger,
     maxPresenceBytes: config.MAX_PRESENCE_BYTES,
@@ -98,26 +128,38 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     // Pings and deadlines are ours, and so is the bound of documents that wait (socket-connection.ts).
     timeout: NEVER_MS,
     maxPendingDocuments: config.MAX_UNAUTHENTICATED_DOCUMENTS + 1,
-    extensions: [documents, new Authentication(tokens, logger)],
+    extensions: [documents, new Authentication(tokens, logger), cluster.extension],
   })
   rooms.use(hocuspocus)
   const load = new LoadGuard({ maxDelayMs: config.MAX_EVENT_LOOP_DELAY, maxMemoryBytes: config.MAX_MEMORY_BYTES })
   const users = new ConnectionCounts(config.MAX_CONNECTIONS_PER_USER)
+  const counters = redis === undefined ? undefined : connectForCommands(redis)
   const rates = new UserRates({
     messagesPerSecond: config.USER_MESSAGES_PER_SECOND,
     bytesPerSecond: config.USER_BYTES_PER_SECOND,
+    ...(counters && { redis: { client: counters, namespace: log.id } }),
     onProblem: (error) => logger.warn({ error }, 'the rates of users can not be counted'),
   })
-  const parts = { config, logger, documents, durability, egresses, users, rates }
+  const catchUp = (open: OpenDocument) => cluster.catchUp(open)
+  const parts = { config, logger, documents, durability, egresses, users, rates, catchUp }
   const gateway = new Gateway(hocuspocus, parts, load)
   const posting = new Posting({ log, durability, documents, rooms })
-  const exchange = new Exchange({ documents, durability, rooms })
+  const exchange = new Exchange({ documents, durability, rooms, catchUp })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
     maxBytes: config.MAX_UPLOAD_BYTES,
     onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
   })
   const isStopping = () => stopping !== undefined
+  const measure = (): Measured => ({
+    connections: gateway.connections.size,
+    documents: documents.size,
+    appended: durability.appended,
+    committed: durability.committed,
+    waitingBytes: durability.waitingBytes,
+    cluster: cluster.counts,
+    isRelayUp: relay?.isUp,
+  })
   const app = await createHttp(config, logger, {
     tls,
     tokens,
@@ -129,6 +171,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     exchange,
     uploads,
     isStopping,
+    measure,
   })
   app.server.on('upgrade', gateway.upgrade)
   // Before the connections of HTTP are cut: some of them are clients' tunnels.
@@ -145,10 +188,20 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       'storage failed for too long: documents are forgotten, clients keep their edits',
     )
     egresses.closeWaiting(CloseCode.TryAgainLater, 'storage is not available')
+    forget(names, 'storage is not available')
+  }
+
+  function forgetRefused(names: ReadonlySet<string>): void {
+    logger.warn({ documents: [...names] }, 'two users took the same Yjs client id: the later edits are refused')
+    forget(names, 'the document is loaded anew')
+  }
+
+  /** Documents that hold what the log does not have: whoever has one open comes back and gets what the log has. */
+  function forget(names: ReadonlySet<string>, reason: string): void {
     const forgotten = new Set(documents.forget(hocuspocus, names))
     for (const connection of gateway.connections) {
       const isAffected = [...connection.channels].some((channel) => forgotten.has(channel.document))
-      if (isAffected) connection.close(CloseCode.TryAgainLater, 'storage is not available')
+      if (isAffected) connection.close(CloseCode.TryAgainLater, reason)
     }
   }
 
@@ -159,6 +212,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     await app.close()
     await uploads.close()
     durability.close()
+    await cluster.close()
+    counters?.disconnect()
     await log.close()
   }
 
@@ -190,6 +245,7 @@ interface HttpParts {
   readonly exchange: Exchange
   readonly uploads: Uploads
   readonly isStopping: () => boolean
+  readonly measure: () => Measured
 }
 
 async function createHttp(config: Config, logger: Logger, parts: HttpParts): Promise<FastifyInstance> {
@@ -217,6 +273,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
       }),
   })
   serveHealth(app, async () => ({ storage: await parts.durability.check(), stopping: parts.isStopping() }))
+  serveMetrics(app, parts.measure)
   serveDocuments(app, parts.tokens, parts.log)
   serveRooms(app, parts)
   serveSync(app, parts.gateway, config)

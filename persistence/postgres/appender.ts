@@ -71,13 +71,19 @@ export async function appendBatch(
   const wanted = batch.map(({ document, clients }) => ({ document: recordOf(records, document), clients }))
   const owners = await findOwners(session, wanted)
   const rows: NewRow[] = []
+  /** Of which an update was left out for its clients. */
+  const broken = new Set<string>()
   const positions = batch.map((update) => {
     const { document: name, at, author, data, clients, expects, messages = [] } = update
+    if (broken.has(name)) return 0
     if (expects !== undefined && !rooms.meets(expects, messages)) return 0
     const document = recordOf(records, name)
     const row = { document, position: document.position + 1, at, author, data, clients }
     const claimed = owners.claim(row)
-    if (claimed === undefined) return 0
+    if (claimed === undefined) {
+      broken.add(name)
+      return 0
+    }
     rooms.add(messages)
     rows.push(row)
     records.set(name, withRow(document, row, claimed))

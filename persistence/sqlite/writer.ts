@@ -63,15 +63,22 @@ function appender(
   const documents = new DocumentCache(db)
   const inPlace = placeGuard(settings.file)
 
-  /** Stores an update, or leaves it out with all that comes with it; see append(). Returns its position or 0. */
-  function store(update: UnpackedUpdate): number {
+  /**
+   * Stores an update, or leaves it out with all that comes with it; see append(). Returns its position or 0. `broken` are
+   * the documents of which an update was left out for its clients.
+   */
+  function store(update: UnpackedUpdate, broken: Set<string>): number {
     const { at, author, clients, data, expects, messages } = update
+    if (broken.has(update.document)) return 0
     if (expects !== undefined && !isAsExpected(expects, messages)) return 0
     const document = documents.open(update.document, at)
     const position = document.position + 1
     // A document that was just made has no claims: none is left without a row.
     const claimed = claimClients(document, { clients, user: author, position })
-    if (claimed === undefined) return 0
+    if (claimed === undefined) {
+      broken.add(update.document)
+      return 0
+    }
     insertRow(document, { position, at, author, data })
     documents.count(update.document, { at, bytes: data.length, clients: claimed })
     for (const message of messages) writeMessage(message)
@@ -80,12 +87,13 @@ function appender(
 
   return (batch) => {
     const touched = new Set<string>()
+    const broken = new Set<string>()
     let positions: number[]
     try {
       begin.run()
       documents.refresh()
       positions = batch.map((update) => {
-        const position = store(update)
+        const position = store(update, broken)
         if (position > 0) touched.add(update.document)
         return position
       })

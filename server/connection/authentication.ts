@@ -35,7 +35,7 @@ export class Authentication implements Extension<ConnectionContext> {
   }
 
   async connected({ context, connection }: connectedPayload<ConnectionContext>): Promise<void> {
-    context.socket.opened(connection, context)
+    await context.socket.opened(connection, context)
   }
 
   async onTokenSync({

@@ -35,6 +35,20 @@ export interface ChannelOptions {
   readonly connection: Connection
 }
 
+/**
+ * A message that would be refused, while other instances may have committed what it builds on: a client that comes from
+ * one of them brings what it heard there. It is to be received again once the document has all that is committed.
+ */
+export class MayBeBehind extends Error {
+  override readonly name = 'MayBeBehind'
+  readonly document: OpenDocument
+
+  constructor(document: OpenDocument, options: ErrorOptions) {
+    super(`${document.name} may lack what others have committed`, options)
+    this.document = document
+  }
+}
+
 /** One document open on one socket: what its sync and awareness messages do. */
 export class Channel implements Subscriber {
   readonly document: OpenDocument
@@ -91,8 +105,9 @@ export class Channel implements Subscriber {
     this.#understandsRefusals = true
   }
 
-  send(frame: Frame): void {
-    this.#egress.send(frame)
+  send(frame: Frame, isCommitted: boolean): void {
+    if (isCommitted) this.#egress.sendCommitted(frame)
+    else this.#egress.send(frame)
   }
 
   countPresence(): void {
@@ -108,12 +123,17 @@ export class Channel implements Subscriber {
     this.connection.readOnly = !this.#mayWrite
   }
 
-  /** @throws {AccessError} for what is refused  @throws {Error} for what can't be decoded */
-  receive(type: number, decoder: decoding.Decoder): void {
+  /**
+   * `isCaughtUp` tells that the document has what was committed anywhere when the message had come.
+   * @throws {MayBeBehind}
+   * @throws {AccessError} for what is refused
+   * @throws {Error} for what can't be decoded
+   */
+  receive(type: number, decoder: decoding.Decoder, isCaughtUp: boolean): void {
     switch (type) {
       case MessageType.Sync:
       case MessageType.SyncReply:
-        this.#receiveSync(decoding.readVarUint(decoder), decoding.readVarUint8Array(decoder), type)
+        this.#receiveSync(decoding.readVarUint(decoder), decoding.readVarUint8Array(decoder), type, isCaughtUp)
         return
       case MessageType.Awareness:
         this.document.presence.receive(this, decoding.readVarUint8Array(decoder))
@@ -141,14 +161,14 @@ export class Channel implements Subscriber {
     return allows(this.#level, this.document.levelToChange) && this.#isSchemaOld
   }
 
-  #receiveSync(syncType: number, payload: Uint8Array, messageType: number): void {
+  #receiveSync(syncType: number, payload: Uint8Array, messageType: number, isCaughtUp: boolean): void {
     switch (syncType) {
       case SyncType.Step1:
         this.#answer(payload, messageType)
         return
       case SyncType.Step2:
       case SyncType.Update:
-        this.#take(payload, syncType === SyncType.Step2)
+        this.#take(payload, syncType === SyncType.Step2, isCaughtUp)
         return
       default:
         throw new AccessError('protocol/unknown-message', CloseCode.Malformed, `unknown sync message type ${syncType}`)
@@ -161,9 +181,10 @@ export class Channel implements Subscriber {
     this.#egress.send(syncFrame(this.address, SyncType.Step1, this.document.stateVector()), true)
   }
 
-  #take(update: Uint8Array, isAnswer: boolean): void {
+  #take(update: Uint8Array, isAnswer: boolean, isCaughtUp: boolean): void {
     if (!this.#mayWrite) {
       const hasNews = !isAnswer || !this.document.contains(update)
+      if (hasNews && isAnswer && !isCaughtUp) throw new MayBeBehind(this.document, {})
       if (hasNews && this.#isTooOldToWrite) this.#refuse(schemaTooOld(), SCHEMA_REASON)
       else this.#acknowledge(!hasNews)
       return
@@ -171,6 +192,7 @@ export class Channel implements Subscriber {
     try {
       this.document.receive(this, update, isAnswer)
     } catch (error) {
+      if (isRefusal(error) && !isCaughtUp) throw new MayBeBehind(this.document, { cause: error })
       this.#copeWith(error, isAnswer)
       return
     }
@@ -185,7 +207,7 @@ export class Channel implements Subscriber {
       this.#owedAcknowledgements += 1
     } else if (error instanceof RefusedError) {
       this.#refuse(error, error.reason)
-    } else if (error instanceof AccessError && error.closeCode === CloseCode.ClientIdTaken) {
+    } else if (isRefusal(error)) {
       this.#refuse(error, error.message)
     } else {
       throw error
@@ -207,4 +229,9 @@ export class Channel implements Subscriber {
   #acknowledge(stored: boolean): void {
     if (this.#acknowledges) this.#egress.send(syncStatusFrame(this.address, stored), true)
   }
+}
+
+/** Whether a change is refused for what the document holds. */
+function isRefusal(error: unknown): error is AccessError {
+  return error instanceof RefusedError || (error instanceof AccessError && error.closeCode === CloseCode.ClientIdTaken)
 }

@@ -59,8 +59,7 @@ export class Egress {
 
   /** Whether anything waits that reveals updates not yet committed. */
   get awaitsCommit(): boolean {
-    const last = this.#waiting[this.#waiting.length - 1]
-    return last !== undefined && this.#waiting.length > this.#first && last.after > this.#durability.committed
+    return this.#lastAfter > this.#durability.committed
   }
 
   get closed(): boolean {
@@ -69,15 +68,12 @@ export class Egress {
 
   /** Sends `frame` once all updates taken so far are committed. `requested` marks answers to the client's requests. */
   send(frame: Frame, requested = false): void {
-    if (this.#closed) return
-    if (!requested && this.#unrequestedBytes + frame.length > this.#limitBytes && this.#unrequestedBytes > 0) {
-      this.close(CloseCode.TryAgainLater, 'reading too slowly')
-      return
-    }
-    this.#waiting.push({ frame, after: this.#durability.appended, requested })
-    if (requested) this.#requestedBytes += frame.length
-    else this.#unrequestedBytes += frame.length
-    this.#group.add(this)
+    this.#add(frame, this.#durability.appended, requested)
+  }
+
+  /** Sends `frame`, which reveals nothing that is not committed, behind what waits already. */
+  sendCommitted(frame: Frame): void {
+    this.#add(frame, this.#lastAfter, false)
   }
 
   /** Writes what may leave. Returns whether nothing is left to wait for a commit. */
@@ -130,6 +126,23 @@ export class Egress {
     this.#waiting = []
     this.#first = 0
     this.#group.leave(this)
+  }
+
+  /** What the last frame that waits is waiting for; 0 when none does. */
+  get #lastAfter(): number {
+    return this.#waiting.at(-1)?.after ?? 0
+  }
+
+  #add(frame: Frame, after: number, requested: boolean): void {
+    if (this.#closed) return
+    if (!requested && this.#unrequestedBytes + frame.length > this.#limitBytes && this.#unrequestedBytes > 0) {
+      this.close(CloseCode.TryAgainLater, 'reading too slowly')
+      return
+    }
+    this.#waiting.push({ frame, after, requested })
+    if (requested) this.#requestedBytes += frame.length
+    else this.#unrequestedBytes += frame.length
+    this.#group.add(this)
   }
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout } from 'node:timers/promises'
 import type { Connection, Hocuspocus, WebSocketLike } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import type { Logger } from 'pino'
@@ -12,7 +13,8 @@ import { isSchemaOld } from '../access/schema.ts'
 import type { Config } from '../config.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
-import { Channel } from './channel.ts'
+import type { OpenDocument } from '../documents/open-document.ts'
+import { Channel, MayBeBehind } from './channel.ts'
 import type { ConnectionCounts } from './connection-counts.ts'
 import { type Dialect, deniedReason, documentOfKey, type Message } from './dialect.ts'
 import { Egress, type EgressGroup } from './egress.ts'
@@ -38,6 +40,8 @@ const NO_REQUEST = new Request('http://localhost/')
 const PRESENCE_BURST_S = 60
 /** How long a connection that gave way has for hearing why. */
 const GIVE_WAY_MS = 100
+/** How long a client that joins waits until a document has what others have committed. */
+const CATCH_UP_MS = 1_000
 const NO_STATES = Uint8Array.of(0)
 /** Why a document isn't opened now, and may be a little later. */
 const RETRIED_REASONS: ReadonlySet<string> = new Set(['storage/unavailable', 'storage/full', 'access/unavailable'])
@@ -51,6 +55,8 @@ export interface Parts {
   /** Connections of each user. */
   readonly users: ConnectionCounts
   readonly rates: UserRates
+  /** Resolves once a document has what other instances have committed until now. @throws {StorageError} */
+  readonly catchUp: (document: OpenDocument) => Promise<void>
 }
 
 /** What is known of a client before its first message. */
@@ -97,6 +103,8 @@ export class SocketConnection implements Stranger {
   readonly #channels = new Map<string, Channel>()
   readonly #renewing = new Set<Channel>()
   readonly #openedAt = Date.now()
+  /** What came while a document is being brought to what others have committed. */
+  #held: Uint8Array[] | undefined
   #authenticated = false
   #detaching = false
 
@@ -117,8 +125,7 @@ export class SocketConnection implements Stranger {
     this.#ingress = new Ingress(
       transport,
       this.#meter,
-      () =>
-        this.egress.congested || this.#pending.congested || parts.durability.waitingBytes > config.COMMIT_BUFFER_BYTES,
+      () => this.#mustWait(),
       (data) => this.#receive(data),
     )
     this.#heartbeat = new Heartbeat(transport, config.PING_INTERVAL)
@@ -153,11 +160,18 @@ export class SocketConnection implements Stranger {
   giveWay(): void {
     this.close(CloseCode.TryAgainLater, 'too many connections wait for authentication')
     // Who never says who they are may never close, either.
-    setTimeout(() => this.#transport.terminate(), GIVE_WAY_MS).unref()
+    globalThis.setTimeout(() => this.#transport.terminate(), GIVE_WAY_MS).unref()
   }
 
   /** Hocuspocus has authenticated and loaded a document: from here on its messages go to its channel. */
-  opened(connection: Connection, { principal, level }: ConnectionContext): void {
+  async opened(connection: Connection, context: ConnectionContext): Promise<void> {
+    const document = this.#parts.documents.get(connection.document)
+    // A client that comes from another instance brings what it heard there.
+    if (document !== undefined) await this.#catchUpSoon(document)
+    if (!this.egress.closed) this.#open(connection, context)
+  }
+
+  #open(connection: Connection, { principal, level }: ConnectionContext): void {
     const document = this.#parts.documents.get(connection.document)
     if (document === undefined || principal === undefined || level === undefined) {
       // It was unloaded or forgotten in the same moment.
@@ -272,25 +286,64 @@ export class SocketConnection implements Stranger {
     this.#channels.clear()
   }
 
-  #receive(data: Uint8Array): void {
+  #mustWait(): boolean {
+    const { config, durability } = this.#parts
+    return (
+      this.#held !== undefined ||
+      this.egress.congested ||
+      this.#pending.congested ||
+      durability.waitingBytes > config.COMMIT_BUFFER_BYTES
+    )
+  }
+
+  #receive(data: Uint8Array, isCaughtUp = false): void {
     if (this.egress.closed) return
+    if (this.#held !== undefined) {
+      this.#held.push(data)
+      return
+    }
     try {
-      this.#dispatch(data)
+      this.#dispatch(data, isCaughtUp)
     } catch (error) {
-      this.#refuse(error)
+      if (error instanceof MayBeBehind) void this.#receiveCaughtUp(data, error.document)
+      else this.#refuse(error)
     }
   }
 
-  #dispatch(data: Uint8Array): void {
+  /** Waits a little at most: with storage away, those who have a document open go on, and so may who joins them. */
+  async #catchUpSoon(document: OpenDocument): Promise<void> {
+    const caughtUp = this.#parts.catchUp(document).catch((error: unknown) => {
+      this.#logger.warn({ document: document.name, error }, 'what others committed could not be read')
+    })
+    await Promise.race([caughtUp, setTimeout(CATCH_UP_MS, undefined, { ref: false })])
+  }
+
+  /** Receives a message once `document` has what others have committed until now, and what came meanwhile behind it. */
+  async #receiveCaughtUp(data: Uint8Array, document: OpenDocument): Promise<void> {
+    const held: Uint8Array[] = []
+    this.#held = held
+    try {
+      await this.#parts.catchUp(document)
+    } catch (error) {
+      this.#logger.warn({ document: document.name, error }, 'what others committed could not be read')
+      this.close(CloseCode.TryAgainLater, 'storage is not available')
+      return
+    }
+    this.#held = undefined
+    this.#receive(data, true)
+    for (const message of held) this.#receive(message)
+  }
+
+  #dispatch(data: Uint8Array, isCaughtUp: boolean): void {
     // Hocuspocus' keep-alive, without an address.
     if (data.length === 1 && (data[0] === MessageType.Ping || data[0] === MessageType.Pong)) return
     const message = this.#dialect.read(data)
     const channel = this.#channels.get(message.key)
-    if (channel !== undefined) this.#dispatchOpen(channel, message, data)
+    if (channel !== undefined) this.#dispatchOpen(channel, message, data, isCaughtUp)
     else this.#dispatchPending(message, data)
   }
 
-  #dispatchOpen(channel: Channel, { key, type, decoder }: Message, data: Uint8Array): void {
+  #dispatchOpen(channel: Channel, { key, type, decoder }: Message, data: Uint8Array, isCaughtUp: boolean): void {
     switch (type) {
       case MessageType.Auth:
         checkToken(decoder)
@@ -304,7 +357,7 @@ export class SocketConnection implements Stranger {
         this.#detach(key, channel)
         return
       default:
-        channel.receive(type, decoder)
+        channel.receive(type, decoder, isCaughtUp)
     }
   }
 

@@ -3,6 +3,7 @@ import type { beforeUnloadDocumentPayload, Document, Hocuspocus, onLoadDocumentP
 import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
+import { StorageError } from '../../persistence/storage-error.ts'
 import type { StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import { type DocumentRules, Guard } from './guard.ts'
@@ -18,6 +19,8 @@ export interface DocumentsOptions extends OpenDocumentOptions {
   readonly log: UpdateLog
   readonly rooms: Rooms
   readonly logger: Logger
+  readonly onOpened: (document: OpenDocument) => void
+  readonly onClosed: (document: OpenDocument) => void
 }
 
 /**
@@ -68,8 +71,9 @@ export class Documents extends Database {
 
   override async onStoreDocument(): Promise<void> {}
 
-  /** Keeps a document until all of it is committed. Hocuspocus takes a throw for "not now". */
+  /** Keeps a document until all of it is stamped and committed. Hocuspocus takes a throw for "not now". */
   async beforeUnloadDocument({ instance, document, documentName }: beforeUnloadDocumentPayload): Promise<void> {
+    await this.#stamp(document)
     await this.#options.durability.settled()
     // A forgotten document's last leaver would unload the one that took its place.
     if (instance.documents.get(documentName) !== document) throw undefined
@@ -88,6 +92,15 @@ export class Documents extends Database {
     return forgotten
   }
 
+  async #stamp(document: Document): Promise<void> {
+    try {
+      await this.#options.rooms.stamp(document)
+    } catch (error) {
+      // Whoever opens it next stamps what is left.
+      if (!(error instanceof StorageError)) throw error
+    }
+  }
+
   #build(document: Document, stored: StoredDocument, rules: DocumentRules | undefined): void {
     // Hocuspocus encodes each change anew and sends it to everybody, its sender too: ours is open-document.ts.
     document._observers.delete('update')
@@ -97,14 +110,18 @@ export class Documents extends Database {
       for (const part of stored.parts) Y.applyUpdate(document, part)
     })
     const guard = rules === undefined ? undefined : new Guard(document, rules)
+    const archive = this.#options.rooms.archiveOf(document.name, document)
+    const bytes = stored.parts.reduce((sum, part) => sum + part.length, 0)
+    const loadedFrom = { position: stored.position, bytes, owners: stored.clients }
+    const open = new OpenDocument(document, loadedFrom, guard, archive, this.#options)
+    this.#open.set(document, open)
     document.once('destroy', () => {
       this.#open.delete(document)
       guard?.destroy()
+      this.#options.onClosed(open)
     })
-    const archive = this.#options.rooms.archiveOf(document.name, document)
-    const bytes = stored.parts.reduce((sum, part) => sum + part.length, 0)
-    this.#open.set(document, new OpenDocument(document, stored.clients, guard, archive, this.#options, bytes))
-    if (rules !== undefined) this.#options.rooms.opened(document.name, document, rules)
+    this.#options.onOpened(open)
+    if (rules !== undefined) this.#options.rooms.opened(open, rules)
   }
 }
 

@@ -11,10 +11,34 @@ export interface DurabilityOptions {
   /** How long an update may wait for its commit, ms. */
   readonly commitTimeoutMs: number
   readonly onFailure: (error: unknown) => void
+  /** A batch is on disk, each update at its position: 0 for one that the log left out. Before anybody hears of it. */
+  readonly onCommitted?: (batch: readonly NewUpdate[], positions: readonly number[]) => void
+  /**
+   * The log has left out an update of these documents, since another instance was first to use its Yjs client id: what
+   * they hold in memory must be forgotten. What else of them waited is given up.
+   */
+  readonly onRefused?: (documents: ReadonlySet<string>) => void
   /** Commits failed for too long: these documents hold updates that the log may not have. */
   readonly onLost: (documents: ReadonlySet<string>) => void
   readonly onRecovered: () => void
 }
+
+/** An update that waits for its commit. */
+interface Waiting {
+  readonly update: NewUpdate
+  /** Called with its position, or undefined when it was given up. */
+  readonly onSettled: ((position: number | undefined) => void) | undefined
+}
+
+/** What is being written: some of what waited may have been given up. */
+interface Batch {
+  readonly waiting: readonly Waiting[]
+  readonly updates: readonly NewUpdate[]
+  /** How many updates were taken, with those given up. */
+  readonly count: number
+}
+
+const NOTHING: Batch = { waiting: [], updates: [], count: 0 }
 
 /**
  * Takes updates and sees to it that they reach the log, in order, one batch at a time: while one is written, the
@@ -33,8 +57,10 @@ export class Durability {
   readonly #options: DurabilityOptions
   readonly #listeners = new Set<() => void>()
   readonly #watch: NodeJS.Timeout
-  #queue: NewUpdate[] = []
-  #inFlight: readonly NewUpdate[] = []
+  #queue: Waiting[] = []
+  /** Of the queue, what was given up: it counts as committed together with what it stood between. */
+  #givenUp = 0
+  #inFlight = NOTHING
   #writing = false
   #failing = false
   #lost = false
@@ -71,9 +97,12 @@ export class Durability {
     return (await Promise.race([attempted, tooLate])) && this.healthy
   }
 
-  /** Takes an update. It is committed when `committed` reaches the value that `appended` has now. */
-  append(update: NewUpdate): void {
-    this.#queue.push(update)
+  /**
+   * Takes an update. It is committed when `committed` reaches the value that `appended` has now. `onSettled` is called
+   * then, before anybody hears of it: with its position, 0 if the log has left it out, undefined if it was given up.
+   */
+  append(update: NewUpdate, onSettled?: (position: number | undefined) => void): void {
+    this.#queue.push({ update, onSettled })
     this.appended += 1
     this.waitingBytes += bytesOf(update)
     this.#start()
@@ -116,15 +145,15 @@ export class Durability {
   async #write(): Promise<void> {
     let retryMs = FIRST_RETRY_MS
     while (!this.#closed && this.#hasReason()) {
-      if (this.#inFlight.length === 0) this.#take()
+      if (this.#inFlight.count === 0) this.#take()
       const batch = this.#inFlight
       try {
-        await this.#log.append(batch)
+        const positions = await this.#log.append(batch.updates)
         this.#wroteAt = performance.now()
         this.#checking = false
         retryMs = FIRST_RETRY_MS
         // Given up meanwhile: nobody waits for it any more, and storing it did no harm.
-        if (batch === this.#inFlight) this.#finish(batch)
+        if (batch === this.#inFlight) this.#finish(batch, positions)
         this.#recover()
         this.#attempted()
       } catch (error) {
@@ -144,19 +173,40 @@ export class Durability {
   }
 
   #hasReason(): boolean {
-    return this.#queue.length > 0 || this.#inFlight.length > 0 || this.#failing || this.#checking
+    return this.#queue.length + this.#givenUp + this.#inFlight.count > 0 || this.#failing || this.#checking
   }
 
   #take(): void {
-    this.#inFlight = this.#queue
+    const waiting = this.#queue
+    this.#inFlight = { waiting, updates: waiting.map(({ update }) => update), count: waiting.length + this.#givenUp }
     this.#queue = []
+    this.#givenUp = 0
   }
 
-  #finish(batch: readonly NewUpdate[]): void {
-    this.#inFlight = []
-    this.committed += batch.length
-    for (const update of batch) this.waitingBytes -= bytesOf(update)
+  #finish({ waiting, updates, count }: Batch, positions: readonly number[]): void {
+    this.#inFlight = NOTHING
+    this.#refuse(updates, positions)
+    this.committed += count
+    for (const update of updates) this.waitingBytes -= bytesOf(update)
+    this.#options.onCommitted?.(updates, positions)
+    waiting.forEach(({ onSettled }, index) => {
+      onSettled?.(positions[index])
+    })
     this.#notify()
+  }
+
+  /** Before `committed` moves: what was told on the ground of an update that was left out must not leave. */
+  #refuse(updates: readonly NewUpdate[], positions: readonly number[]): void {
+    if (!positions.includes(0)) return
+    const isRefused = ({ expects }: NewUpdate, index: number) => positions[index] === 0 && expects === undefined
+    const refused = new Set(updates.filter(isRefused).map(({ document }) => document))
+    if (refused.size === 0) return
+    const dropped = this.#queue.filter(({ update }) => refused.has(update.document))
+    this.#queue = this.#queue.filter(({ update }) => !refused.has(update.document))
+    this.#givenUp += dropped.length
+    for (const { update } of dropped) this.waitingBytes -= bytesOf(update)
+    this.#options.onRefused?.(refused)
+    for (const { onSettled } of dropped) onSettled?.(undefined)
   }
 
   #recover(): void {
@@ -167,17 +217,20 @@ export class Durability {
   }
 
   #giveUpWhenTooLate(): void {
-    const oldest = this.#inFlight[0] ?? this.#queue[0]
-    if (oldest === undefined || Date.now() - oldest.at < this.#options.commitTimeoutMs) return
-    const documents = new Set([...this.#inFlight, ...this.#queue].map((update) => update.document))
-    this.#inFlight = []
+    const waiting = [...this.#inFlight.waiting, ...this.#queue]
+    const [oldest] = waiting
+    if (oldest === undefined || Date.now() - oldest.update.at < this.#options.commitTimeoutMs) return
+    const documents = new Set(waiting.map(({ update }) => update.document))
+    this.#inFlight = NOTHING
     this.#queue = []
+    this.#givenUp = 0
     this.#failing = true
     this.#lost = true
     // Before `committed` moves: nothing that waits for these updates may leave.
     this.#options.onLost(documents)
     this.committed = this.appended
     this.waitingBytes = 0
+    for (const { onSettled } of waiting) onSettled?.(undefined)
     this.#notify()
   }
 

@@ -12,6 +12,8 @@ export interface ExchangeOptions {
   readonly documents: Documents
   readonly durability: Durability
   readonly rooms: Rooms
+  /** Resolves once a document has what other instances have committed until now. @throws {StorageError} */
+  readonly catchUp: (document: OpenDocument) => Promise<void>
 }
 
 /** One update in, or one out, for clients that have no channel: with the same rules and the same promise. */
@@ -46,9 +48,13 @@ export class Exchange {
     })
   }
 
-  /** Resolves with what `use` returned once all that the document held then is committed. */
+  /**
+   * Resolves with what `use` returned once all that the document held then is committed. It has what others committed
+   * before, which the client may have heard of from them.
+   */
   #withDocument<T>(name: string, use: (open: OpenDocument) => T): Promise<T> {
     return this.#options.rooms.withDocument(name, async (document) => {
+      await this.#options.catchUp(this.#open(document))
       const result = use(this.#open(document))
       await this.#options.durability.settled()
       // Given up, when storage failed for too long: then the document was forgotten.

@@ -2,6 +2,7 @@ import type { Document } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { CloseCode } from '../../model/close-codes.ts'
+import type { NewUpdate } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
 import { levelToChange } from '../access/levels.ts'
@@ -17,6 +18,7 @@ import type { MessageArchive } from '../rooms/archive.ts'
 import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
 import { type ClientRange, checkUpdate, type DecodedUpdate } from './check-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
+import { Cursor } from './cursor.ts'
 import { DocumentSize } from './document-size.ts'
 import type { Durability } from './durability.ts'
 import { GAP, type Guard, RefusedError } from './guard.ts'
@@ -24,7 +26,20 @@ import { Presence } from './presence.ts'
 import { waitsInVain } from './waiting-structs.ts'
 
 /** The author of what the server itself writes: no user has this id. */
-const SERVER = ''
+export const SERVER = ''
+/** The origin of what was committed before it was applied. */
+const COMMITTED = Symbol('committed')
+/** A Yjs update without structs and deletions. */
+const NO_CHANGE = Uint8Array.of(0, 0)
+
+/** A row of the log that this instance did not write, or has only now had confirmed. */
+export interface CommittedUpdate {
+  readonly position: number
+  readonly author: string
+  readonly data: Uint8Array
+  /** The Yjs client ids that it was the first to use. */
+  readonly clients: readonly number[]
+}
 
 /** Who listens to a document: one connection's channel. */
 export interface Subscriber {
@@ -34,7 +49,8 @@ export interface Subscriber {
   readonly address: Address
   /** Counts a change of what it shows. @throws {AccessError} `presence/too-many` */
   countPresence?(): void
-  send(frame: Frame): void
+  /** `isCommitted` tells that the frame reveals nothing that is not on disk yet. */
+  send(frame: Frame, isCommitted: boolean): void
 }
 
 export interface OpenDocumentOptions {
@@ -47,6 +63,18 @@ export interface OpenDocumentOptions {
   readonly relayedClientIds: boolean
   /** A client changed the document; the change is not committed yet. */
   readonly onClientChange?: (document: OpenDocument) => void
+  /** Connections changed what these Yjs clients show. */
+  readonly onPresence?: (document: OpenDocument, clients: readonly number[]) => void
+  /** Another instance committed a change by `author`. */
+  readonly onFollowed?: (document: OpenDocument, author: string) => void
+}
+
+/** What a document was loaded from. */
+export interface LoadedFrom {
+  readonly position: number
+  readonly bytes: number
+  /** Yjs client id → the user it belongs to. */
+  readonly owners: ReadonlyMap<number, string>
 }
 
 /**
@@ -61,32 +89,33 @@ export class OpenDocument {
   /** What starts the messages of clients of the Hocuspocus dialect. */
   readonly address: Address
   readonly presence: Presence
+  /** Up to where it has what the log has. */
+  readonly cursor: Cursor
   readonly #clientIds: ClientIds
   readonly #size: DocumentSize
   readonly #guard: Guard | undefined
   readonly #archive: MessageArchive | undefined
   readonly #options: OpenDocumentOptions
   readonly #subscribers = new Set<Subscriber>()
+  /** How many updates wait for their commit. */
+  #uncommitted = 0
 
-  /**
-   * `guard` keeps the document to its rules; free-form documents have none. `archive` is for those with messages.
-   * `storedBytes` is the size of what it was loaded from.
-   */
+  /** `guard` keeps the document to its rules; free-form documents have none. `archive` is for those with messages. */
   constructor(
     ydoc: Document,
-    owners: ReadonlyMap<number, string>,
+    { position, bytes, owners }: LoadedFrom,
     guard: Guard | undefined,
     archive: MessageArchive | undefined,
     options: OpenDocumentOptions,
-    storedBytes: number,
   ) {
     this.name = ydoc.name
     this.ydoc = ydoc
     this.levelToChange = levelToChange(ydoc.name)
     this.address = hocuspocusAddress(ydoc.name)
     this.#options = options
+    this.cursor = new Cursor(position)
     this.#clientIds = new ClientIds(owners)
-    this.#size = new DocumentSize(ydoc, storedBytes, options.maxBytes)
+    this.#size = new DocumentSize(ydoc, bytes, options.maxBytes)
     this.#guard = guard
     this.#archive = archive
     this.presence = new Presence(ydoc.awareness, this.#clientIds, options.maxPresenceBytes)
@@ -142,7 +171,6 @@ export class OpenDocument {
       if (applied === undefined) return
       this.#clientIds.claim(claimed, user)
       this.#record(applied, user, claimed, sender)
-      this.#options.onClientChange?.(this)
     } catch (error) {
       if (!(error instanceof InvalidUpdateError)) throw error
       // What Yjs took before it failed is in memory: then it belongs into the log as well.
@@ -151,6 +179,47 @@ export class OpenDocument {
     } finally {
       this.ydoc.on('update', this.#recordServerChange)
     }
+    this.#options.onClientChange?.(this)
+  }
+
+  /**
+   * Takes a row of the log that another instance committed. Nobody judges it again. Rows come in the order of their
+   * positions, but for those that this instance wrote itself.
+   * @throws {InvalidUpdateError} when it can't be applied: then the document must be forgotten
+   */
+  follow(row: CommittedUpdate): void {
+    if (this.cursor.has(row.position)) return
+    this.takeCommitted(row)
+    this.#options.onFollowed?.(this, row.author)
+  }
+
+  /** Takes what this instance held back until it was committed. @throws {InvalidUpdateError} */
+  takeCommitted({ position, author, clients, data }: CommittedUpdate): void {
+    if (this.cursor.has(position)) return
+    // What is archived here at the same time may lack what the row changed.
+    const isLate = this.cursor.hasGap || this.#uncommitted > 0
+    this.cursor.pass(position)
+    this.#clientIds.claim(clients, author)
+    this.#size.grow(data.length)
+    this.ydoc.off('update', this.#recordServerChange)
+    this.#archive?.watch(isLate)
+    try {
+      const applied = applyUpdate(this.ydoc, data, COMMITTED, false)
+      this.#guard?.mirror(data)
+      // As it came it reveals nothing else.
+      if (applied?.shown !== undefined) this.#broadcastUpdate(undefined, applied.shown, applied.shown === data)
+    } finally {
+      this.#archive?.watch(true)
+      this.ydoc.on('update', this.#recordServerChange)
+    }
+    this.#archiveAnew()
+  }
+
+  /** Stores messages as they are now: what the archive has of them is older. */
+  #archiveAnew(): void {
+    const messages = this.#archive?.take() ?? []
+    if (messages.length === 0) return
+    this.#append({ document: this.name, at: Date.now(), author: SERVER, data: NO_CHANGE, clients: [], messages })
   }
 
   /**
@@ -180,12 +249,26 @@ export class OpenDocument {
   ): void {
     this.#size.grow(stored.length)
     const messages = this.#archive?.take() ?? []
-    this.#options.durability.append({ document: this.name, at: Date.now(), author, data: stored, clients, messages })
-    if (shown !== undefined) this.#broadcast(sender, (address) => syncFrame(address, SyncType.Update, shown))
+    this.#append({ document: this.name, at: Date.now(), author, data: stored, clients, messages })
+    if (shown !== undefined) this.#broadcastUpdate(sender, shown, false)
+  }
+
+  #append(update: NewUpdate): void {
+    this.#uncommitted += 1
+    this.#options.durability.append(update, this.#settled)
+  }
+
+  readonly #settled = (position: number | undefined): void => {
+    this.#uncommitted -= 1
+    if (position) this.cursor.pass(position)
+  }
+
+  #broadcastUpdate(sender: Subscriber | undefined, update: Uint8Array, isCommitted: boolean): void {
+    this.#broadcast(sender, (address) => syncFrame(address, SyncType.Update, update), isCommitted)
   }
 
   /** One frame for all subscribers that share an address; nobody hears of their own change. */
-  #broadcast(sender: unknown, frameFor: (address: Address) => Frame): void {
+  #broadcast(sender: unknown, frameFor: (address: Address) => Frame, isCommitted = false): void {
     const frames = new Map<Address, Frame>()
     for (const subscriber of this.#subscribers) {
       if (subscriber === sender) continue
@@ -194,7 +277,7 @@ export class OpenDocument {
         frame = frameFor(subscriber.address)
         frames.set(subscriber.address, frame)
       }
-      subscriber.send(frame)
+      subscriber.send(frame, isCommitted)
     }
   }
 
@@ -216,6 +299,7 @@ export class OpenDocument {
     this.presence.onChange((update, holder) => {
       this.#broadcast(holder, (address) => awarenessFrame(address, update))
     })
+    this.presence.onOwnChange((clients) => this.#options.onPresence?.(this, clients))
   }
 }
 

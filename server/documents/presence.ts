@@ -20,6 +20,9 @@ const MAX_DEPTH = 32
 const MAX_IDS = 16
 const POLLUTING_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
+/** The origin of what clients of other instances show. */
+const RELAYED = Symbol('relayed')
+
 const jsonObject = z.record(z.string(), z.unknown())
 
 /** Who shows presence in a document: one connection of one user. */
@@ -55,15 +58,30 @@ export class Presence {
 
   /** Calls `listener` with each change as an awareness update, and whose frame caused it. */
   onChange(listener: (update: Uint8Array, holder: unknown) => void): void {
-    this.#awareness.on('update', (change: Record<'added' | 'updated' | 'removed', number[]>, origin: unknown) => {
-      listener(encodeAwarenessUpdate(this.#awareness, [...change.added, ...change.updated, ...change.removed]), origin)
+    this.#onUpdate((clients, origin) => listener(encodeAwarenessUpdate(this.#awareness, clients), origin))
+  }
+
+  /** Calls `listener` with the clients whose presence a connection of this instance changed. */
+  onOwnChange(listener: (clients: readonly number[]) => void): void {
+    this.#onUpdate((clients, origin) => {
+      // Each instance notices by itself who is silent.
+      if (origin !== RELAYED && origin !== 'timeout') listener(clients)
     })
   }
 
   /** All states, or undefined when nobody shows any. */
   current(): Uint8Array | undefined {
-    const clients = [...this.#awareness.getStates().keys()]
-    return clients.length === 0 ? undefined : encodeAwarenessUpdate(this.#awareness, clients)
+    return this.#encode([...this.#awareness.getStates().keys()])
+  }
+
+  /** What the connections of this instance show; undefined when they show nothing. */
+  own(): Uint8Array | undefined {
+    return this.#encode([...this.#holders.keys()].filter((client) => this.#awareness.states.has(client)))
+  }
+
+  /** The presence of some clients, also that they left. */
+  of(clients: ReadonlySet<number>): Uint8Array | undefined {
+    return this.#encode([...clients].filter((client) => this.#awareness.meta.has(client)))
   }
 
   /** Who speaks for `client` now. */
@@ -81,15 +99,30 @@ export class Presence {
     const own = readEntries(update).filter((entry) => this.#owns(holder, entry))
     if (own.length === 0) return
     holder.countPresence?.()
-    const stamped = encoding.encode((encoder) => {
-      encoding.writeVarUint(encoder, own.length)
-      for (const { client, clock, state } of own) {
-        encoding.writeVarUint(encoder, client)
-        encoding.writeVarUint(encoder, clock + (this.#clockOffsets.get(client) ?? 0))
-        encoding.writeVarString(encoder, this.#stamp(state, holder.principal))
-      }
-    })
-    applyAwarenessUpdate(this.#awareness, stamped, holder)
+    const stamped = own.map(({ client, clock, state }) => ({
+      client,
+      clock: clock + (this.#clockOffsets.get(client) ?? 0),
+      state: this.#stamp(state, holder.principal),
+    }))
+    applyAwarenessUpdate(this.#awareness, encodeEntries(stamped), holder)
+  }
+
+  /**
+   * Takes what clients of another instance show, which has checked it.
+   * @throws {Error} when it can't be decoded
+   */
+  receiveRelayed(update: Uint8Array): void {
+    const entries = readEntries(update)
+    // The client has come here, and all that the other instance noticed is that it left.
+    const isStale = ({ client, clock, state }: Entry) =>
+      state === 'null' && this.#holders.has(client) && clock >= this.#clockOf(client)
+    const stale = entries.filter(isStale)
+    const news = entries.filter((entry) => !stale.includes(entry))
+    for (const { client, clock, state } of news) {
+      if (state !== 'null' && clock > this.#clockOf(client)) this.#holders.delete(client)
+    }
+    applyAwarenessUpdate(this.#awareness, encodeEntries(news), RELAYED)
+    for (const { client, clock } of stale) this.#showAnew(client, clock + 1)
   }
 
   /** Removes what `holder` shows. */
@@ -113,13 +146,40 @@ export class Presence {
     const hasWrittenWithIt = current === undefined && owner === user && held < MAX_IDS
     if (!isFirst && !hasWrittenWithIt) return false
     const known = this.#awareness.meta.get(client)
-    const isShown = this.#awareness.states.has(client)
+    const shown = this.#awareness.states.get(client)
+    const isElsewhere = shown !== undefined && current === undefined
+    if (isElsewhere && userOf(shown) !== user) return false
+    // A connection that shows nothing else yet has just come from the other instance.
+    const isShown = shown !== undefined && !(isElsewhere && isFirst)
     // Of two connections of a user the one with the newer state has it. What is not newer is a mere repetition, and two
     // clients that repeat what they hear would answer each other for ever if it counted.
     if (isShown && known !== undefined && clock <= known.clock) return false
     this.#holders.set(client, holder)
     this.#clockOffsets.set(client, isShown || known === undefined ? 0 : Math.max(0, known.clock + 1 - clock))
     return true
+  }
+
+  #onUpdate(listener: (clients: number[], origin: unknown) => void): void {
+    this.#awareness.on('update', (change: Record<'added' | 'updated' | 'removed', number[]>, origin: unknown) => {
+      listener([...change.added, ...change.updated, ...change.removed], origin)
+    })
+  }
+
+  #encode(clients: number[]): Uint8Array | undefined {
+    return clients.length === 0 ? undefined : encodeAwarenessUpdate(this.#awareness, clients)
+  }
+
+  #clockOf(client: number): number {
+    return this.#awareness.meta.get(client)?.clock ?? 0
+  }
+
+  /** With a clock that all who took `client` for gone accept. */
+  #showAnew(client: number, clock: number): void {
+    const state = this.#awareness.states.get(client)
+    if (state === undefined) return
+    this.#clockOffsets.set(client, (this.#clockOffsets.get(client) ?? 0) + clock - this.#clockOf(client))
+    const entry = { client, clock, state: JSON.stringify(state) }
+    applyAwarenessUpdate(this.#awareness, encodeEntries([entry]), this.#holders.get(client))
   }
 
   #stamp(text: string, { user, name }: Principal): string {
@@ -151,6 +211,22 @@ function readEntries(update: Uint8Array): Entry[] {
     if (clock > MAX_CLOCK) throw new Error(`an awareness clock of ${clock}`)
     return { client, clock, state: decoding.readVarString(decoder) }
   })
+}
+
+function encodeEntries(entries: readonly Entry[]): Uint8Array {
+  return encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, entries.length)
+    for (const { client, clock, state } of entries) {
+      encoding.writeVarUint(encoder, client)
+      encoding.writeVarUint(encoder, clock)
+      encoding.writeVarString(encoder, state)
+    }
+  })
+}
+
+function userOf(state: Readonly<Record<string, unknown>>): unknown {
+  const shown = jsonObject.safeParse(state.user)
+  return shown.data?.id
 }
 
 /** JSON.parse without the keys that turn into prototypes when somebody copies the state carelessly. */

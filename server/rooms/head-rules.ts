@@ -7,12 +7,22 @@ import { deletedStructs, newStructs } from '../documents/transaction-structs.ts'
  * The rules of a room's head: everybody moves their own read mark forwards; which segment is open is the server's.
  */
 export class HeadRules implements DocumentRules {
-  /** Marks that somebody moved back without knowing of them. */
+  /** Marks that were moved back by somebody who did not know of them: another tab or device of the same user. */
   readonly #overwritten = new Map<string, number>()
 
   define(document: Y.Doc): void {
     document.getMap('room')
     readsOf(document)
+  }
+
+  /** Notes what moves marks back in the room's head, on whichever instance it came: of two written at once, either wins. */
+  watch(head: Y.Doc): void {
+    readsOf(head).observe(({ changes, target }) => {
+      for (const [user, { oldValue }] of changes.keys) {
+        const mark = Math.max(Number(oldValue ?? 0), this.#overwritten.get(user) ?? 0)
+        if (Number(target.get(user) ?? 0) < mark) this.#overwritten.set(user, mark)
+      }
+    })
   }
 
   check(transaction: Y.Transaction, before: Y.Doc, author: Author): Refusal | undefined {
@@ -34,13 +44,15 @@ export class HeadRules implements DocumentRules {
     return undefined
   }
 
-  /** Takes back what moved marks backwards: of two written at the same time, either may win. */
-  restoreMarks(document: Y.Doc): void {
-    const reads = readsOf(document)
-    document.transact(() => {
-      for (const [user, mark] of this.#overwritten) if ((reads.get(user) ?? 0) < mark) reads.set(user, mark)
-    })
+  /** Takes back what moved marks back. */
+  restoreMarks(head: Y.Doc): void {
+    if (this.#overwritten.size === 0) return
+    const marks = [...this.#overwritten]
     this.#overwritten.clear()
+    const reads = readsOf(head)
+    head.transact(() => {
+      for (const [user, mark] of marks) if ((reads.get(user) ?? 0) < mark) reads.set(user, mark)
+    })
   }
 
   #markRefusal(
@@ -58,8 +70,6 @@ export class HeadRules implements DocumentRules {
     const known = before._map.get(user)?.lastId ?? null
     if (values.some(({ origin }) => Y.compareIDs(origin, known)))
       return refuse('read-mark-backwards', 'a read mark moves forwards only')
-    // Another tab or device of the same user was faster.
-    this.#overwritten.set(user, Math.max(mark, this.#overwritten.get(user) ?? 0))
     return undefined
   }
 }

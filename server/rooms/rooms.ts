@@ -3,44 +3,49 @@ import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { openSegmentOf } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
-import { type Room, roomOf, segmentName } from '../../model/rooms.ts'
-import { StorageError } from '../../persistence/storage-error.ts'
+import { roomOf, segmentName } from '../../model/rooms.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { DocumentRules } from '../documents/guard.ts'
+import type { OpenDocument } from '../documents/open-document.ts'
 import { MessageArchive } from './archive.ts'
 import { HeadRules } from './head-rules.ts'
-import { asPredecessor, type Predecessor } from './predecessor.ts'
-import { isStamped, Segment, type SegmentLimits } from './segment.ts'
+import { idsOf, isStamped, Segment, type SegmentLimits } from './segment.ts'
+import { Stamper } from './stamper.ts'
 
 /** Each holds as many ids as a segment has messages. */
 const MAX_FULL = 100
-const RETRY_STAMPING_MS = 1_000
+const RETRY_MS = 1_000
 
 export interface RoomsOptions {
   readonly log: UpdateLog
   readonly durability: Durability
   readonly logger: Logger
   readonly limits: SegmentLimits
+  /** Resolves once a document has what other instances have committed until now. */
+  readonly catchUp: (document: OpenDocument) => Promise<void>
 }
 
 interface OpenSegment {
-  readonly room: Room
+  readonly room: string
   readonly number: number
-  readonly segment: Segment
+  readonly rules: Segment
+  readonly stamper: Stamper
+  /** Whether the next one was opened here. */
+  hasNext: boolean
 }
 
 /**
- * The rooms: which documents have rules, and what the server itself does in them. It stamps messages once they are
- * committed and opens the next segment when one is full.
+ * The rooms: which documents have rules, and what the server itself does in them. It stamps messages (stamper.ts), and
+ * opens the next segment when one is full. Several instances may do that at once: they write the same.
  */
 export class Rooms {
   readonly #options: RoomsOptions
   readonly #segments = new Map<Y.Doc, OpenSegment>()
   readonly #heads = new Map<Y.Doc, HeadRules>()
-  /** Of segments that became full here, the last ones: the next one of each is about to be opened. */
-  readonly #full = new Map<string, Predecessor>()
-  readonly #scheduled = new Set<Y.Doc>()
+  readonly #stampers = new Map<string, Stamper>()
+  /** Of segments that became full here, the last ones: the ids that the next one of each must not take. */
+  readonly #full = new Map<string, ReadonlySet<string>>()
   #hocuspocus: Hocuspocus | undefined
 
   constructor(options: RoomsOptions) {
@@ -69,21 +74,22 @@ export class Rooms {
     const isClosed = room.segment < open
     const state = { isClosed, wasFull: this.#full.has(name) }
     if (room.segment === 1) return new Segment(limits, state)
-    return new Segment(limits, state, await this.#predecessorOf(room.room, room.segment))
+    return new Segment(limits, state, await this.#idsIn(segmentName(room.room, room.segment - 1)))
   }
 
   /** A document of a room is open: does what was left undone when it was last closed. */
-  opened(name: string, document: Y.Doc, rules: DocumentRules): void {
-    const room = roomOf(name)
+  opened(open: OpenDocument, rules: DocumentRules): void {
+    const room = roomOf(open.name)
     if (room === undefined) return
+    const { ydoc } = open
     if (rules instanceof Segment && room.segment !== undefined) {
-      this.#segments.set(document, { room, number: room.segment, segment: rules })
-      document.once('destroy', () => this.#segments.delete(document))
-      this.changed(document)
+      const stamper = this.#stamperOf(room.room)
+      this.#openedSegment(open, { room: room.room, number: room.segment, rules, stamper, hasNext: false })
     } else if (rules instanceof HeadRules) {
-      this.#heads.set(document, rules)
-      document.once('destroy', () => this.#heads.delete(document))
-      if (openSegmentOf(document) === undefined) document.getMap('room').set('segment', 1)
+      this.#heads.set(ydoc, rules)
+      ydoc.once('destroy', () => this.#heads.delete(ydoc))
+      rules.watch(ydoc)
+      if (openSegmentOf(ydoc) === undefined) ydoc.getMap('room').set('segment', 1)
     }
   }
 
@@ -98,100 +104,89 @@ export class Rooms {
     return await this.withDocument(room, (head) => openSegmentOf(head) ?? 1)
   }
 
+  /** A client of this instance changed a document. */
+  changed({ ydoc }: OpenDocument): void {
+    const open = this.#segments.get(ydoc)
+    open?.stamper.changed()
+    this.#tidy(ydoc, open)
+  }
+
+  /** A document has taken what `author` committed on another instance. */
+  followed({ ydoc }: OpenDocument, author: string): void {
+    const open = this.#segments.get(ydoc)
+    open?.stamper.followed(author)
+    this.#tidy(ydoc, open)
+  }
+
   /**
-   * Stamps the messages of a document once they are committed, and opens the next segment if this one is full. The
-   * stamps are not committed yet. Messages whose id an earlier segment has are removed instead.
-   * @throws {StorageError} when the archive can't be asked for that; then it is tried again later, too
+   * Stamps the messages of a document. Resolves once that is committed.
+   * @throws {StorageError}
    */
   async stamp(document: Y.Doc): Promise<void> {
-    await this.#stampWhenCommitted(document)
+    await this.#segments.get(document)?.stamper.stamp()
   }
 
-  /** A client changed a document: its messages are stamped once that is committed. */
-  changed(document: Y.Doc): void {
-    if (!this.#segments.has(document) && !this.#heads.has(document)) return
-    if (this.#scheduled.has(document)) return
-    this.#scheduled.add(document)
-    void this.#stampOrRetry(document)
+  #openedSegment(open: OpenDocument, segment: OpenSegment): void {
+    const { name, ydoc } = open
+    const { stamper, room, number, rules } = segment
+    this.#segments.set(ydoc, segment)
+    ydoc.once('destroy', () => {
+      this.#segments.delete(ydoc)
+      stamper.remove(ydoc)
+      if (stamper.isIdle) this.#stampers.delete(room)
+    })
+    const catchUp = () => this.#options.catchUp(open)
+    stamper.add({ name, number, document: ydoc, rules, take: (row) => open.takeCommitted(row), catchUp })
+    this.#tidy(ydoc, segment)
   }
 
-  async #stampWhenCommitted(document: Y.Doc): Promise<void> {
-    await this.#options.durability.settled()
-    this.#scheduled.delete(document)
+  #stamperOf(room: string): Stamper {
+    const { log, durability, logger } = this.#options
+    const onProblem = (error: unknown) => logger.error({ room, error }, 'messages could not be stamped')
+    const stamper = this.#stampers.get(room) ?? new Stamper({ room, log, durability, onProblem })
+    this.#stampers.set(room, stamper)
+    return stamper
+  }
+
+  /** What is to be done at once after a change, so that it is committed with it. */
+  #tidy(document: Y.Doc, open: OpenSegment | undefined): void {
     this.#heads.get(document)?.restoreMarks(document)
-    const open = this.#segments.get(document)
-    // Forgotten or unloaded meanwhile: whoever opens it next stamps.
-    if (open === undefined) return
-    await this.#stampNow(document, open)
-    if (!this.#segments.has(document) || !open.segment.isFull(document)) return
-    // More came while the archive was asked. Being full, it takes no others.
-    if (!isStamped(document)) return this.#stampWhenCommitted(document)
-    this.#rememberFull(document, open)
+    if (open?.hasNext === false && open.rules.isFull(document)) void this.#openNext(document, open)
+  }
+
+  async #openNext(document: Y.Doc, open: OpenSegment): Promise<void> {
+    const { room, number } = open
+    open.hasNext = true
+    this.#rememberFull(segmentName(room, number), document)
     try {
-      await this.#openNext(open.room.room, open.number)
+      await this.withDocument(room, (head) => {
+        if ((openSegmentOf(head) ?? 0) <= number) head.getMap('room').set('segment', number + 1)
+      })
     } catch (error) {
-      // Tried again with the next change, and whenever the segment is opened.
-      this.#options.logger.error(
-        { document: segmentName(open.room.room, open.number), error },
-        'the next segment could not be opened',
-      )
+      this.#options.logger.error({ document: segmentName(room, number), error }, 'the next segment could not be opened')
+      open.hasNext = false
+      setTimeout(() => this.#tidy(document, this.#segments.get(document)), RETRY_MS).unref()
     }
   }
 
-  /** Asks the archive only if a message is so old that it could be in a segment which is not at hand. */
-  async #stampNow(document: Y.Doc, { room, segment }: OpenSegment): Promise<void> {
-    const messages = segment.unstamped(document)
-    const doubtful = segment.doubtfulIds(messages)
-    if (doubtful.length === 0) return segment.stamp(document, messages, Date.now())
-    const repeated = await this.#options.log.knownMessages(room.room, doubtful)
-    if (!this.#segments.has(document)) return
-    segment.stamp(document, messages, Date.now(), repeated)
-  }
-
-  async #stampOrRetry(document: Y.Doc): Promise<void> {
-    try {
-      await this.#stampWhenCommitted(document)
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error
-      const open = this.#segments.get(document)
-      // Unloaded, or the server stops: whoever opens it next stamps.
-      if (open === undefined || error.code === 'storage/closed') return
-      const name = segmentName(open.room.room, open.number)
-      this.#options.logger.error({ document: name, error }, 'messages could not be stamped; it is tried again')
-      setTimeout(() => this.changed(document), RETRY_STAMPING_MS).unref()
-    }
-  }
-
-  /** It takes no more messages, and each that it has is stamped. */
-  #rememberFull(document: Y.Doc, { room, number, segment }: OpenSegment): void {
-    const name = segmentName(room.room, number)
+  #rememberFull(name: string, document: Y.Doc): void {
     this.#full.delete(name)
-    this.#full.set(name, asPredecessor(document, number, segment.predecessor))
+    this.#full.set(name, idsOf(document))
     const [oldest] = this.#full.keys()
     if (this.#full.size > MAX_FULL && oldest !== undefined) this.#full.delete(oldest)
   }
 
-  async #openNext(room: string, full: number): Promise<void> {
-    await this.withDocument(room, (head) => {
-      if ((openSegmentOf(head) ?? 0) <= full) head.getMap('room').set('segment', full + 1)
-    })
-  }
-
-  /** Reads the segment before `number` from the log, so that opening one doesn't open all before it. */
-  async #predecessorOf(room: string, number: number): Promise<Predecessor> {
-    const name = segmentName(room, number - 1)
+  /** The ids in a full segment. Its messages are stamped before those of the next one, which is why this waits for it. */
+  async #idsIn(name: string): Promise<ReadonlySet<string>> {
     const known = this.#full.get(name)
     if (known !== undefined) return known
-    let document = await this.#stored(name)
-    if (!isStamped(document)) {
-      // The server stopped between taking messages and stamping them: opening the segment does that.
-      await this.withDocument(name, async (open) => {
-        await this.#stampWhenCommitted(open)
-        await this.#options.durability.settled()
-      })
-      document = await this.#stored(name)
-    }
-    return asPredecessor(document, number - 1)
+    const document = await this.#stored(name)
+    if (isStamped(document)) return idsOf(document)
+    // The server stopped between taking messages and stamping them.
+    return await this.withDocument(name, async (open) => {
+      await this.stamp(open)
+      return idsOf(open)
+    })
   }
 
   async #stored(name: string): Promise<Y.Doc> {

@@ -1,10 +1,9 @@
-import * as Y from 'yjs'
-import { messagesOf, timeOfMessageId } from '../../model/chat.ts'
+import type * as Y from 'yjs'
+import { messagesOf } from '../../model/chat.ts'
 import type { DecodedUpdate } from '../documents/check-update.ts'
 import type { Author, DocumentRules, Refusal } from '../documents/guard.ts'
 import { appendedMessages } from './appended-messages.ts'
 import { segmentRefusal } from './chat-rules.ts'
-import { idOf, idsOf, lastSeqOf, NO_PREDECESSOR, type Predecessor } from './predecessor.ts'
 import { describeSegmentChange, type SegmentChange } from './segment-change.ts'
 
 export interface SegmentLimits {
@@ -21,25 +20,25 @@ export interface SegmentState {
 
 const NONE: ReadonlySet<string> = new Set()
 
-/** One part of a room's messages: its rules, and the stamps that tell that a message is stored. */
+/** One part of a room's messages: its rules, and which of them have no stamp yet. */
 export class Segment implements DocumentRules {
   readonly #limits: SegmentLimits
   readonly #isClosed: boolean
-  readonly predecessor: Predecessor
+  /** The ids of the messages in the segment before it. */
+  readonly #idsBefore: ReadonlySet<string>
   #ids = new Set<string>()
   /** Ids of messages that were removed: segments further back have them. */
   readonly #repeated = new Set<string>()
-  /** Told so or seen, also if messages were removed since. */
+  /** Told so or seen, also if messages were removed since: who was refused for that waits for the next one. */
   #wasFull: boolean
-  /** How many messages have a stamp, and the last one: nobody else gives them, so that they are counted once. */
+  /** At least so many messages have a stamp. */
   #stamped = 0
-  #lastSeq: number | undefined
 
-  constructor(limits: SegmentLimits, { isClosed, wasFull }: SegmentState, predecessor = NO_PREDECESSOR) {
+  constructor(limits: SegmentLimits, { isClosed, wasFull }: SegmentState, idsBefore = NONE) {
     this.#limits = limits
     this.#isClosed = isClosed
     this.#wasFull = wasFull
-    this.predecessor = predecessor
+    this.#idsBefore = idsBefore
   }
 
   define(document: Y.Doc): void {
@@ -61,12 +60,12 @@ export class Segment implements DocumentRules {
     const refusal = segmentRefusal(change, {
       ...this.#limits,
       // The setting may have been raised since: more messages would take numbers that the next segment has given.
-      ...(this.#isClosed || this.#isCutShort(before) ? { maxMessages: 0 } : {}),
+      ...(this.#isClosed || this.#wasFull ? { maxMessages: 0 } : {}),
       user: principal.user,
       level,
       now: Date.now(),
       count: messagesOf(before).length,
-      has: (id) => ids.has(id) || this.predecessor.ids.has(id) || this.#repeated.has(id),
+      has: (id) => ids.has(id) || this.#idsBefore.has(id) || this.#repeated.has(id),
     })
     if (refusal === undefined) for (const { id } of change.inserted) ids.add(String(id))
     return refusal
@@ -84,15 +83,7 @@ export class Segment implements DocumentRules {
 
   /** Whether it is time to open the next one. */
   isFull(document: Y.Doc): boolean {
-    return !this.#isClosed && (this.#isCutShort(document) || messagesOf(document).length >= this.#limits.maxMessages)
-  }
-
-  /**
-   * Whether it was full before messages were removed: who was refused for that waits for the next one to be opened. An
-   * empty one is not, for the next one counts on from the messages here.
-   */
-  #isCutShort(document: Y.Doc): boolean {
-    return this.#wasFull && messagesOf(document).length > 0
+    return !this.#isClosed && (this.#wasFull || messagesOf(document).length >= this.#limits.maxMessages)
   }
 
   /**
@@ -109,34 +100,17 @@ export class Segment implements DocumentRules {
     return unstamped
   }
 
-  /** The ids of those of `messages` that are so old that a segment which is not at hand may have them. */
-  doubtfulIds(messages: readonly Y.Map<unknown>[]): string[] {
-    const { lastEarlierIdTime } = this.predecessor
-    if (lastEarlierIdTime === undefined) return []
-    return messages.map(idOf).filter((id) => timeOfMessageId(id) <= lastEarlierIdTime)
+  /** So many more messages have a stamp. */
+  countStamped(count: number): void {
+    this.#stamped += count
   }
 
-  /**
-   * Gives each of `messages` its place in the room, and removes those whose id is in `repeated`: an earlier segment has
-   * it. To be called once they are committed and the archive was asked for their doubtfulIds(); what happened to them
-   * meanwhile stays.
-   */
-  stamp(document: Y.Doc, messages: readonly Y.Map<unknown>[], now: number, repeated = NONE): void {
-    const waiting = messages.filter((message) => message._item?.deleted === false && !message.has('seq'))
-    if (waiting.length === 0) return
-    const good = waiting.filter((message) => !repeated.has(idOf(message)))
-    let seq = this.#lastSeq ?? Math.max(lastSeqOf(document), this.predecessor.lastSeq)
-    document.transact(() => {
-      for (const message of good) {
-        seq += 1
-        message.set('seq', seq)
-        message.set('receivedAt', now)
-        if (!message.has('reactions')) message.set('reactions', new Y.Map())
-      }
-      if (good.length < waiting.length) this.#remove(document, new Set(waiting).difference(new Set(good)))
-    })
-    this.#lastSeq = seq
-    this.#stamped += good.length
+  /** Removes those of `messages` that have no stamp and whose id is in `known`: the room has another message of that id. */
+  removeRepeated(document: Y.Doc, messages: readonly Y.Map<unknown>[], known: ReadonlySet<string>): void {
+    const isRepeated = (message: Y.Map<unknown>) =>
+      message._item?.deleted === false && !message.has('seq') && known.has(idOf(message))
+    const repeated = new Set(messages.filter(isRepeated))
+    if (repeated.size > 0) document.transact(() => this.#remove(document, repeated))
   }
 
   #remove(document: Y.Doc, removed: ReadonlySet<Y.Map<unknown>>): void {
@@ -149,6 +123,14 @@ export class Segment implements DocumentRules {
       messages.delete(index)
     }
   }
+}
+
+export function idsOf(document: Y.Doc): Set<string> {
+  return new Set(messagesOf(document).map(idOf))
+}
+
+export function idOf(message: Y.Map<unknown>): string {
+  return String(message.get('id'))
 }
 
 export function isStamped(document: Y.Doc): boolean {

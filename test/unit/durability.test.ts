@@ -4,11 +4,16 @@ import { Durability } from '../../server/documents/durability.ts'
 
 /** A log whose commits end when the test says so. */
 class ControlledLog {
-  readonly batches: { updates: readonly NewUpdate[]; resolve: () => void; reject: (error: Error) => void }[] = []
+  readonly batches: {
+    updates: readonly NewUpdate[]
+    resolve: (positions?: number[]) => void
+    reject: (error: Error) => void
+  }[] = []
 
   append(updates: readonly NewUpdate[]): Promise<number[]> {
     return new Promise((resolve, reject) => {
-      this.batches.push({ updates, resolve: () => resolve(updates.map((_, index) => index + 1)), reject })
+      const inOrder = updates.map((_, index) => index + 1)
+      this.batches.push({ updates, resolve: (positions = inOrder) => resolve(positions), reject })
     })
   }
 
@@ -22,16 +27,21 @@ class ControlledLog {
 function setUp() {
   const log = new ControlledLog()
   const lost: { documents: string[]; committed: number }[] = []
+  const refused: { documents: string[]; committed: number }[] = []
   const recovered = vi.fn()
   const durability: Durability = new Durability(log as unknown as UpdateLog, {
     commitTimeoutMs: 1_000,
     onFailure: () => {},
     onLost: (documents) => lost.push({ documents: [...documents], committed: durability.committed }),
+    onRefused: (documents) => refused.push({ documents: [...documents], committed: durability.committed }),
     onRecovered: recovered,
   })
-  const append = (document: string) =>
-    durability.append({ document, at: Date.now(), author: 'ann', data: new Uint8Array(10), clients: [] })
-  return { log, lost, recovered, durability, append }
+  const append = (document: string, more: Partial<NewUpdate> = {}, onSettled?: (position?: number) => void) =>
+    durability.append(
+      { document, at: Date.now(), author: 'ann', data: new Uint8Array(10), clients: [], ...more },
+      onSettled,
+    )
+  return { log, lost, refused, recovered, durability, append }
 }
 
 describe('durability', () => {
@@ -153,5 +163,52 @@ describe('durability', () => {
     log.last().resolve()
     await vi.advanceTimersByTimeAsync(1)
     expect([durability.committed, (await check())()]).toEqual([1, true])
+  })
+
+  test('[promise 1] what the log left out is refused before anything may leave, with all that waits behind it', async () => {
+    const { log, refused, durability, append } = setUp()
+    const settled: [string, number | undefined][] = []
+    const note = (what: string) => (position?: number) => settled.push([what, position])
+    append('a', {}, note('a1'))
+    append('b', {}, note('b1'))
+    await vi.advanceTimersByTimeAsync(1)
+    append('a', {}, note('a2'))
+    append('b', {}, note('b2'))
+    log.last().resolve([0, 1])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(refused).toEqual([{ documents: ['a'], committed: 0 }])
+    expect(durability.committed).toBe(2)
+    expect(log.last().updates.map(({ document }) => document)).toEqual(['b'])
+    log.last().resolve([2])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(settled).toEqual([
+      ['a2', undefined],
+      ['a1', 0],
+      ['b1', 1],
+      ['b2', 2],
+    ])
+    expect([durability.appended, durability.committed, durability.waitingBytes]).toEqual([4, 4, 0])
+  })
+
+  test('also where nothing else is left to write', async () => {
+    const { log, durability, append } = setUp()
+    append('a')
+    await vi.advanceTimersByTimeAsync(1)
+    append('a')
+    log.last().resolve([0])
+    await vi.advanceTimersByTimeAsync(1)
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1)
+    expect([log.last().updates, durability.appended, durability.committed]).toEqual([[], 2, 2])
+  })
+
+  test('what the log left out since it expected something else refuses no document', async () => {
+    const { log, refused, append } = setUp()
+    const settled = vi.fn()
+    append('a', { expects: { room: 'chat/a', lastSeq: 3 } }, settled)
+    await vi.advanceTimersByTimeAsync(1)
+    log.last().resolve([0])
+    await vi.advanceTimersByTimeAsync(1)
+    expect([refused, settled.mock.calls]).toEqual([[], [[0]]])
   })
 })

@@ -71,7 +71,7 @@ beforeEach(() => {
   tokenRequests = 0
   const durability = { appended: 0, committed: 0, waitingBytes: 0, onCommit: () => () => {} } as unknown as Durability
   const options = { durability, logger, maxPresenceBytes: 1024, maxBytes: 1024 * 1024, relayedClientIds: false }
-  const open = new OpenDocument(document, new Map(), undefined, undefined, options, 0)
+  const open = new OpenDocument(document, { position: 0, bytes: 0, owners: new Map() }, undefined, undefined, options)
   const hocuspocus = { handleConnection: () => ({ handleMessage() {}, handleClose() {} }) } as unknown as Hocuspocus
   const transport = new SocketTransport(ws as unknown as WebSocket, peer, config.MAX_UNAUTHENTICATED_BYTES)
   const client = { dialect: hocuspocusDialect, schema: undefined, onAuthenticated() {}, onClosed() {} }
@@ -83,12 +83,13 @@ beforeEach(() => {
     egresses: new EgressGroup(durability),
     users: new ConnectionCounts(0),
     rates: new UserRates({ messagesPerSecond: 0, bytesPerSecond: 0, onProblem() {} }),
+    catchUp: async () => {},
   })
 })
 
 afterEach(() => document.destroy())
 
-function openFor(seconds: number): Connection {
+async function openFor(seconds: number): Promise<Connection> {
   const principal: Principal = {
     user: 'ann',
     name: 'Ann',
@@ -106,7 +107,7 @@ function openFor(seconds: number): Connection {
     },
   } as unknown as Connection
   connection.authenticated('ann')
-  connection.opened(hocuspocusConnection, { socket: connection, principal, level: 'write' })
+  await connection.opened(hocuspocusConnection, { socket: connection, principal, level: 'write' })
   return hocuspocusConnection
 }
 
@@ -118,8 +119,8 @@ function written(): Uint8Array[] {
 }
 
 describe('a client that hears nothing', () => {
-  test('gets a message within 30 s, or a stock provider without awareness would reconnect', () => {
-    openFor(3600)
+  test('gets a message within 30 s, or a stock provider without awareness would reconnect', async () => {
+    await openFor(3600)
     written()
     connection.tick(start + 15_000)
     expect(written()).toEqual([])
@@ -132,8 +133,8 @@ describe('a client that hears nothing', () => {
 })
 
 describe('a token that ends', () => {
-  test('is asked for once, a minute before', () => {
-    openFor(600)
+  test('is asked for once, a minute before', async () => {
+    await openFor(600)
     connection.tick(start + 539_000)
     expect(tokenRequests).toBe(0)
     connection.tick(start + 540_500)
@@ -142,15 +143,15 @@ describe('a token that ends', () => {
     expect(ws.closed).toBeUndefined()
   })
 
-  test('closes with 4401 when no other has come', () => {
-    openFor(600)
+  test('closes with 4401 when no other has come', async () => {
+    await openFor(600)
     peer.push('alive')
     connection.tick(start + 600_000)
     expect(ws.closed?.code).toBe(CloseCode.Unauthorized)
   })
 
-  test('is asked for again after a new one has come', () => {
-    const hocuspocusConnection = openFor(600)
+  test('is asked for again after a new one has come', async () => {
+    const hocuspocusConnection = await openFor(600)
     connection.tick(start + 541_000)
     const channel = connection.channelOf(hocuspocusConnection)
     if (channel === undefined) throw new Error('no channel')
@@ -163,8 +164,8 @@ describe('a token that ends', () => {
 })
 
 describe('a peer', () => {
-  test('that answers nothing is cut off at the second ping', () => {
-    openFor(3600)
+  test('that answers nothing is cut off at the second ping', async () => {
+    await openFor(3600)
     connection.tick(start + 31_000)
     expect({ pings: ws.pings, terminated: ws.terminated }).toEqual({ pings: 1, terminated: false })
     connection.tick(start + 62_000)
@@ -172,7 +173,7 @@ describe('a peer', () => {
   })
 
   test('that is in the middle of a large message is alive', async () => {
-    openFor(3600)
+    await openFor(3600)
     for (let ping = 1; ping < 10; ping += 1) {
       connection.tick(start + ping * 31_000)
       const heard = new Promise((resolve) => peer.once('data', resolve))
@@ -182,8 +183,8 @@ describe('a peer', () => {
     expect({ pings: ws.pings, terminated: ws.terminated }).toEqual({ pings: 9, terminated: false })
   })
 
-  test('that is not read is not blamed for its silence', () => {
-    openFor(3600)
+  test('that is not read is not blamed for its silence', async () => {
+    await openFor(3600)
     connection.tick(start + 31_000)
     ws.isPaused = true
     connection.tick(start + 62_000)
@@ -210,8 +211,8 @@ test('a reason that is too long for a close frame is cut', () => {
   expect(ws.closed?.reason).toMatch(/^ü{50,}…$/)
 })
 
-test('whoever is closed disappears at once, not when they answer', () => {
-  openFor(3600)
+test('whoever is closed disappears at once, not when they answer', async () => {
+  await openFor(3600)
   const [open] = connection.channels
   expect(open?.document.subscribers.size).toBe(1)
   connection.close(CloseCode.TryAgainLater, 'later')

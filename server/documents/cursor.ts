@@ -1,0 +1,33 @@
+/**
+ * Up to which position an open document has what the log has. What this instance commits itself may come before what
+ * others committed below it, so that positions ahead of a gap are kept apart.
+ */
+export class Cursor {
+  #position: number
+  readonly #ahead = new Set<number>()
+
+  constructor(position: number) {
+    this.#position = position
+  }
+
+  /** The document has all rows up to here, and perhaps some behind a gap. */
+  get position(): number {
+    return this.#position
+  }
+
+  /** Whether the document has a row behind one that it lacks. */
+  get hasGap(): boolean {
+    return this.#ahead.size > 0
+  }
+
+  has(position: number): boolean {
+    return position <= this.#position || this.#ahead.has(position)
+  }
+
+  /** The document has the row at `position` now. */
+  pass(position: number): void {
+    if (this.has(position)) return
+    this.#ahead.add(position)
+    while (this.#ahead.delete(this.#position + 1)) this.#position += 1
+  }
+}

@@ -1,0 +1,61 @@
+import type { FastifyInstance } from 'fastify'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { FollowerCounts } from '../cluster/follower.ts'
+
+/** What is measured, as it is when it is asked for. */
+export interface Measured {
+  readonly connections: number
+  readonly documents: number
+  /** Updates taken, and those of them that are on disk or were given up. */
+  readonly appended: number
+  readonly committed: number
+  /** Bytes of updates that wait for storage. */
+  readonly waitingBytes: number
+  readonly cluster: FollowerCounts
+  /** Undefined where there is no Redis. */
+  readonly isRelayUp: boolean | undefined
+}
+
+/** `GET /metrics`: for Prometheus, in its text format. */
+export function serveMetrics(app: FastifyInstance, measure: () => Measured): void {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const gauge = (name: string, help: string, pick: (measured: Measured) => number | undefined) => {
+    new Gauge({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        const value = pick(measure())
+        if (value !== undefined) this.set(value)
+      },
+    })
+  }
+  const counter = (name: string, help: string, pick: (measured: Measured) => number) => {
+    new Counter({
+      name,
+      help,
+      registers: [registry],
+      collect() {
+        this.reset()
+        this.inc(pick(measure()))
+      },
+    })
+  }
+  gauge('coweave_connections', 'Clients connected', ({ connections }) => connections)
+  gauge('coweave_documents', 'Documents open in memory', ({ documents }) => documents)
+  gauge('coweave_waiting_bytes', 'Bytes of updates that wait for storage', ({ waitingBytes }) => waitingBytes)
+  counter('coweave_updates_total', 'Updates taken', ({ appended }) => appended)
+  counter('coweave_updates_committed_total', 'Updates on disk, or given up', ({ committed }) => committed)
+  gauge('coweave_relay_up', 'Whether Redis relays: 1 or 0', ({ isRelayUp }) =>
+    isRelayUp === undefined ? undefined : Number(isRelayUp),
+  )
+  counter('coweave_relayed_total', 'Updates of other instances that Redis brought', ({ cluster }) => cluster.relayed)
+  counter('coweave_repaired_total', 'Updates of other instances read from the log', ({ cluster }) => cluster.repaired)
+  counter(
+    'coweave_followed_delay_seconds_total',
+    'How long after they were taken the updates of other instances came, in all',
+    ({ cluster }) => cluster.lateMs / 1000,
+  )
+  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+}
