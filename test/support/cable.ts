@@ -15,21 +15,22 @@ export class Cable {
   #isCut = false
   #isStalled = false
 
-  static async to({ port }: Pick<TestServer, 'port'>): Promise<Cable> {
-    const cable = new Cable(port)
+  /** The target's port is looked at for each connection: it may be another server's by then. */
+  static async to(target: Pick<TestServer, 'port'>): Promise<Cable> {
+    const cable = new Cable(target)
     cable.#server.listen(0, '127.0.0.1')
     await once(cable.#server, 'listening')
     return cable
   }
 
-  private constructor(port: number) {
+  private constructor(target: Pick<TestServer, 'port'>) {
     this.#server = createServer((near) => {
       this.accepted += 1
       if (this.#isCut) {
         near.destroy()
         return
       }
-      const far = connect(port, '127.0.0.1')
+      const far = connect(target.port, '127.0.0.1')
       for (const [socket, other] of [
         [near, far],
         [far, near],
@@ -52,9 +53,16 @@ export class Cable {
     })
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
   get url(): string {
-    const { port } = this.#server.address() as AddressInfo
-    return `http://127.0.0.1:${port}`
+    return `http://127.0.0.1:${this.port}`
+  }
+
+  get socketUrl(): string {
+    return `ws://127.0.0.1:${this.port}/collab`
   }
 
   /** How many connections lead to the server. */

@@ -92,7 +92,12 @@ export function openSocket(
 }
 
 /** A stock y-websocket client with a document open. */
-export function openYWebsocket(server: TestServer, name: string, user = 'bob', ydoc = new Y.Doc()): WebsocketProvider {
+export function openYWebsocket(
+  server: Pick<TestServer, 'port'>,
+  name: string,
+  user = 'bob',
+  ydoc = new Y.Doc(),
+): WebsocketProvider {
   return new WebsocketProvider(`ws://127.0.0.1:${server.port}/yjs`, name, ydoc, {
     params: { token: tokenFor(user) },
     WebSocketPolyfill: WebSocket as unknown as typeof globalThis.WebSocket,

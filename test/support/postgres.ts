@@ -42,7 +42,12 @@ function cleanUp(): void {
   for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
 }
 
-export async function startPostgres(): Promise<TestPostgres> {
+export interface PostgresOptions {
+  /** Whether what it commits is on the disk then, so that it survives a crash of the machine. */
+  readonly fsync?: boolean
+}
+
+export async function startPostgres({ fsync = false }: PostgresOptions = {}): Promise<TestPostgres> {
   const bin = postgresFolder()
   if (bin === undefined) throw new Error('the tests need Postgres: apt-get install postgresql')
   const user = unprivilegedUser()
@@ -65,7 +70,7 @@ export async function startPostgres(): Promise<TestPostgres> {
     const place = ['-D', data, '-p', `${port}`, '-k', folder, '-c', 'listen_addresses=127.0.0.1']
     // The least durable default: what must not be lost in a crash has to ask for more. Without fsync, which only
     // matters when the machine crashes, the tests take half the time.
-    const settings = ['-c', 'synchronous_commit=off', '-c', 'fsync=off']
+    const settings = ['-c', 'synchronous_commit=off', '-c', `fsync=${fsync ? 'on' : 'off'}`]
     settings.push('-c', 'ssl=on', '-c', `ssl_cert_file=${tls.certificate}`, '-c', `ssl_key_file=${tls.key}`)
     const child = spawn(join(bin ?? '', 'postgres'), [...place, ...settings], {
       ...user,
