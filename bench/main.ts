@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { measureChat } from './chat.ts'
+import { measureCluster } from './cluster.ts'
 import { measureOpen } from './open.ts'
 import { describeMachine, type Row, tableOf } from './results.ts'
 import { measureStorm } from './storm.ts'
@@ -12,6 +13,7 @@ const parts: Readonly<Record<string, (log: (line: string) => void) => Promise<Ro
   open: measureOpen,
   chat: measureChat,
   storm: measureStorm,
+  cluster: measureCluster,
 }
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)

@@ -26,6 +26,19 @@ export const parameters = {
     /** A client that is not back by then is lost, ms. */
     patienceMs: 120_000,
   },
+  cluster: {
+    /** Documents, clients of each at each of two instances, and how often each of them writes, in edits a second. */
+    loads: [
+      { name: 'one writer alone', documents: 1, clients: 1, writers: 'one', editsPerSecond: 2 },
+      { name: '20 documents', documents: 20, clients: 2, writers: 'all', editsPerSecond: 5 },
+    ],
+    warmUpMs: 2_000,
+    measuredMs: 12_000,
+    /** What edits may still cause once they are everywhere, as stock Hocuspocus stores after 2 s. */
+    settleMs: 3_000,
+    /** An edit that is not everywhere by then is lost, ms. */
+    patienceMs: 30_000,
+  },
   open: {
     /** Openings of the document by a cold server, and applications of its snapshot by Yjs alone, in turn. */
     openings: 5,

@@ -29,17 +29,25 @@ export interface Peer {
 export const coweave: Peer = {
   name: 'Coweave',
   start: (folder = temporaryFolder(), port = 0) =>
-    run('../server/main.ts', '/collab', folder, {
-      PORT: String(port),
-      JWT_SECRET: secret,
-      DATABASE_URL: `sqlite:${join(folder, 'coweave.db')}`,
-      NODE_ENV: 'production',
-    }),
+    startCoweave(folder, { PORT: String(port), DATABASE_URL: `sqlite:${join(folder, 'coweave.db')}` }),
 }
 
 export const stockHocuspocus: Peer = {
   name: 'Hocuspocus 4.7 with its SQLite extension',
-  start: (folder = temporaryFolder()) => run('stock-hocuspocus.ts', '', folder, { DATABASE: join(folder, 'stock.db') }),
+  start: (folder = temporaryFolder()) => startStock(folder, {}),
+}
+
+/** With more settings, such as what instances share. */
+export function startCoweave(folder: string, environment: Record<string, string>): Promise<RunningPeer> {
+  const settings = { PORT: '0', JWT_SECRET: secret, NODE_ENV: 'production', ...environment }
+  return run('../server/main.ts', '/collab', folder, settings)
+}
+
+/** On the database in `folder`; with `REDIS_PORT`, as one of several instances. */
+export function startStock(folder: string, environment: Record<string, string>): Promise<RunningPeer> {
+  // One of several prints a line whenever another one stores a document first.
+  const errors = environment.REDIS_PORT === undefined ? 'inherit' : 'ignore'
+  return run('stock-hocuspocus.ts', '', folder, { DATABASE: join(folder, 'stock.db'), ...environment }, errors)
 }
 
 async function run(
@@ -47,11 +55,12 @@ async function run(
   path: string,
   folder: string,
   environment: Record<string, string>,
+  errors: 'inherit' | 'ignore' = 'inherit',
 ): Promise<RunningPeer> {
   const file = fileURLToPath(new URL(script, import.meta.url))
   const child = spawn(process.execPath, [...profiling(), file], {
     env: { PATH: process.env.PATH, ...environment },
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', errors],
   })
   const port = await listeningPort(child)
   const { pid } = child

@@ -7,7 +7,7 @@ import * as Y from 'yjs'
 import { retryDelayMs } from '../client/back-off.ts'
 import { parameters } from './parameters.ts'
 import { coweave, type RunningPeer, tokenFor } from './peers.ts'
-import type { Row } from './results.ts'
+import { percentile, type Row } from './results.ts'
 import type { StormClient, StormOrder, StormReport, StormTimes } from './storm-clients.ts'
 
 const { clients, clientsPerDocument, processes, downMs, bucketMs, patienceMs } = parameters.storm
@@ -87,11 +87,6 @@ function bucketsOf(times: readonly number[]): number[] {
     buckets[index] = (buckets[index] ?? 0) + 1
   }
   return buckets
-}
-
-function percentile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((left, right) => left - right)
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
 }
 
 function clientOf(index: number): StormClient {

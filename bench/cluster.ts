@@ -1,0 +1,162 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { on } from 'node:events'
+import { fileURLToPath } from 'node:url'
+import { startPostgres } from '../test/support/postgres.ts'
+import { startRedis, type TestRedis } from '../test/support/redis.ts'
+import type { ClusterReport, ClusterTask } from './cluster-clients.ts'
+import { parameters } from './parameters.ts'
+import { cpuMs, type RunningPeer, startCoweave, startStock, temporaryFolder } from './peers.ts'
+import { median, percentile, type Row } from './results.ts'
+
+const { loads, settleMs, patienceMs, warmUpMs, measuredMs } = parameters.cluster
+
+type Load = (typeof loads)[number]
+type Pair = readonly [RunningPeer, RunningPeer]
+
+/** Of one load, for each edit. */
+interface Measurement {
+  readonly messages: number
+  readonly bytes: number
+  readonly p50: number
+  readonly p99: number
+  /** Of both instances. */
+  readonly cpuMicros: number
+}
+
+/**
+ * Two instances that share a database and Redis, beside two of stock Hocuspocus: what an edit costs until it is with
+ * the clients of the other instance, and how long that takes. Ours are on Postgres, which flushes each commit to the
+ * disk, and an edit leaves them after that.
+ */
+export async function measureCluster(log: (line: string) => void): Promise<Row[]> {
+  const [postgres, redis] = [await startPostgres({ fsync: true }), await startRedis()]
+  try {
+    const startOurs = async () => {
+      const settings = { DATABASE_URL: await postgres.createDatabase(), REDIS_URL: redis.url }
+      return pairOf(() => startCoweave(temporaryFolder(), settings))
+    }
+    const startTheirs = () => {
+      const folder = temporaryFolder()
+      return pairOf(() => startStock(folder, { REDIS_PORT: String(redis.port) }))
+    }
+    const rows: Row[] = []
+    for (const load of loads) {
+      const ours: Measurement[] = []
+      const theirs: Measurement[] = []
+      for (let round = 0; round < parameters.rounds; round += 1) {
+        ours.push(await measure(startOurs, load, redis))
+        theirs.push(await measure(startTheirs, load, redis))
+        const shown = [ours, theirs].map((measurements) => JSON.stringify(measurements.at(-1)))
+        log(`cluster, ${load.name}, round ${round + 1}: ${shown.join(' / stock ')}`)
+      }
+      rows.push(...rowsOf(load, ours, theirs, log))
+    }
+    return rows
+  } finally {
+    await redis.stop()
+    await postgres.stop()
+  }
+}
+
+function rowsOf(load: Load, ours: Measurement[], theirs: Measurement[], log: (line: string) => void): Row[] {
+  const row = (measure: string, pick: (measurement: Measurement) => number, goal: (row: Row) => boolean): Row => {
+    const row = {
+      measure: `cluster, ${load.name}: ${measure}`,
+      ours: median(ours.map(pick)),
+      theirs: median(theirs.map(pick)),
+    }
+    log(`${row.measure}: the goal is ${goal(row) ? 'met' : 'missed'}`)
+    return row
+  }
+  const atMostHalf = ({ ours, theirs }: Row) => ours <= theirs / 2
+  // Of two instances, each has one peer.
+  const atMostOne = ({ ours }: Row) => ours <= 1
+  return [
+    row('Redis messages per edit (goal: 1)', ({ messages }) => messages, atMostOne),
+    row(
+      'bytes through Redis per edit (goal: fewer)',
+      ({ bytes }) => bytes,
+      ({ ours, theirs }) => ours < theirs,
+    ),
+    row('p50 until the other instance’s client has an edit, ms (goal: half)', ({ p50 }) => p50, atMostHalf),
+    row('p99 until the other instance’s client has an edit, ms (goal: half)', ({ p99 }) => p99, atMostHalf),
+    // Of a writer alone it is the clock's ticks, and what happens at rest.
+    ...(load.writers === 'all'
+      ? [row('CPU µs per edit, both instances (goal: half)', ({ cpuMicros }) => cpuMicros, atMostHalf)]
+      : []),
+  ]
+}
+
+async function measure(start: () => Promise<Pair>, load: Load, redis: TestRedis): Promise<Measurement> {
+  const pair = await start()
+  const clients = fork(fileURLToPath(new URL('cluster-clients.ts', import.meta.url)))
+  try {
+    const reports = on(clients, 'message', { close: ['exit'] })
+    const [{ token }] = pair
+    const urls = [pair[0].url, pair[1].url] as const
+    const task: ClusterTask = { ...load, urls, token, warmUpMs, measuredMs, patienceMs }
+    clients.send(task)
+    await next(reports, 'measuring')
+    const before = costsOf(pair, redis)
+    const { delays } = await next(reports, 'measured')
+    await new Promise((resolve) => setTimeout(resolve, settleMs))
+    const after = costsOf(pair, redis)
+    await next(reports, 'verified')
+    return {
+      messages: (after.messages - before.messages) / delays.length,
+      bytes: (after.bytes - before.bytes) / delays.length,
+      p50: percentile(delays, 0.5),
+      p99: percentile(delays, 0.99),
+      cpuMicros: ((after.cpuMs - before.cpuMs) * 1_000) / delays.length,
+    }
+  } finally {
+    await ended(clients)
+    // The second one's folder may be the first one's.
+    for (const server of pair) await server.stop()
+  }
+}
+
+/** What both instances and Redis have spent so far. */
+function costsOf(pair: Pair, redis: TestRedis): { messages: number; bytes: number; cpuMs: number } {
+  const stats = redis.command('INFO', 'stats')
+  const commands = redis.command('INFO', 'commandstats')
+  const number = (text: string, pattern: RegExp) => Number(pattern.exec(text)?.[1] ?? 0)
+  const calls = ['publish', 'spublish', 'xadd'].map((name) =>
+    number(commands, new RegExp(`cmdstat_${name}:calls=(\\d+)`)),
+  )
+  return {
+    messages: calls.reduce((sum, count) => sum + count),
+    bytes: number(stats, /total_net_input_bytes:(\d+)/) + number(stats, /total_net_output_bytes:(\d+)/),
+    cpuMs: pair.reduce((sum, { pid }) => sum + cpuMs(pid), 0),
+  }
+}
+
+async function pairOf(start: () => Promise<RunningPeer>): Promise<Pair> {
+  return [await start(), await start()]
+}
+
+/** @throws {Error} when the next report is of another phase, or there is none */
+async function next<Phase extends ClusterReport['phase']>(
+  reports: ReturnType<typeof on>,
+  phase: Phase,
+): Promise<Extract<ClusterReport, { phase: Phase }>> {
+  const { value, done } = await reports.next()
+  if (done) throw new Error('the process of the clients has ended')
+  const report: ClusterReport = value[0]
+  if (isPhase(report, phase)) return report
+  throw new Error(report.phase === 'failed' ? report.problem : `unexpected report: ${report.phase}`)
+}
+
+function isPhase<Phase extends ClusterReport['phase']>(
+  report: ClusterReport,
+  phase: Phase,
+): report is Extract<ClusterReport, { phase: Phase }> {
+  return report.phase === phase
+}
+
+async function ended(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  const exited = new Promise((resolve) => child.once('exit', resolve))
+  child.kill()
+  await exited
+}
