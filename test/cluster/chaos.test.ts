@@ -34,7 +34,7 @@ const EDIT_EVERY_MS = 25
 const EDITS_A_MESSAGE = 10
 /** How long clients may take to come back and bring everything, ms. */
 const PATIENCE_MS = 60_000
-const environment = { COMMIT_TIMEOUT: '2000', CHAT_SEGMENT_MESSAGES: '40' }
+const environment = { COMMIT_TIMEOUT: '500', CHAT_SEGMENT_MESSAGES: '40' }
 
 let postgres: TestPostgres
 let redis: TestRedis
