@@ -93,7 +93,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
           namespace: log.id,
           logger,
           onUp: () => cluster.reconnected(),
-          onDown: () => cluster.disconnected(),
+          onDown: () => {},
         })
   const cluster = new Cluster({
     log,

@@ -31,8 +31,8 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options
-    const { log, logger, relay, onBroken } = options
-    this.#follower = new Follower({ log, logger, onBroken, isRelayed: () => relay?.isUp === true })
+    const { log, logger, onBroken } = options
+    this.#follower = new Follower({ log, logger, onBroken })
   }
 
   get counts(): FollowerCounts {
@@ -100,11 +100,6 @@ export class Cluster {
       this.#publishPresence(open, open.presence.own())
       this.#options.relay?.publish(open.name, { kind: 'presence-query' })
     }
-  }
-
-  /** Redis is away: until it is back the log is asked more often, and now for what was on its way. */
-  disconnected(): void {
-    this.#follower.checkAllSoon()
   }
 
   /** Resolves once a document has what others have committed until now. @throws {StorageError} */

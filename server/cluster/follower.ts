@@ -7,9 +7,11 @@ import type { CommittedUpdate, OpenDocument } from '../documents/open-document.t
 const GAP_MS = 100
 /** Documents that are opened together are checked together. */
 const CHECK_MS = 10
-/** How often the log is asked what others have committed: where there is no relay, and where there is one. */
+/**
+ * How often the log is asked what others have committed. With a relay too: an instance that alone is cut off from it
+ * tells nobody, and nobody can know.
+ */
 const POLL_MS = 1_000
-const RELAYED_POLL_MS = 5_000
 /** Documents that are read at the same time. */
 const READS = 4
 /** What may wait behind a gap in one document; more is read from the log. */
@@ -23,8 +25,6 @@ export interface FollowedRow extends CommittedUpdate {
 export interface FollowerOptions {
   readonly log: UpdateLog
   readonly logger: Logger
-  /** Whether a relay brings most of it. */
-  readonly isRelayed: () => boolean
   /** A document that can't take what the log has: it must be forgotten. */
   readonly onBroken: (open: OpenDocument) => void
 }
@@ -58,7 +58,6 @@ export class Follower {
   readonly #unchecked = new Set<OpenDocument>()
   readonly #pollTimer: NodeJS.Timeout
   #checkTimer: NodeJS.Timeout | undefined
-  #polledAt = performance.now()
   #isPolling = false
   #relayed = 0
   #repaired = 0
@@ -66,7 +65,7 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     this.#options = options
-    this.#pollTimer = setInterval(() => void this.#pollWhenDue(), POLL_MS)
+    this.#pollTimer = setInterval(() => void this.#poll(), POLL_MS)
     this.#pollTimer.unref()
   }
 
@@ -194,12 +193,9 @@ export class Follower {
     this.#takeWaiting(entry)
   }
 
-  async #pollWhenDue(): Promise<void> {
-    const due = this.#polledAt + (this.#options.isRelayed() ? RELAYED_POLL_MS : POLL_MS)
-    // Timers are not exact: half of one is not waited for.
-    if (this.#isPolling || performance.now() < due - POLL_MS / 2) return
+  async #poll(): Promise<void> {
+    if (this.#isPolling) return
     this.#isPolling = true
-    this.#polledAt = performance.now()
     try {
       if (this.#followed.size > 0 && (await this.#options.log.hasChanged()))
         await this.#check([...this.#followed.keys()])

@@ -1,5 +1,5 @@
 import * as Y from 'yjs'
-import { readsOf } from '../../model/chat.ts'
+import { openSegmentOf, readsOf } from '../../model/chat.ts'
 import type { Author, DocumentRules, Refusal } from '../documents/guard.ts'
 import { deletedStructs, newStructs } from '../documents/transaction-structs.ts'
 
@@ -9,13 +9,15 @@ import { deletedStructs, newStructs } from '../documents/transaction-structs.ts'
 export class HeadRules implements DocumentRules {
   /** Marks that were moved back by somebody who did not know of them: another tab or device of the same user. */
   readonly #overwritten = new Map<string, number>()
+  /** The last segment that was seen to be open. */
+  #openSegment = 0
 
   define(document: Y.Doc): void {
     document.getMap('room')
     readsOf(document)
   }
 
-  /** Notes what moves marks back in the room's head, on whichever instance it came: of two written at once, either wins. */
+  /** Notes what moves marks, or the open segment, back in the room's head: of two written at once, either wins. */
   watch(head: Y.Doc): void {
     readsOf(head).observe(({ changes, target }) => {
       for (const [user, { oldValue }] of changes.keys) {
@@ -23,6 +25,10 @@ export class HeadRules implements DocumentRules {
         if (Number(target.get(user) ?? 0) < mark) this.#overwritten.set(user, mark)
       }
     })
+    head.getMap('room').observe(() => {
+      this.#openSegment = Math.max(this.#openSegment, openSegmentOf(head) ?? 0)
+    })
+    this.#openSegment = openSegmentOf(head) ?? 0
   }
 
   check(transaction: Y.Transaction, before: Y.Doc, author: Author): Refusal | undefined {
@@ -44,9 +50,13 @@ export class HeadRules implements DocumentRules {
     return undefined
   }
 
-  /** Takes back what moved marks back. */
-  restoreMarks(head: Y.Doc): void {
-    if (this.#overwritten.size === 0) return
+  /** Takes back what moved back. */
+  restore(head: Y.Doc): void {
+    if (this.#openSegment > (openSegmentOf(head) ?? 0)) head.getMap('room').set('segment', this.#openSegment)
+    if (this.#overwritten.size > 0) this.#restoreMarks(head)
+  }
+
+  #restoreMarks(head: Y.Doc): void {
     const marks = [...this.#overwritten]
     this.#overwritten.clear()
     const reads = readsOf(head)

@@ -1,7 +1,7 @@
 import type { Document, Hocuspocus } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import * as Y from 'yjs'
-import { openSegmentOf } from '../../model/chat.ts'
+import { messagesOf, openSegmentOf } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { roomOf, segmentName } from '../../model/rooms.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
@@ -16,6 +16,8 @@ import { Stamper } from './stamper.ts'
 /** Each holds as many ids as a segment has messages. */
 const MAX_FULL = 100
 const RETRY_MS = 1_000
+/** How long the next segment waits for another instance to open it. */
+const TAKE_OVER_MS = 1_000
 
 export interface RoomsOptions {
   readonly log: UpdateLog
@@ -27,11 +29,13 @@ export interface RoomsOptions {
 }
 
 interface OpenSegment {
+  readonly document: Y.Doc
+  readonly name: string
   readonly room: string
   readonly number: number
   readonly rules: Segment
   readonly stamper: Stamper
-  /** Whether the next one was opened here. */
+  /** Whether it was seen to be full, and the next one is being opened. */
   hasNext: boolean
 }
 
@@ -68,7 +72,7 @@ export class Rooms {
     if (room.segment === undefined) return new HeadRules()
     const { limits } = this.#options
     const open = openSegmentOf(await this.#stored(room.room)) ?? 1
-    if (isNew && room.segment > open) {
+    if (isNew && room.segment > open && !(await this.#isFull(room.room, room.segment - 1))) {
       throw new CoweaveError('chat/no-such-segment', `${name} begins once the segments before it are full`)
     }
     const isClosed = room.segment < open
@@ -84,7 +88,14 @@ export class Rooms {
     const { ydoc } = open
     if (rules instanceof Segment && room.segment !== undefined) {
       const stamper = this.#stamperOf(room.room)
-      this.#openedSegment(open, { room: room.room, number: room.segment, rules, stamper, hasNext: false })
+      this.#openedSegment(open, {
+        name: open.name,
+        room: room.room,
+        number: room.segment,
+        rules,
+        stamper,
+        hasNext: false,
+      })
     } else if (rules instanceof HeadRules) {
       this.#heads.set(ydoc, rules)
       ydoc.once('destroy', () => this.#heads.delete(ydoc))
@@ -127,8 +138,8 @@ export class Rooms {
   }
 
   #openedSegment(open: OpenDocument, segment: OpenSegment): void {
-    const { name, ydoc } = open
-    const { stamper, room, number, rules } = segment
+    const { ydoc } = open
+    const { name, stamper, room, number, rules } = segment
     this.#segments.set(ydoc, segment)
     ydoc.once('destroy', () => {
       this.#segments.delete(ydoc)
@@ -150,22 +161,25 @@ export class Rooms {
 
   /** What is to be done at once after a change, so that it is committed with it. */
   #tidy(document: Y.Doc, open: OpenSegment | undefined): void {
-    this.#heads.get(document)?.restoreMarks(document)
-    if (open?.hasNext === false && open.rules.isFull(document)) void this.#openNext(document, open)
+    this.#heads.get(document)?.restore(document)
+    if (open === undefined || open.hasNext || !open.rules.isFull(document)) return
+    open.hasNext = true
+    this.#rememberFull(open.name, document)
+    if (!open.stamper.isElsewhere) void this.#openNext(open)
+    // Whoever stamps opens the next one, too: twice does no harm, but costs clients a moment of doubt.
+    else setTimeout(() => void this.#openNext(open), TAKE_OVER_MS).unref()
   }
 
-  async #openNext(document: Y.Doc, open: OpenSegment): Promise<void> {
-    const { room, number } = open
-    open.hasNext = true
-    this.#rememberFull(segmentName(room, number), document)
+  async #openNext(open: OpenSegment): Promise<void> {
     try {
-      await this.withDocument(room, (head) => {
-        if ((openSegmentOf(head) ?? 0) <= number) head.getMap('room').set('segment', number + 1)
+      await this.withDocument(open.room, (head) => {
+        if ((openSegmentOf(head) ?? 0) <= open.number) head.getMap('room').set('segment', open.number + 1)
       })
     } catch (error) {
-      this.#options.logger.error({ document: segmentName(room, number), error }, 'the next segment could not be opened')
-      open.hasNext = false
-      setTimeout(() => this.#tidy(document, this.#segments.get(document)), RETRY_MS).unref()
+      // Unloaded, or the server stops: whoever opens it next opens the one after it.
+      if (!this.#segments.has(open.document)) return
+      this.#options.logger.error({ document: open.name, error }, 'the next segment could not be opened')
+      setTimeout(() => void this.#openNext(open), RETRY_MS).unref()
     }
   }
 
@@ -187,6 +201,11 @@ export class Rooms {
       await this.stamp(open)
       return idsOf(open)
     })
+  }
+
+  /** What the head says may be taken back for a moment, when two instances write there at once. */
+  async #isFull(room: string, number: number): Promise<boolean> {
+    return messagesOf(await this.#stored(segmentName(room, number))).length >= this.#options.limits.maxMessages
   }
 
   async #stored(name: string): Promise<Y.Doc> {

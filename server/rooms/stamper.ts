@@ -74,6 +74,11 @@ export class Stamper {
     return this.#segments.size === 0
   }
 
+  /** Whether another instance was the last to stamp, and so does what is done once in the room. */
+  get isElsewhere(): boolean {
+    return this.#isElsewhere
+  }
+
   add(segment: StampedSegment): void {
     this.#segments.set(segment.document, segment)
     this.#soon()
