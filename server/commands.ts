@@ -9,7 +9,7 @@ import type { UpdateLog } from '../persistence/update-log.ts'
 import { levels } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
 import { type Config, describeSettings, isDemo, readConfig } from './config.ts'
-import { createCoweave } from './coweave.ts'
+import { type Coweave, createCoweave } from './coweave.ts'
 import { runDoctor } from './doctor/doctor.ts'
 import { createLogger } from './logger.ts'
 
@@ -81,7 +81,7 @@ export async function runCommand(args: readonly string[], environment: Environme
 async function serve(config: Config): Promise<void> {
   const logger = createLogger(config)
   const coweave = await createCoweave(config, logger)
-  stopOnSignal(coweave, logger, config.SHUTDOWN_TIMEOUT)
+  stopOnSignal(coweave, logger, config)
   try {
     await coweave.start()
   } catch (error) {
@@ -91,17 +91,22 @@ async function serve(config: Config): Promise<void> {
   }
 }
 
-function stopOnSignal(coweave: { stop(): Promise<void> }, logger: Logger, timeoutMs: number): void {
-  let stopping = false
-  const stop = (signal: string) => {
-    if (stopping) process.exit(1)
-    stopping = true
-    logger.info({ signal }, 'stopping')
+/** The first signal drains and stops; a second one ends the process at once. */
+function stopOnSignal(coweave: Coweave, logger: Logger, { DRAIN_TIME, SHUTDOWN_TIMEOUT }: Config): void {
+  const stop = async () => {
+    if (DRAIN_TIME > 0) await coweave.drain()
     setTimeout(() => {
       logger.fatal('stopping took too long')
       process.exit(1)
-    }, timeoutMs).unref()
-    coweave.stop().then(
+    }, SHUTDOWN_TIMEOUT).unref()
+    await coweave.stop()
+  }
+  let stopping = false
+  const onSignal = (signal: string) => {
+    if (stopping) process.exit(1)
+    stopping = true
+    logger.info({ signal }, 'stopping')
+    stop().then(
       () => process.exit(0),
       (error: unknown) => {
         logger.fatal({ error }, 'stopping failed')
@@ -109,8 +114,8 @@ function stopOnSignal(coweave: { stop(): Promise<void> }, logger: Logger, timeou
       },
     )
   }
-  process.on('SIGTERM', stop)
-  process.on('SIGINT', stop)
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
 }
 
 async function check(log: UpdateLog): Promise<void> {

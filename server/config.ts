@@ -138,7 +138,12 @@ export const settings = {
   CHAT_SEGMENT_MESSAGES: int(1)
     .default(MESSAGES_PER_SEGMENT)
     .describe('Messages in one part of a chat room before the next one is opened'),
-  SHUTDOWN_TIMEOUT: int(100).default(9_000).describe('How long stopping may take before it is forced, ms'),
+  DRAIN_TIME: int(0, 3_600_000)
+    .default(0)
+    .describe('Time over which clients are sent away one after the other before the server stops, ms'),
+  SHUTDOWN_TIMEOUT: int(100)
+    .default(9_000)
+    .describe('How long stopping may take, after `DRAIN_TIME`, before it is forced, ms'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')

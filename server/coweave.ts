@@ -59,6 +59,11 @@ const MAX_PARAMETER_LENGTH = 3 * 255
 export interface Coweave {
   /** Starts listening. Resolves with the port. */
   start(): Promise<number>
+  /**
+   * Turns readiness red, accepts no more clients, and sends away those there are one after the other over DRAIN_TIME with
+   * 1001, each once what was taken of it is committed and answered. Resolves once all have left; stop() comes next.
+   */
+  drain(): Promise<void>
   /** Stops accepting, commits what was taken, closes clients with 1001 and the log. May be called more than once. */
   stop(): Promise<void>
 }
@@ -150,7 +155,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     maxBytes: config.MAX_UPLOAD_BYTES,
     onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
   })
-  const isStopping = () => stopping !== undefined
+  const isStopping = () => draining !== undefined || stopping !== undefined
   const measure = (): Measured => ({
     connections: gateway.connections.size,
     documents: documents.size,
@@ -205,6 +210,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     }
   }
 
+  let draining: Promise<void> | undefined
   let stopping: Promise<void> | undefined
   async function shutDown(): Promise<void> {
     gateway.stop()
@@ -226,6 +232,10 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       })
       const { port } = addressOf(app)
       return port
+    },
+    drain() {
+      draining ??= gateway.drain(config.DRAIN_TIME)
+      return draining
     },
     stop() {
       stopping ??= shutDown()

@@ -1,5 +1,6 @@
 import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Hocuspocus } from '@hocuspocus/server'
 import * as encoding from 'lib0/encoding'
 import { WebSocketServer } from 'ws'
@@ -42,6 +43,7 @@ export class Gateway {
   readonly #strangers: Strangers
   readonly #sockets: WebSocketServer
   readonly #clock: NodeJS.Timeout
+  #draining = false
   #stopping = false
 
   constructor(hocuspocus: Hocuspocus, parts: Parts, load: LoadGuard) {
@@ -73,6 +75,22 @@ export class Gateway {
     }
   }
 
+  /**
+   * Accepts no more clients, and sends away those there are one after the other, spread evenly over `durationMs`, so that
+   * they don't all fall on the other instances in one moment. Resolves once all have left; until its turn comes, each is
+   * served as ever.
+   */
+  async drain(durationMs: number): Promise<void> {
+    this.#draining = true
+    const connections = [...this.connections]
+    const stepMs = durationMs / connections.length
+    const sendAway = async (connection: SocketConnection, index: number) => {
+      await delay((index + 1) * stepMs, undefined, { ref: false })
+      await this.#sendAway(connection)
+    }
+    await Promise.all(connections.map(sendAway))
+  }
+
   /** Accepts no more sockets and takes no more messages; what was taken goes on to be committed and answered. */
   stop(): void {
     this.#stopping = true
@@ -86,7 +104,7 @@ export class Gateway {
 
   /** Returns if a client with these headers may connect now. @throws {HttpError} */
   admit({ origin, host }: IncomingHttpHeaders): void {
-    if (this.#stopping) throw new HttpError(503, 'connection/stopping', 'the server is stopping')
+    if (this.#stopping) throw serverIsStopping()
     if (!allowsOrigin(origin, host, this.#parts.config)) {
       throw new HttpError(403, 'connection/origin', 'this origin is not among ALLOWED_ORIGINS')
     }
@@ -95,6 +113,7 @@ export class Gateway {
   /** Returns if there is room for one more connection, whose request this is. @throws {HttpError} */
   admitNew(request: IncomingMessage): void {
     this.admit(request.headers)
+    if (this.#draining) throw serverIsStopping()
     const { problem } = this.#load
     if (problem !== undefined) throw new HttpError(503, 'connection/overloaded', problem)
   }
@@ -167,10 +186,22 @@ export class Gateway {
     }
   }
 
+  /** What was taken of the client is answered first, as far as storage and the client take it now. */
+  async #sendAway(connection: SocketConnection): Promise<void> {
+    connection.stopReading()
+    await this.#parts.durability.settled()
+    await this.#parts.egresses.sent()
+    connection.close(CloseCode.GoingAway, 'the server is stopping')
+  }
+
   #tick(): void {
     const now = Date.now()
     for (const connection of this.connections) connection.tick(now)
   }
+}
+
+function serverIsStopping(): HttpError {
+  return new HttpError(503, 'connection/stopping', 'the server is stopping')
 }
 
 /** The message a Hocuspocus client would have sent. */

@@ -89,6 +89,7 @@ export class Rooms {
     if (rules instanceof Segment && room.segment !== undefined) {
       const stamper = this.#stamperOf(room.room)
       this.#openedSegment(open, {
+        document: ydoc,
         name: open.name,
         room: room.room,
         number: room.segment,

@@ -48,6 +48,7 @@ describe('settings', () => {
     ['SEND_BUFFER_BYTES', '5', /65536/],
     ['COMMIT_BUFFER_BYTES', '5', /1048576/],
     ['AUTHENTICATION_TIMEOUT', 'soon', /number/],
+    ['DRAIN_TIME', '-1', />=0/],
     ['SHUTDOWN_TIMEOUT', 'NaN', /number/],
   ]
   test.each(wrong)('%s=%s names the setting, its value and what is allowed', (name, value, allowed) => {
