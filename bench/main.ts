@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { measureChat } from './chat.ts'
 import { measureCluster } from './cluster.ts'
+import { measureFlood } from './flood.ts'
 import { measureOpen } from './open.ts'
 import { describeMachine, type Row, tableOf } from './results.ts'
 import { measureStorm } from './storm.ts'
@@ -14,6 +15,7 @@ const parts: Readonly<Record<string, (log: (line: string) => void) => Promise<Ro
   chat: measureChat,
   storm: measureStorm,
   cluster: measureCluster,
+  flood: measureFlood,
 }
 
 const wanted = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(parts)

@@ -39,6 +39,14 @@ export const parameters = {
     /** An edit that is not everywhere by then is lost, ms. */
     patienceMs: 30_000,
   },
+  flood: {
+    /** With two clients each. */
+    documents: 10,
+    /** How many updates the flood is ahead of their acknowledgements. */
+    window: 10_000,
+    warmUpMs: 2_000,
+    measuredMs: 8_000,
+  },
   open: {
     /** Openings of the document by a cold server, and applications of its snapshot by Yjs alone, in turn. */
     openings: 5,

@@ -41,6 +41,7 @@ export class Writer {
       },
     })
     this.#ws.on('message', (data: Buffer) => this.#receive(data))
+    this.#ws.on('error', () => {}) // the server is gone: what is missed shows in what was acknowledged
   }
 
   get name(): string {

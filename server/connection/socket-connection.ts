@@ -15,6 +15,7 @@ import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import { Channel, MayBeBehind } from './channel.ts'
+import { CommitWindow } from './commit-window.ts'
 import type { ConnectionCounts } from './connection-counts.ts'
 import { type Dialect, deniedReason, documentOfKey, type Message } from './dialect.ts'
 import { Egress, type EgressGroup } from './egress.ts'
@@ -93,6 +94,7 @@ export class SocketConnection implements Stranger {
   readonly #hocuspocus: ReturnType<Hocuspocus['handleConnection']>
   readonly #meter: Meter
   readonly #presenceRate: TokenBucket
+  readonly #commitWindow: CommitWindow
   readonly #ingress: Ingress
   readonly #heartbeat: Heartbeat
   readonly #pending: PendingDocuments
@@ -122,11 +124,12 @@ export class SocketConnection implements Stranger {
     const { PRESENCE_CHANGES_PER_SECOND: presence } = config
     this.#presenceRate = new TokenBucket(presence, presence * PRESENCE_BURST_S)
     this.#meter = new Meter(config, parts.rates)
+    this.#commitWindow = new CommitWindow(parts.durability)
     this.#ingress = new Ingress(
       transport,
       this.#meter,
       () => this.#mustWait(),
-      (data) => this.#receive(data),
+      (data) => this.#commitWindow.count(data.length, () => this.#receive(data)),
     )
     this.#heartbeat = new Heartbeat(transport, config.PING_INTERVAL)
     const context: ConnectionContext = { socket: this }
@@ -292,6 +295,7 @@ export class SocketConnection implements Stranger {
       this.#held !== undefined ||
       this.egress.congested ||
       this.#pending.congested ||
+      this.#commitWindow.isFull ||
       durability.waitingBytes > config.COMMIT_BUFFER_BYTES
     )
   }

@@ -4,6 +4,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import { CloseCode } from '../../model/close-codes.ts'
 import { MessageType, SyncType } from '../../server/connection/frames.ts'
+import { preloading } from '../fault/preload/preload.ts'
 import { openClient, openYWebsocket, whenDocument } from '../support/clients.ts'
 import { FrameSocket, frame, upgradeRequest } from '../support/frame-socket.ts'
 import {
@@ -14,6 +15,7 @@ import {
   syncPayload,
   syncStatus,
   updateMessage,
+  updateOf,
 } from '../support/messages.ts'
 import { isSoak } from '../support/random.ts'
 import { startServer, type TestServer, tokenFor } from '../support/server.ts'
@@ -137,6 +139,30 @@ test('[promise 5] a flood lets others through, and keeps what was acknowledged o
   expect(flood.length).toBeGreaterThanOrEqual(kept)
   expect(letters.toString().startsWith(flood)).toBe(true)
   after.destroy()
+})
+
+test('[promise 5] an edit shares its commit with a small part of a flood only', async () => {
+  const running = await start(preloading(['slow-commits'], { SLOW_COMMIT_MS: '200' }))
+  const flooder = await openFrameSocket(running, 'overload/waves', { user: 'mallory' })
+  const other = await openFrameSocket(running, 'overload/calm', { user: 'ann' })
+  const acknowledged = counterOf(flooder)
+  const isSaved = (message: Uint8Array) => syncStatus(message) === true
+  const frames: Buffer[] = []
+  const ydoc = new Y.Doc()
+  ydoc.on('update', (update: Uint8Array) => frames.push(frame(updateMessage('overload/waves', update))))
+  for (let index = 0; index < 10_000; index += 1) ydoc.getText('flood').insert(index, 'x')
+  flooder.sendRaw(Buffer.concat(frames))
+  await flooder.message(isSaved)
+  const before = acknowledged()
+  other.send(
+    updateMessage(
+      'overload/calm',
+      updateOf(1, (calm) => calm.getText('text').insert(0, 'an edit')),
+    ),
+  )
+  await other.message(isSaved)
+  expect(acknowledged() - before).toBeLessThan(2_000)
+  for (const socket of [flooder, other]) socket.destroy()
 })
 
 test('[promise 5] of connections that never authenticate the oldest give way, and nobody else notices', async () => {

@@ -1,0 +1,37 @@
+import type { Durability } from '../documents/durability.ts'
+
+/** What one client may have on its way to the disk, besides one message: a batch of so much takes a few milliseconds. */
+const MAX_UPDATES = 256
+const MAX_BYTES = 1024 * 1024
+
+/**
+ * How much of one client waits for its commit. Everybody's edits are committed in the batches in which they came, so
+ * that a flood makes each of them long: a client with much on its way waits for it, and others don't.
+ */
+export class CommitWindow {
+  readonly #durability: Pick<Durability, 'appended' | 'committed'>
+  #updates = 0
+  #bytes = 0
+  /** The value of `committed` from which on nothing of this client waits. */
+  #end = 0
+
+  constructor(durability: Pick<Durability, 'appended' | 'committed'>) {
+    this.#durability = durability
+  }
+
+  get isFull(): boolean {
+    return this.#end > this.#durability.committed && (this.#updates >= MAX_UPDATES || this.#bytes >= MAX_BYTES)
+  }
+
+  /** Calls `take`, and counts `bytes` with the updates it appends. */
+  count(bytes: number, take: () => void): void {
+    const before = this.#durability.appended
+    take()
+    const { appended, committed } = this.#durability
+    if (appended === before) return
+    if (this.#end <= committed) this.#updates = this.#bytes = 0
+    this.#updates += appended - before
+    this.#bytes += bytes
+    this.#end = appended
+  }
+}

@@ -1,0 +1,46 @@
+import { expect, test } from 'vitest'
+import { CommitWindow } from '../../server/connection/commit-window.ts'
+
+function setUp() {
+  const durability = { appended: 0, committed: 0 }
+  const window = new CommitWindow(durability)
+  const take = (updates: number, bytes = 10) =>
+    window.count(bytes, () => {
+      durability.appended += updates
+    })
+  return { durability, window, take }
+}
+
+test('is full after 256 updates, until all of them are committed', () => {
+  const { durability, window, take } = setUp()
+  for (let count = 0; count < 255; count += 1) take(1)
+  expect(window.isFull).toBe(false)
+  take(1)
+  expect(window.isFull).toBe(true)
+  durability.committed = 255
+  expect(window.isFull).toBe(true)
+  durability.committed = 256
+  expect(window.isFull).toBe(false)
+  take(1)
+  expect(window.isFull).toBe(false)
+})
+
+test('is full after a mebibyte', () => {
+  const { durability, window, take } = setUp()
+  take(1, 2 ** 20 - 1)
+  expect(window.isFull).toBe(false)
+  take(1, 1)
+  expect(window.isFull).toBe(true)
+  durability.committed = 2
+  expect(window.isFull).toBe(false)
+})
+
+test("others' updates and messages without any don't count", () => {
+  const { durability, window, take } = setUp()
+  durability.appended = 10_000
+  for (let count = 0; count < 1_000; count += 1) take(0, 10_000)
+  expect(window.isFull).toBe(false)
+  take(255)
+  durability.appended += 10_000
+  expect(window.isFull).toBe(false)
+})
