@@ -48,6 +48,13 @@ export const settings = {
       'Encrypts updates, snapshots and chat messages at rest, and turns off search in messages: `<id>:<32 bytes in base64>`; several with commas, the first encrypts and all decrypt',
     ),
   JWT_SECRET: z.string().min(32).optional().describe('Secret that signs tokens (HS256), at least 32 characters'),
+  DEMO_SECRET: z
+    .string()
+    .min(32)
+    .optional()
+    .describe(
+      "Secret of demo mode's tokens, so that several instances take each other's; by default each makes its own",
+    ),
   JWT_PUBLIC_KEY: z.string().optional().describe('Public key that verifies tokens (RS256 or ES256): PEM, or its file'),
   JWKS_URL: z
     .url({ protocol: /^https?$/ })

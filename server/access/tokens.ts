@@ -41,7 +41,7 @@ export class Tokens {
   /** @throws {CoweaveError} `config/invalid` for a public key that can't be read */
   constructor(config: Config) {
     this.#config = config
-    this.#secret = isDemo(config) ? randomBytes(32).toString('base64url') : config.JWT_SECRET
+    this.#secret = isDemo(config) ? (config.DEMO_SECRET ?? randomBytes(32).toString('base64url')) : config.JWT_SECRET
     this.#verification = this.#secret === undefined ? publicKey(config) : secretKey(this.#secret)
   }
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
-import { postgresFolder } from './postgres-folder.ts'
+import { postgresFolder } from '../../scripts/support/postgres-programs.ts'
 
 /** What the tests use of the system: a program, and the Debian package it comes in. */
 const needed = [

@@ -1,12 +1,12 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, chownSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import pg from 'pg'
+import { freePort } from '../../scripts/support/free-port.ts'
+import { initializePostgres, postgresFolder, unprivilegedUser } from '../../scripts/support/postgres-programs.ts'
 import { makeCertificate } from './certificate.ts'
-import { freePort } from './free-port.ts'
-import { postgresFolder } from './postgres-folder.ts'
 
 /** In every URL, so that tests can look for it where it must not be. The server trusts everybody. */
 export const password = 'pa55word-of-tests'
@@ -55,10 +55,8 @@ export async function startPostgres({ fsync = false }: PostgresOptions = {}): Pr
   folders.add(folder)
   chmodSync(folder, 0o755)
   const data = join(folder, 'data')
-  mkdirSync(data)
-  for (const path of [folder, data]) if (user !== undefined) chownSync(path, user.uid, user.gid)
-  const initdb = ['-D', data, '-U', 'postgres', '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync']
-  execFileSync(join(bin, 'initdb'), initdb, { ...user, cwd: folder, stdio: ['ignore', 'ignore', 'inherit'] })
+  if (user !== undefined) chownSync(folder, user.uid, user.gid)
+  initializePostgres(data, ['--no-sync'])
   const tls = makeCertificate(folder)
   for (const path of [tls.certificate, tls.key]) if (user !== undefined) chownSync(path, user.uid, user.gid)
   const port = await freePort()
@@ -139,22 +137,5 @@ async function accepting(url: string): Promise<void> {
       // It is starting, or recovering; whoever waits also watches for its end.
       await new Promise((resolve) => setTimeout(resolve, 20))
     }
-  }
-}
-
-/** Postgres refuses to run as root. */
-function unprivilegedUser(): { uid: number; gid: number } | undefined {
-  if (process.getuid?.() !== 0) return undefined
-  const user = ['postgres', 'nobody'].find((name) => idOf('-u', name) !== undefined)
-  const [uid, gid] = [idOf('-u', user ?? ''), idOf('-g', user ?? '')]
-  if (uid === undefined || gid === undefined) throw new Error('there is no user to run Postgres as')
-  return { uid, gid }
-}
-
-function idOf(option: string, name: string): number | undefined {
-  try {
-    return Number(execFileSync('id', [option, name], { stdio: ['ignore', 'pipe', 'ignore'] }).toString())
-  } catch {
-    return undefined // no such user
   }
 }

@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { freePort } from '../../scripts/support/free-port.ts'
 import { makeCertificate } from './certificate.ts'
-import { freePort } from './free-port.ts'
 
 export interface RedisOptions {
   /** Of the user `default`; absent: none is asked for. */
