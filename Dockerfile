@@ -1,7 +1,9 @@
 FROM node:24-bookworm-slim AS build
 WORKDIR /app
-COPY package.json package-lock.json ./
-RUN npm ci
+# With .npmrc: install scripts would need a compiler.
+COPY package.json package-lock.json .npmrc ./
+# Not npm ci, which refuses a lockfile without the optional packages of other platforms.
+RUN npm install
 COPY . .
 # The image brings Node: the pinned one, an optional dependency, is for machines with an older one.
 RUN npm run build && npm prune --omit=dev --omit=optional
@@ -16,5 +18,5 @@ RUN mkdir /data && chown node:node /data
 USER node
 VOLUME /data
 EXPOSE 1234
-HEALTHCHECK CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+HEALTHCHECK --interval=5s --timeout=3s CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/health/ready`).then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "dist/server/main.js"]
