@@ -80,7 +80,7 @@ test('compose.yaml and the Dockerfile name only what is there', () => {
 
 test('Caddy shares clients out among all instances, and asks each whether it is ready', () => {
   const text = textOf('Caddyfile')
-  const [, upstreams = ''] = /reverse_proxy (.+) \{/.exec(text) ?? []
+  const [, upstreams = ''] = /^\tto (.+)$/m.exec(text) ?? []
   expect(upstreams.split(' ')).toEqual(instances.map(([name]) => `${name}:${settings.PORT.parse(undefined)}`))
   expect(text).toContain('health_uri /health/ready')
   const names = [...text.matchAll(/\{\$(\w+)\}/g)].map(([, name]) => name)
