@@ -178,8 +178,15 @@ export class Follower {
   async #readMissing(entry: Followed): Promise<void> {
     const { open } = entry
     const { log } = this.#options
+    const asOf = performance.now()
     const [until = 0] = await log.positions([open.name])
-    if (open.cursor.position >= until) return
+    if (open.cursor.position < until) await this.#readUpTo(entry, until)
+    open.cursor.asOf = Math.max(open.cursor.asOf, asOf)
+  }
+
+  async #readUpTo(entry: Followed, until: number): Promise<void> {
+    const { open } = entry
+    const { log } = this.#options
     const clients = new Map<number, number[]>()
     for (const { client, position } of await log.claims(open.name, open.cursor.position)) {
       clients.set(position, [...(clients.get(position) ?? []), client])

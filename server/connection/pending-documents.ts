@@ -3,8 +3,8 @@ import { AccessError } from '../access/access-error.ts'
 
 interface PendingDocument {
   readonly since: number
-  /** Whether its token has come and is being checked, or its document loaded. */
-  opening: boolean
+  /** When its token came, which is being checked, or its document loaded; on the clock of `performance`. */
+  openingSince: number | undefined
   readonly messages: Uint8Array[]
 }
 
@@ -33,28 +33,33 @@ export class PendingDocuments {
   /** How many have sent their token. */
   get opening(): number {
     let count = 0
-    for (const { opening } of this.#documents.values()) if (opening) count += 1
+    for (const { openingSince } of this.#documents.values()) if (openingSince !== undefined) count += 1
     return count
   }
 
   /** Notes that the token of `key` has come. Returns whether one is being checked already. @throws {AccessError} */
   open(key: string): boolean {
     const document = this.#get(key)
-    const already = document.opening
-    document.opening = true
+    const already = document.openingSince !== undefined
+    document.openingSince ??= performance.now()
     return already
   }
 
   /** Whether the token of `key` has come and its document is not open yet. */
   isOpening(key: string): boolean {
-    return this.#documents.get(key)?.opening === true
+    return this.openingSince(key) !== undefined
+  }
+
+  /** When the token of `key` came, on the clock of `performance`; undefined if it has not. */
+  openingSince(key: string): number | undefined {
+    return this.#documents.get(key)?.openingSince
   }
 
   /** Keeps a message until `key` is open. @throws {AccessError} `connection/too-many-documents`, `connection/too-much-waits` */
   keep(key: string, message: Uint8Array): void {
-    const { messages, opening } = this.#get(key)
+    const { messages, openingSince } = this.#get(key)
     this.#bytes += message.length
-    if (this.congested && !opening) {
+    if (this.congested && openingSince === undefined) {
       throw new AccessError(
         'connection/too-much-waits',
         CloseCode.TooMany,
@@ -74,8 +79,8 @@ export class PendingDocuments {
 
   /** Drops documents that have waited for a token since before `deadline`. */
   expire(deadline: number): void {
-    for (const [key, { since, opening }] of this.#documents) {
-      if (!opening && since < deadline) this.take(key)
+    for (const [key, { since, openingSince }] of this.#documents) {
+      if (openingSince === undefined && since < deadline) this.take(key)
     }
   }
 
@@ -91,7 +96,7 @@ export class PendingDocuments {
         const message = `more than ${this.#maxDocuments} documents wait for authentication`
         throw new AccessError('connection/too-many-documents', CloseCode.TooMany, message)
       }
-      document = { since: Date.now(), opening: false, messages: [] }
+      document = { since: Date.now(), openingSince: undefined, messages: [] }
       this.#documents.set(key, document)
     }
     return document

@@ -169,8 +169,9 @@ export class SocketConnection implements Stranger {
   /** Hocuspocus has authenticated and loaded a document: from here on its messages go to its channel. */
   async opened(connection: Connection, context: ConnectionContext): Promise<void> {
     const document = this.#parts.documents.get(connection.document)
-    // A client that comes from another instance brings what it heard there.
-    if (document !== undefined) await this.#catchUpSoon(document)
+    // A client that comes from another instance brings what it heard there, until it sent its token here.
+    const since = this.#pending.openingSince(connection.messageAddress) ?? performance.now()
+    if (document !== undefined && document.cursor.asOf < since) await this.#catchUpSoon(document)
     if (!this.egress.closed) this.#open(connection, context)
   }
 

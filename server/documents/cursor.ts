@@ -3,11 +3,14 @@
  * others committed below it, so that positions ahead of a gap are kept apart.
  */
 export class Cursor {
+  /** The document has all that was committed at this time, on the clock of `performance`. */
+  asOf: number
   #position: number
   readonly #ahead = new Set<number>()
 
-  constructor(position: number) {
+  constructor(position: number, asOf: number) {
     this.#position = position
+    this.asOf = asOf
   }
 
   /** The document has all rows up to here, and perhaps some behind a gap. */

@@ -38,9 +38,10 @@ export class Documents extends Database {
       // The server itself may have written, to stamp a message, while the document was being unloaded: what it is
       // loaded from has that too.
       await options.durability.settled()
+      const at = performance.now()
       const stored = await options.log.load(documentName)
       const rules = await options.rooms.rulesOf(documentName, stored.position === 0)
-      this.#build(document, stored, rules)
+      this.#build(document, stored, at, rules)
       return null
     }
   }
@@ -101,7 +102,7 @@ export class Documents extends Database {
     }
   }
 
-  #build(document: Document, stored: StoredDocument, rules: DocumentRules | undefined): void {
+  #build(document: Document, stored: StoredDocument, at: number, rules: DocumentRules | undefined): void {
     // Hocuspocus encodes each change anew and sends it to everybody, its sender too: ours is open-document.ts.
     document._observers.delete('update')
     document.awareness._observers.delete('update')
@@ -112,7 +113,7 @@ export class Documents extends Database {
     const guard = rules === undefined ? undefined : new Guard(document, rules)
     const archive = this.#options.rooms.archiveOf(document.name, document)
     const bytes = stored.parts.reduce((sum, part) => sum + part.length, 0)
-    const loadedFrom = { position: stored.position, bytes, owners: stored.clients }
+    const loadedFrom = { position: stored.position, at, bytes, owners: stored.clients }
     const open = new OpenDocument(document, loadedFrom, guard, archive, this.#options)
     this.#open.set(document, open)
     document.once('destroy', () => {

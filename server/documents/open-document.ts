@@ -72,6 +72,8 @@ export interface OpenDocumentOptions {
 /** What a document was loaded from. */
 export interface LoadedFrom {
   readonly position: number
+  /** When the log was asked, on the clock of `performance`. */
+  readonly at: number
   readonly bytes: number
   /** Yjs client id → the user it belongs to. */
   readonly owners: ReadonlyMap<number, string>
@@ -103,7 +105,7 @@ export class OpenDocument {
   /** `guard` keeps the document to its rules; free-form documents have none. `archive` is for those with messages. */
   constructor(
     ydoc: Document,
-    { position, bytes, owners }: LoadedFrom,
+    { position, at, bytes, owners }: LoadedFrom,
     guard: Guard | undefined,
     archive: MessageArchive | undefined,
     options: OpenDocumentOptions,
@@ -113,7 +115,7 @@ export class OpenDocument {
     this.levelToChange = levelToChange(ydoc.name)
     this.address = hocuspocusAddress(ydoc.name)
     this.#options = options
-    this.cursor = new Cursor(position)
+    this.cursor = new Cursor(position, at)
     this.#clientIds = new ClientIds(owners)
     this.#size = new DocumentSize(ydoc, bytes, options.maxBytes)
     this.#guard = guard

@@ -71,7 +71,13 @@ beforeEach(() => {
   tokenRequests = 0
   const durability = { appended: 0, committed: 0, waitingBytes: 0, onCommit: () => () => {} } as unknown as Durability
   const options = { durability, logger, maxPresenceBytes: 1024, maxBytes: 1024 * 1024, relayedClientIds: false }
-  const open = new OpenDocument(document, { position: 0, bytes: 0, owners: new Map() }, undefined, undefined, options)
+  const open = new OpenDocument(
+    document,
+    { position: 0, at: 0, bytes: 0, owners: new Map() },
+    undefined,
+    undefined,
+    options,
+  )
   const hocuspocus = { handleConnection: () => ({ handleMessage() {}, handleClose() {} }) } as unknown as Hocuspocus
   const transport = new SocketTransport(ws as unknown as WebSocket, peer, config.MAX_UNAUTHENTICATED_BYTES)
   const client = { dialect: hocuspocusDialect, schema: undefined, onAuthenticated() {}, onClosed() {} }
