@@ -153,12 +153,14 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
         update('a', '2', { author: 'bob', clients: [3, 2, 4], messages: [archived('chat/a', 1, 'x')] }),
         update('a', '3', { author: 'bob' }),
         update('a', '4', { author: 'ann', clients: [2, 3, 3] }),
-        update('a', '5', { author: 'bob', clients: [3] }), // claimed before it in this batch
+        update('a', '5', { author: 'bob', clients: [3] }), // claimed before it
         update('b', '6', { author: 'bob', clients: [1] }), // of another document
         update('a', '7', { author: '', clients: [1] }),
         update('a', '8', { author: 'bob', clients: [4] }),
       ]
-      expect(await log.append(batch)).toEqual([0, 2, 3, 0, 1, 0, 4])
+      const positions: number[] = []
+      for (const each of batch) positions.push(...(await log.append([each])))
+      expect(positions).toEqual([0, 2, 3, 0, 1, 0, 4])
       expect(await textsIn(log, 'a')).toEqual(['1', '3', '4', '8'])
       expect(await idsIn(log)).toEqual([])
       expect([...(await log.load('a')).clients].sort()).toEqual([
@@ -168,6 +170,24 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
         [4, 'bob'],
       ])
       expect(await log.append([update('a', '4', { author: 'ann', clients: [2, 3] })])).toEqual([5]) // again: hers
+    })
+
+    test('what is behind it in the batch is left out as well, of that document', async () => {
+      const log = await openNew()
+      await log.append([update('a', '1', { author: 'ann', clients: [1] })])
+      const batch = [
+        update('a', '2', { author: 'ann', clients: [2] }),
+        update('a', '3', { author: 'bob', clients: [2] }), // claimed before it in this batch
+        update('b', '4', { author: 'bob', clients: [2] }),
+        update('a', '5', { author: 'bob', messages: [archived('chat/a', 1, 'x')] }),
+        update('a', '6', { author: 'ann' }),
+        update('b', '7', { author: 'ann' }),
+      ]
+      expect(await log.append(batch)).toEqual([2, 0, 1, 0, 0, 2])
+      expect(await textsIn(log, 'a')).toEqual(['1', '2'])
+      expect(await textsIn(log, 'b')).toEqual(['4', '7'])
+      expect(await idsIn(log)).toEqual([])
+      expect(await log.append([update('a', '6', { author: 'ann' })])).toEqual([3])
     })
 
     test('an author is the same person again, whatever the name', async () => {

@@ -10,7 +10,8 @@ export class SharedLogModel {
   readonly #archives = new Map<string, Map<number, string>>()
 
   append(batch: readonly NewUpdate[]): number[] {
-    return batch.map((update) => this.#store(update))
+    const broken = new Set<string>()
+    return batch.map((update) => (broken.has(update.document) ? 0 : this.#store(update, broken)))
   }
 
   rowsOf(document: string): number[] {
@@ -27,14 +28,17 @@ export class SharedLogModel {
     return [...this.#archiveOf(room)].sort(([left], [right]) => left - right).map(([, id]) => id)
   }
 
-  #store({ document, at, author, clients, messages = [], expects }: NewUpdate): number {
+  #store({ document, at, author, clients, messages = [], expects }: NewUpdate, broken: Set<string>): number {
     if (expects !== undefined) {
       const archive = this.#archiveOf(expects.room)
       if (Math.max(0, ...archive.keys()) !== expects.lastSeq) return 0
       if (messages.some(({ room, id }) => room === expects.room && [...archive.values()].includes(id))) return 0
     }
     const claims = this.#claims.get(document) ?? []
-    if (claims.some(({ client, user }) => clients.includes(client) && user !== author)) return 0
+    if (claims.some(({ client, user }) => clients.includes(client) && user !== author)) {
+      broken.add(document)
+      return 0
+    }
     const rows = this.rowsOf(document)
     const position = rows.push(at)
     this.#rows.set(document, rows)
