@@ -322,12 +322,13 @@ function tlsOf(config: Config): TlsOptions {
 }
 
 /**
- * Beside the database, where that is a file: a folder for temporary files is often memory. Else in one of this port's,
- * since it is emptied when it is opened, and several processes may share the database.
+ * Beside the database, where that is a file: a folder for temporary files is often memory. One for each port, since it is
+ * emptied when it is opened, and several processes may share the database.
  */
 function uploadFolder({ DATABASE_URL, PORT }: Config): string {
-  if (isPostgresUrl(DATABASE_URL)) return join(tmpdir(), `coweave-uploads-${PORT === 0 ? `pid-${process.pid}` : PORT}`)
-  return `${DATABASE_URL.replace(/^sqlite:/, '')}.uploads`
+  const instance = PORT === 0 ? `pid-${process.pid}` : `${PORT}`
+  if (isPostgresUrl(DATABASE_URL)) return join(tmpdir(), `coweave-uploads-${instance}`)
+  return join(`${DATABASE_URL.replace(/^sqlite:/, '')}.uploads`, instance)
 }
 
 function addressOf(app: FastifyInstance): AddressInfo {

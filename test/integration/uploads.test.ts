@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
 import { UploadError, type UploadOptions, uploadUpdate } from '../../client/upload.ts'
+import { freePort } from '../../scripts/support/free-port.ts'
 import { preloading } from '../fault/preload/preload.ts'
 import { openClient } from '../support/clients.ts'
 import { updateOf } from '../support/messages.ts'
@@ -74,10 +75,11 @@ async function problemOf(promise: Promise<void>): Promise<string> {
   return `${error.status} ${error.code}`
 }
 
-/** The files of waiting parts. */
+/** The paths of the files of waiting parts. */
 function filesOf(folder: string): string[] {
   try {
-    return readdirSync(join(folder, 'coweave.db.uploads'))
+    const entries = readdirSync(join(folder, 'coweave.db.uploads'), { recursive: true, withFileTypes: true })
+    return entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
   } catch {
     return []
   }
@@ -152,7 +154,8 @@ describe('an update over HTTP', () => {
   })
 
   test('goes on after the server was killed between parts', async () => {
-    let killed = await startServer()
+    // As deployed: what another process on the same database keeps is told by its port.
+    let killed = await startServer({ environment: { PORT: String(await freePort()) } })
     const update = textOf(1, 2 * MiB)
     const parts: number[] = []
     await upload(update, {
@@ -241,7 +244,7 @@ describe('parts', () => {
     const files = filesOf(server.folder)
     expect(files.length).toBeGreaterThan(0)
     for (const file of files) {
-      expect(readFileSync(join(server.folder, 'coweave.db.uploads', file)).includes('secret')).toBe(false)
+      expect(readFileSync(file).includes('secret')).toBe(false)
     }
   })
 
