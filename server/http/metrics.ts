@@ -20,14 +20,13 @@ export interface Measured {
 export function serveMetrics(app: FastifyInstance, measure: () => Measured): void {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
-  const gauge = (name: string, help: string, pick: (measured: Measured) => number | undefined) => {
+  const gauge = (name: string, help: string, pick: (measured: Measured) => number) => {
     new Gauge({
       name,
       help,
       registers: [registry],
       collect() {
-        const value = pick(measure())
-        if (value !== undefined) this.set(value)
+        this.set(pick(measure()))
       },
     })
   }
@@ -47,9 +46,9 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
   gauge('coweave_waiting_bytes', 'Bytes of updates that wait for storage', ({ waitingBytes }) => waitingBytes)
   counter('coweave_updates_total', 'Updates taken', ({ appended }) => appended)
   counter('coweave_updates_committed_total', 'Updates on disk, or given up', ({ committed }) => committed)
-  gauge('coweave_relay_up', 'Whether Redis relays: 1 or 0', ({ isRelayUp }) =>
-    isRelayUp === undefined ? undefined : Number(isRelayUp),
-  )
+  if (measure().isRelayUp !== undefined) {
+    gauge('coweave_relay_up', 'Whether Redis relays: 1 or 0', ({ isRelayUp }) => Number(isRelayUp))
+  }
   counter('coweave_relayed_total', 'Updates of other instances that Redis brought', ({ cluster }) => cluster.relayed)
   counter('coweave_repaired_total', 'Updates of other instances read from the log', ({ cluster }) => cluster.repaired)
   counter(
