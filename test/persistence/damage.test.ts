@@ -144,7 +144,8 @@ describe('damage around the rows is found', () => {
     await expect(log.claims('plain')).rejects.toMatchObject(damaged)
     await expect(log.claims('plain', 1)).rejects.toMatchObject(damaged)
     expect(await log.claims('plain', 2)).toEqual([{ client: 99, user: 'ann', position: 3 }])
-    expect(await log.append([update('plain', 'd', { clients: [98] }), update('plain', 'e')])).toEqual([0, 4])
+    expect(await log.append([update('plain', 'd', { clients: [98] }), update('other', 'e')])).toEqual([0, 3])
+    expect(await log.append([update('plain', 'e')])).toEqual([4])
   })
 
   test('a damaged position is an error, not a number', async () => {
