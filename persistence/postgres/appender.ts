@@ -58,14 +58,17 @@ export async function appendBatch(
     place,
   }: { readonly keys: KeyRing | undefined; readonly databaseId: string; readonly place: string },
 ): Promise<Appended> {
-  if ((await databaseIdOf(session)) !== databaseId) {
+  const [id, heads] = await Promise.all([
+    databaseIdOf(session),
+    lockHeads(session, [...new Set(batch.map(({ document }) => document))]),
+  ])
+  if (id !== databaseId) {
     throw new StorageError('storage/missing', `${place} is not the database that was here. Restart to go on with it`)
   }
   if (batch.length === 0) {
-    await beat(session)
+    session.join(beat(session))
     return { positions: [], due: [] }
   }
-  const heads = await lockHeads(session, [...new Set(batch.map(({ document }) => document))])
   const rooms = await lockRooms(session, batch)
   const records = new Map(heads.map(({ record }) => [record.name, record]))
   const wanted = batch.map(({ document, clients }) => ({ document: recordOf(records, document), clients }))
@@ -89,13 +92,13 @@ export async function appendBatch(
     records.set(name, withRow(document, row, claimed))
     return row.position
   })
-  await insertRows(session, keys, rows)
+  session.join(insertRows(session, keys, rows))
   const changed = new Set(rows.map(({ document }) => document.name))
   const isChanged = ({ name }: DocumentRecord) => changed.has(name)
-  await saveRecords(session, [...records.values()].filter(isChanged), owners.claims)
+  session.join(saveRecords(session, [...records.values()].filter(isChanged), owners.claims))
   const isEmpty = ({ position }: DocumentRecord) => position === 0
-  await removeEmpty(session, [...records.values()].filter(isEmpty))
-  await storeMessages(session, keys, rooms.added())
+  session.join(removeEmpty(session, [...records.values()].filter(isEmpty)))
+  session.join(storeMessages(session, keys, rooms.added()))
   return {
     positions,
     due: heads

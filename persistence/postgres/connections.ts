@@ -34,7 +34,7 @@ export class Connections {
 
   constructor({ url, place, max, onProblem }: ConnectionOptions) {
     this.#max = max
-    this.#pool = new pg.Pool({
+    const options = {
       connectionString: url,
       application_name: 'coweave',
       max,
@@ -43,7 +43,10 @@ export class Connections {
       query_timeout: STATEMENT_TIMEOUT_MS,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
-    })
+      // Statements don't wait for the answers to those before them (session.ts).
+      pipeline: true,
+    }
+    this.#pool = new pg.Pool(options)
     this.#pool.on('error', (error) => onProblem(toStorageError(error, `${place}: an idle connection was lost`)))
   }
 
@@ -106,7 +109,7 @@ export class Connections {
 }
 
 async function transaction<T>(session: Session, mode: TransactionMode, work: (session: Session) => Promise<T>) {
-  await session.begin(mode)
+  session.join(session.begin(mode))
   try {
     const result = await work(session)
     await session.commit()

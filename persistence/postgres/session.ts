@@ -18,17 +18,27 @@ const SETTINGS = `
 
 export type TransactionMode = 'ISOLATION LEVEL READ COMMITTED' | 'ISOLATION LEVEL REPEATABLE READ, READ ONLY'
 
-/** A connection while somebody uses it. */
+/** Each statement's name, by which a connection keeps it prepared: parsing and planning cost more than most of them. */
+const names = new Map<string, string>()
+
+/**
+ * A connection while somebody uses it. A statement is sent at once, also while others are not answered: those that don't
+ * need each other's answers are one way to the server and back.
+ */
 export class Session {
   readonly #client: ClientBase
+  #joined: Promise<unknown>[] = []
+  #isCommitted = false
 
   constructor(client: ClientBase) {
     this.#client = client
   }
 
-  /** Runs one statement. Rows are arrays of columns: bigint as a number, bytea as bytes. */
+  /** Runs one statement, of which there is a bounded number. Rows are arrays of columns: bigint as a number, bytea as bytes. */
   async rows(text: string, values: readonly unknown[] = []): Promise<unknown[][]> {
-    const result = await this.#client.query<unknown[]>({ text, values: [...values], rowMode: 'array' })
+    if (this.#isCommitted) throw new Error('a statement behind the commit would be no part of the transaction')
+    const name = nameOf(text)
+    const result = await this.#client.query<unknown[]>({ name, text, values: [...values], rowMode: 'array' })
     result.fields.forEach(({ dataTypeID }, index) => {
       const read = dataTypeID === INT8 ? toNumber : dataTypeID === BYTEA ? toPlainBytes : undefined
       if (read !== undefined) for (const row of result.rows) row[index] = read(row[index])
@@ -39,6 +49,12 @@ export class Session {
   /** Runs a script of several statements. */
   async run(script: string): Promise<void> {
     await this.#client.query(script)
+  }
+
+  /** Leaves it to commit() to wait for statements, which it is sent along with: all of them are done, or nothing is. */
+  join(statements: Promise<unknown>): void {
+    this.#joined.push(statements)
+    statements.catch(() => {}) // commit() tells, unless a later statement has failed as well
   }
 
   async begin(mode: TransactionMode): Promise<void> {
@@ -52,6 +68,7 @@ export class Session {
   }
 
   /**
+   * @throws what a joined statement failed with
    * @throws {StorageError} `storage/unavailable` when the server rolled back instead, or has committed with a warning:
    * somebody cancelled the wait for its replicas
    */
@@ -61,7 +78,11 @@ export class Session {
       if (severity === 'WARNING') warning = message
     }
     this.#client.on('notice', listen)
-    const { command } = await this.#client.query('COMMIT').finally(() => this.#client.off('notice', listen))
+    this.#isCommitted = true
+    const committed = this.#client.query('COMMIT').finally(() => this.#client.off('notice', listen))
+    const answers = await Promise.allSettled([...this.#joined, committed])
+    for (const answer of answers) if (answer.status === 'rejected') throw answer.reason
+    const { command } = await committed
     const problem = command === 'COMMIT' ? warning : `the transaction ended in ${command}`
     if (problem !== undefined) throw new StorageError('storage/unavailable', problem)
   }
@@ -69,6 +90,12 @@ export class Session {
   async rollBack(): Promise<void> {
     await this.run('ROLLBACK')
   }
+}
+
+function nameOf(text: string): string {
+  const name = names.get(text) ?? `coweave_${names.size}`
+  names.set(text, name)
+  return name
 }
 
 function toNumber(value: unknown): number | null {

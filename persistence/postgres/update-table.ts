@@ -17,13 +17,16 @@ const INSERT_BYTES = 32 * 1024 * 1024
 const PAGE_ROWS = 1_000
 const PAGE_BYTES = 256 * 1024
 
+/** Sends all statements before it returns, so that commit() may follow them. */
 export async function insertRows(session: Session, keys: KeyRing | undefined, rows: readonly NewRow[]): Promise<void> {
+  const inserts: Promise<void>[] = []
   for (let start = 0; start < rows.length; ) {
     let [end, bytes] = [start, 0]
     while (end < rows.length && bytes < INSERT_BYTES) bytes += rows[end++]?.data.length ?? 0
-    await insertSome(session, keys, rows.slice(start, end))
+    inserts.push(insertSome(session, keys, rows.slice(start, end)))
     start = end
   }
+  await Promise.all(inserts)
 }
 
 /** The bytes of all rows go as one value, cut up over there: in an array each byte would be two of text. */
