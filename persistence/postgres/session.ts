@@ -1,4 +1,4 @@
-import type { ClientBase } from 'pg'
+import type { Client } from 'pg'
 import { StorageError } from '../storage-error.ts'
 
 /** How long a transaction of ours may leave the server waiting for its next statement, with locks held. */
@@ -26,17 +26,19 @@ const names = new Map<string, string>()
  * need each other's answers are one way to the server and back.
  */
 export class Session {
-  readonly #client: ClientBase
+  readonly #client: Client
   #joined: Promise<unknown>[] = []
   #isCommitted = false
+  #isGathering = false
 
-  constructor(client: ClientBase) {
+  constructor(client: Client) {
     this.#client = client
   }
 
   /** Runs one statement, of which there is a bounded number. Rows are arrays of columns: bigint as a number, bytea as bytes. */
   async rows(text: string, values: readonly unknown[] = []): Promise<unknown[][]> {
     if (this.#isCommitted) throw new Error('a statement behind the commit would be no part of the transaction')
+    this.#gather()
     const name = nameOf(text)
     const result = await this.#client.query<unknown[]>({ name, text, values: [...values], rowMode: 'array' })
     result.fields.forEach(({ dataTypeID }, index) => {
@@ -48,6 +50,7 @@ export class Session {
 
   /** Runs a script of several statements. */
   async run(script: string): Promise<void> {
+    this.#gather()
     await this.#client.query(script)
   }
 
@@ -78,6 +81,7 @@ export class Session {
       if (severity === 'WARNING') warning = message
     }
     this.#client.on('notice', listen)
+    this.#gather()
     this.#isCommitted = true
     const committed = this.#client.query('COMMIT').finally(() => this.#client.off('notice', listen))
     const answers = await Promise.allSettled([...this.#joined, committed])
@@ -89,6 +93,18 @@ export class Session {
 
   async rollBack(): Promise<void> {
     await this.run('ROLLBACK')
+  }
+
+  /** What is sent in one turn is one write: for this process, a write costs more than a statement. */
+  #gather(): void {
+    if (this.#isGathering) return
+    this.#isGathering = true
+    const { stream } = this.#client.connection
+    stream.cork()
+    process.nextTick(() => {
+      this.#isGathering = false
+      stream.uncork()
+    })
   }
 }
 
