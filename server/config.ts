@@ -106,6 +106,12 @@ export const settings = {
   MAX_DOCUMENT_BYTES: int(1024)
     .default(256 * MiB)
     .describe('Largest document, by its encoded state, bytes'),
+  IDLE_DOCUMENT_TIME: int(0, 2 ** 31 - 1)
+    .default(30_000)
+    .describe('How long a document stays in memory once nobody has it open, ms'),
+  IDLE_DOCUMENT_BYTES: int(0)
+    .default(64 * MiB)
+    .describe('Memory that such documents may take together, about, before those left first are unloaded, bytes'),
   CONNECTION_MESSAGES_PER_SECOND: int(0)
     .default(0)
     .describe('Messages a second that are read of one connection; 0 for as many as there is time for'),

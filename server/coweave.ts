@@ -124,6 +124,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     onPresence: (open, clients) => cluster.presenceChanged(open, clients),
     durability,
     logger,
+    idle: { timeMs: config.IDLE_DOCUMENT_TIME, maxBytes: config.IDLE_DOCUMENT_BYTES },
     maxPresenceBytes: config.MAX_PRESENCE_BYTES,
     maxBytes: config.MAX_DOCUMENT_BYTES,
     relayedClientIds: config.CLIENT_IDS === 'relay',
@@ -159,6 +160,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const measure = (): Measured => ({
     connections: gateway.connections.size,
     documents: documents.size,
+    idleDocuments: documents.idle,
+    loads: documents.loads,
     appended: durability.appended,
     committed: durability.committed,
     waitingBytes: durability.waitingBytes,
@@ -217,6 +220,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     load.close()
     await app.close()
     await uploads.close()
+    documents.close()
     durability.close()
     await cluster.close()
     counters?.disconnect()

@@ -27,6 +27,11 @@ export class DocumentSize {
     this.#upperBound = storedBytes
   }
 
+  /** At most so many, as far as is known without measuring. */
+  get bytes(): number {
+    return this.#upperBound
+  }
+
   /** Notes that the document has taken an update. */
   grow(bytes: number): void {
     this.#upperBound += bytes

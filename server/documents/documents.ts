@@ -1,5 +1,12 @@
+import { setImmediate } from 'node:timers/promises'
 import { Database } from '@hocuspocus/extension-database'
-import type { beforeUnloadDocumentPayload, Document, Hocuspocus, onLoadDocumentPayload } from '@hocuspocus/server'
+import type {
+  beforeUnloadDocumentPayload,
+  connectedPayload,
+  Document,
+  Hocuspocus,
+  onLoadDocumentPayload,
+} from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
@@ -7,6 +14,7 @@ import { StorageError } from '../../persistence/storage-error.ts'
 import type { StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import { type DocumentRules, Guard } from './guard.ts'
+import { IdleDocuments, type IdleLimits } from './idle-documents.ts'
 import { boundObservedDepth } from './observed-depth.ts'
 import { OpenDocument, type OpenDocumentOptions } from './open-document.ts'
 
@@ -19,6 +27,7 @@ export interface DocumentsOptions extends OpenDocumentOptions {
   readonly log: UpdateLog
   readonly rooms: Rooms
   readonly logger: Logger
+  readonly idle: IdleLimits
   readonly onOpened: (document: OpenDocument) => void
   readonly onClosed: (document: OpenDocument) => void
 }
@@ -29,11 +38,14 @@ export interface DocumentsOptions extends OpenDocumentOptions {
  */
 export class Documents extends Database {
   readonly #open = new Map<Document, OpenDocument>()
+  readonly #idle: IdleDocuments
   readonly #options: DocumentsOptions
+  #loads = 0
 
   constructor(options: DocumentsOptions) {
     super({})
     this.#options = options
+    this.#idle = new IdleDocuments(options.idle)
     this.configuration.fetch = async ({ documentName, document }) => {
       // The server itself may have written, to stamp a message, while the document was being unloaded: what it is
       // loaded from has that too.
@@ -55,6 +67,16 @@ export class Documents extends Database {
     return this.#open.size
   }
 
+  /** How many of them nobody has open. */
+  get idle(): number {
+    return this.#idle.size
+  }
+
+  /** How many were loaded since the start. */
+  get loads(): number {
+    return this.#loads
+  }
+
   all(): Iterable<OpenDocument> {
     return this.#open.values()
   }
@@ -72,12 +94,29 @@ export class Documents extends Database {
 
   override async onStoreDocument(): Promise<void> {}
 
-  /** Keeps a document until all of it is stamped and committed. Hocuspocus takes a throw for "not now". */
+  async connected({ connection }: connectedPayload): Promise<void> {
+    const open = this.#open.get(connection.document)
+    if (open !== undefined) this.#idle.remove(open)
+  }
+
+  /**
+   * Keeps a document for those who come back soon, and until all of it is stamped and committed. Hocuspocus takes a
+   * throw for "not now".
+   */
   async beforeUnloadDocument({ instance, document, documentName }: beforeUnloadDocumentPayload): Promise<void> {
+    const open = this.#open.get(document)
+    if (open !== undefined && this.#idle.keeps(open, () => instance.unloadDocument(document))) throw undefined
     await this.#stamp(document)
     await this.#options.durability.settled()
+    // Whoever is being handed the document has it by then: Hocuspocus looks once more for users right after this.
+    await setImmediate()
     // A forgotten document's last leaver would unload the one that took its place.
     if (instance.documents.get(documentName) !== document) throw undefined
+  }
+
+  /** Unloads nothing any more. */
+  close(): void {
+    this.#idle.close()
   }
 
   /**
@@ -116,8 +155,10 @@ export class Documents extends Database {
     const loadedFrom = { position: stored.position, at, bytes, owners: stored.clients }
     const open = new OpenDocument(document, loadedFrom, guard, archive, this.#options)
     this.#open.set(document, open)
+    this.#loads += 1
     document.once('destroy', () => {
       this.#open.delete(document)
+      this.#idle.remove(open)
       guard?.destroy()
       this.#options.onClosed(open)
     })

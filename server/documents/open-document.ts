@@ -124,6 +124,11 @@ export class OpenDocument {
     ydoc.on('update', this.#recordServerChange)
   }
 
+  /** The size of its encoded state, or more where that was not measured. */
+  get bytes(): number {
+    return this.#size.bytes
+  }
+
   get subscribers(): ReadonlySet<Subscriber> {
     return this.#subscribers
   }

@@ -6,6 +6,10 @@ import type { FollowerCounts } from '../cluster/follower.ts'
 export interface Measured {
   readonly connections: number
   readonly documents: number
+  /** Those of them that nobody has open. */
+  readonly idleDocuments: number
+  /** Documents loaded since the start. */
+  readonly loads: number
   /** Updates taken, and those of them that are on disk or were given up. */
   readonly appended: number
   readonly committed: number
@@ -42,7 +46,9 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
     })
   }
   gauge('coweave_connections', 'Clients connected', ({ connections }) => connections)
-  gauge('coweave_documents', 'Documents open in memory', ({ documents }) => documents)
+  gauge('coweave_documents', 'Documents in memory', ({ documents }) => documents)
+  gauge('coweave_idle_documents', 'Those of them that nobody has open', ({ idleDocuments }) => idleDocuments)
+  counter('coweave_document_loads_total', 'Documents loaded from the log', ({ loads }) => loads)
   gauge('coweave_waiting_bytes', 'Bytes of updates that wait for storage', ({ waitingBytes }) => waitingBytes)
   counter('coweave_updates_total', 'Updates taken', ({ appended }) => appended)
   counter('coweave_updates_committed_total', 'Updates on disk, or given up', ({ committed }) => committed)

@@ -245,7 +245,7 @@ test('[promise 5] any number of document names on one socket costs a bounded amo
 })
 
 test('[promise 5] documents that nobody has open leave memory, and whoever comes back notices nothing', async () => {
-  const running = await start(TIDY)
+  const running = await start({ ...TIDY, IDLE_DOCUMENT_BYTES: String(16 * 1024 * KiB) })
   const content = (index: number) => `${index} ${'x'.repeat(1_000 * KiB)}`
   let baseMb = 0
   for (let index = 0; index < 120; index += 1) {
