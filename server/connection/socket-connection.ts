@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import type { Connection, Hocuspocus, WebSocketLike } from '@hocuspocus/server'
+import type { Connection, Hocuspocus } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import type { Logger } from 'pino'
-import { WebSocket } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
 import { UNDERSTANDS_REFUSALS } from '../../model/refusals.ts'
@@ -17,10 +16,11 @@ import type { OpenDocument } from '../documents/open-document.ts'
 import { Channel, MayBeBehind } from './channel.ts'
 import { CommitWindow } from './commit-window.ts'
 import type { ConnectionCounts } from './connection-counts.ts'
-import { type Dialect, deniedReason, documentOfKey, type Message } from './dialect.ts'
+import { type Dialect, documentOfKey, type Message } from './dialect.ts'
 import { Egress, type EgressGroup } from './egress.ts'
 import { AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
+import { HocuspocusBridge } from './hocuspocus-bridge.ts'
 import { Ingress } from './ingress.ts'
 import { Meter } from './meter.ts'
 import { PendingDocuments } from './pending-documents.ts'
@@ -35,8 +35,6 @@ const MAX_KEY_LENGTH = 512
 const SILENCE_MS = 20_000
 /** A new token is asked for so long before the old one ends. */
 const RENEWAL_MS = 60_000
-/** Our hooks read nothing of the request: a token comes in a message. */
-const NO_REQUEST = new Request('http://localhost/')
 /** A line that stalls delivers all at once what was shown meanwhile. */
 const PRESENCE_BURST_S = 60
 /** How long a connection that gave way has for hearing why. */
@@ -44,8 +42,6 @@ const GIVE_WAY_MS = 100
 /** How long a client that joins waits until a document has what others have committed. */
 const CATCH_UP_MS = 1_000
 const NO_STATES = Uint8Array.of(0)
-/** Why a document isn't opened now, and may be a little later. */
-const RETRIED_REASONS: ReadonlySet<string> = new Set(['storage/unavailable', 'storage/full', 'access/unavailable'])
 
 export interface Parts {
   readonly config: Config
@@ -91,7 +87,7 @@ export class SocketConnection implements Stranger {
   readonly #logger: Logger
   readonly #transport: Transport
   readonly #dialect: Dialect
-  readonly #hocuspocus: ReturnType<Hocuspocus['handleConnection']>
+  readonly #hocuspocus: HocuspocusBridge
   readonly #meter: Meter
   readonly #presenceRate: TokenBucket
   readonly #commitWindow: CommitWindow
@@ -108,7 +104,6 @@ export class SocketConnection implements Stranger {
   /** What came while a document is being brought to what others have committed. */
   #held: Uint8Array[] | undefined
   #authenticated = false
-  #detaching = false
 
   constructor(transport: Transport, client: ClientOptions, hocuspocus: Hocuspocus, parts: Parts) {
     const { config } = parts
@@ -132,8 +127,16 @@ export class SocketConnection implements Stranger {
       (data) => this.#commitWindow.count(data.length, () => this.#receive(data)),
     )
     this.#heartbeat = new Heartbeat(transport, config.PING_INTERVAL)
-    const context: ConnectionContext = { socket: this }
-    this.#hocuspocus = hocuspocus.handleConnection(this.#webSocketForHocuspocus(), NO_REQUEST, context)
+    this.#hocuspocus = new HocuspocusBridge(hocuspocus, {
+      transport,
+      dialect: client.dialect,
+      egress: this.egress,
+      pending: this.#pending,
+      logger: this.#logger,
+      context: { socket: this },
+      receive: (data) => this.#receive(data),
+      close: (code, reason) => this.close(code, reason),
+    })
     this.#listen()
   }
 
@@ -144,7 +147,7 @@ export class SocketConnection implements Stranger {
   /** Sends a client's token to Hocuspocus as if it had come in a message: for dialects that have it elsewhere. */
   authenticate(key: string, authentication: Uint8Array): void {
     this.#pending.open(key)
-    this.#hocuspocus.handleMessage(authentication)
+    this.#hocuspocus.handle(authentication)
   }
 
   /**
@@ -281,7 +284,7 @@ export class SocketConnection implements Stranger {
     this.#pending.clear()
     this.#leaveAll()
     for (const user of this.#users) this.#parts.users.leave(user)
-    this.#hocuspocus.handleClose({ code, reason })
+    this.#hocuspocus.closed(code, reason)
     this.#onClosed()
   }
 
@@ -352,11 +355,11 @@ export class SocketConnection implements Stranger {
     switch (type) {
       case MessageType.Auth:
         checkToken(decoder)
-        this.#hocuspocus.handleMessage(data)
+        this.#hocuspocus.handle(data)
         return
       case MessageType.Stateless:
         if (decoding.readVarString(decoder) === UNDERSTANDS_REFUSALS) channel.understandRefusals()
-        else this.#hocuspocus.handleMessage(data)
+        else this.#hocuspocus.handle(data)
         return
       case MessageType.Close:
         this.#detach(key, channel)
@@ -379,7 +382,7 @@ export class SocketConnection implements Stranger {
       }
       this.#checkDocumentCount()
       if (this.#pending.open(key)) this.#pending.keep(key, data)
-      else this.#hocuspocus.handleMessage(data)
+      else this.#hocuspocus.handle(data)
       return
     }
     if (problem !== undefined) throw new AccessError('document/bad-name', CloseCode.Malformed, problem)
@@ -400,10 +403,7 @@ export class SocketConnection implements Stranger {
     this.#channels.delete(key)
     this.#renewing.delete(channel)
     channel.close()
-    // Hocuspocus answers with a close message, which a client that reopens the document at once takes for the new one's.
-    this.#detaching = true
-    channel.connection.close({ code: 1000, reason: 'closed alone' })
-    this.#detaching = false
+    this.#hocuspocus.detach(channel.connection)
   }
 
   /** Closes one document to a client that goes on with its others; a stock one would be left deaf. */
@@ -431,44 +431,6 @@ export class SocketConnection implements Stranger {
       this.#renewing.add(channel)
       channel.connection.requestToken()
     }
-  }
-
-  #webSocketForHocuspocus(): WebSocketLike {
-    const transport = this.#transport
-    return {
-      get readyState() {
-        return transport.isOpen ? WebSocket.OPEN : WebSocket.CLOSED
-      },
-      send: (data) => this.#sendForHocuspocus(data instanceof Uint8Array ? data : new Uint8Array(0)),
-      close: (code, reason) => this.close(code === 4401 ? CloseCode.Unauthorized : CloseCode.Malformed, reason ?? ''),
-    }
-  }
-
-  #sendForHocuspocus(message: Uint8Array): void {
-    if (this.#detaching || message.length === 0) return
-    const denied = deniedReason(message)
-    if (denied !== undefined) this.#denied(denied.key, denied.reason)
-    const frame = this.#dialect.translate(message)
-    if (frame !== undefined) this.egress.send(frame, true)
-  }
-
-  #denied(key: string, reason: string): void {
-    const waiting = this.#pending.take(key)
-    this.#logger.info({ document: documentOfKey(key), reason }, 'document denied')
-    // Only Hocuspocus' clients understand a denial; and storage or keys that are away deny nobody.
-    if (RETRIED_REASONS.has(reason)) this.close(CloseCode.TryAgainLater, reason)
-    else if (this.#dialect.acknowledges) this.#openAgain(waiting)
-    else this.close(reason.startsWith('access/token') ? CloseCode.Unauthorized : CloseCode.Forbidden, reason)
-  }
-
-  /** A client that closed a document and opened it once more, while its first token was checked, has sent another one. */
-  #openAgain(waiting: readonly Uint8Array[]): void {
-    const next = waiting.findIndex((message) => this.#dialect.read(message).type === MessageType.Auth)
-    if (next === -1) return
-    // Hocuspocus forgets the denied document right after it has said so.
-    queueMicrotask(() => {
-      for (const message of waiting.slice(next)) this.#receive(message)
-    })
   }
 }
 
