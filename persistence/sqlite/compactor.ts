@@ -9,6 +9,9 @@ import { toStorageError } from './sqlite-errors.ts'
 /** The thread that makes snapshots. It is asked for one at a time. */
 export function openCompactor(settings: WorkerSettings): Role {
   const { db } = openForWriting(settings)
+  // A snapshot that a power cut takes back is made again, and the writer's next commit syncs the same file. With a sync
+  // for each of its transactions it would keep the lock that everybody's edits wait for.
+  db.pragma('synchronous = NORMAL')
   const load = documentLoader(db, settings.keys)
   const snapshots = new SnapshotWriter(db, settings.keys)
   let cleaned = false
