@@ -1,6 +1,12 @@
 import { Worker } from 'node:worker_threads'
 import { StorageError, type StorageErrorCode } from './storage-error.ts'
 
+/**
+ * What a thread allocates lives for one call. V8 would let each of them fill 48 MiB with that before it looks, and more
+ * outside of its heap; a thread that looks sooner has hardly anything to keep.
+ */
+const YOUNG_MB = 6
+
 /** What the main thread sends to a worker. `close` is the last one: it is answered, and the thread ends. */
 export interface Call<Request> {
   readonly id: number
@@ -72,7 +78,8 @@ export class WorkerThread<Request, Answer> {
 
   #start(): Worker {
     const { entry, role, settings } = this.#options
-    const worker = new Worker(entry, { workerData: settings, name: `coweave ${role}` })
+    const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_MB }
+    const worker = new Worker(entry, { workerData: settings, name: `coweave ${role}`, resourceLimits })
     let cause: unknown
     worker.on('message', (reply: Reply<Answer>) => this.#settle(reply))
     worker.on('error', (error) => {
