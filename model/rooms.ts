@@ -2,6 +2,12 @@ import { CoweaveError } from './errors.ts'
 
 /** A document with rules, as its name tells. */
 export type Room =
+  | ChatRoom
+  | { readonly kind: 'inbox'; readonly room: string; readonly segment: undefined; readonly user: string }
+  | { readonly kind: 'lobby'; readonly room: string; readonly segment: undefined; readonly group: string }
+
+/** A room that people write messages in, and call each other. */
+export type ChatRoom =
   | { readonly kind: 'chat'; readonly room: string; readonly segment: number | undefined; readonly beside: string }
   | {
       readonly kind: 'dm'
@@ -10,6 +16,7 @@ export type Room =
       readonly members: readonly [string, string]
     }
 
+const KINDS: ReadonlySet<string> = new Set<Room['kind']>(['chat', 'dm', 'inbox', 'lobby'])
 const SEGMENT = /@([1-9]\d{0,8})$/
 
 /**
@@ -19,9 +26,31 @@ const SEGMENT = /@([1-9]\d{0,8})$/
  * @throws {CoweaveError} `document/bad-name` for a name of a room that isn't written as rooms are
  */
 export function roomOf(document: string): Room | undefined {
-  const [kind, ...rest] = document.split('/')
-  if (kind !== 'chat' && kind !== 'dm') return undefined
+  const [kind = '', ...rest] = document.split('/')
+  if (!KINDS.has(kind)) return undefined
   if (rest.length === 0) throw badName(document, `"${kind}" alone names no room`)
+  if (kind === 'inbox') return { kind, room: document, segment: undefined, user: whose(document, rest, inboxOf) }
+  if (kind === 'lobby') return { kind, room: document, segment: undefined, group: whose(document, rest, lobbyOf) }
+  return chatRoom(document, kind === 'dm' ? kind : 'chat')
+}
+
+/** The chat room or direct chat that a document name belongs to; undefined for any other. @throws as roomOf() */
+export function chatRoomOf(document: string): ChatRoom | undefined {
+  const room = roomOf(document)
+  return room?.kind === 'chat' || room?.kind === 'dm' ? room : undefined
+}
+
+/** The inbox of a user. */
+export function inboxOf(user: string): string {
+  return `inbox/${encodeURIComponent(user)}`
+}
+
+/** Where the members of a group see who of them is online. */
+export function lobbyOf(group: string): string {
+  return `lobby/${encodeURIComponent(group)}`
+}
+
+function chatRoom(document: string, kind: ChatRoom['kind']): ChatRoom {
   const [, number] = SEGMENT.exec(document) ?? []
   const segment = number === undefined ? undefined : Number(number)
   const room = document.replace(SEGMENT, '')
@@ -29,7 +58,8 @@ export function roomOf(document: string): Room | undefined {
   if (name === '') throw badName(document, 'the room has no name')
   // The head of such a room would be a segment of another one.
   if (SEGMENT.test(room)) throw badName(document, 'a room’s name does not end in "@<number>"')
-  if (/^(chat|dm)\//.test(name)) throw badName(document, 'there is no chat beside a chat')
+  if (KINDS.has(name.split('/')[0] ?? '') && name.includes('/'))
+    throw badName(document, 'there is no chat beside a room')
   if (kind === 'chat') return { kind, room, segment, beside: name }
   return { kind, room, segment, members: membersOf(document, name) }
 }
@@ -42,6 +72,13 @@ export function directChat(one: string, other: string): string {
 /** The document that holds the `segment`th part of a room's messages. */
 export function segmentName(room: string, segment: number): string {
   return `${room}@${segment}`
+}
+
+/** The one that an inbox or a lobby is named after. */
+function whose(document: string, [name = '', ...more]: readonly string[], nameOf: (decoded: string) => string): string {
+  const decoded = decode(name)
+  if (more.length === 0 && decoded !== '' && nameOf(decoded) === document) return decoded
+  throw badName(document, `it is named ${nameOf('')}<name>, percent-encoded`)
 }
 
 function membersOf(document: string, name: string): readonly [string, string] {

@@ -1,5 +1,5 @@
 import { CoweaveError } from '../../model/errors.ts'
-import { roomOf } from '../../model/rooms.ts'
+import { chatRoomOf } from '../../model/rooms.ts'
 import type { Chat } from '../api.ts'
 import type { SessionDocuments } from '../session-documents.ts'
 import { ChatHandle } from './chat-handle.ts'
@@ -53,7 +53,7 @@ function release(documents: SessionDocuments, room: string): void {
 }
 
 function openRoom(documents: SessionDocuments, room: string): OpenRoom {
-  const named = roomOf(room)
+  const named = chatRoomOf(room)
   if (named === undefined || named.segment !== undefined)
     throw new CoweaveError('chat/not-a-room', `"${room}" does not name a room, such as chat/<document>`)
   return new OpenRoom(room, documents)

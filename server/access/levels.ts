@@ -4,18 +4,21 @@ import { allows, type Level, levelFor, type Principal } from './grants.ts'
 
 /**
  * What `principal` may do in `document`, or undefined for nothing. A chat takes the access of the document it stands
- * beside, or grants of its own; a direct chat belongs to its two members, whatever else anybody is granted.
+ * beside, or grants of its own; a direct chat belongs to its two members and an inbox to its owner, whatever else anybody
+ * is granted. A lobby takes the grants for its name.
  * @throws {CoweaveError} `document/bad-name` for a room's name that isn't written as rooms are
  */
 export function levelIn(document: string, { user, grants }: Principal): Level | undefined {
   const room = roomOf(document)
   if (room === undefined) return levelFor(grants, document)
   if (room.kind === 'dm') return room.members.includes(user) ? 'comment' : undefined
+  if (room.kind === 'inbox') return room.user === user ? 'comment' : undefined
+  if (room.kind === 'lobby') return levelFor(grants, room.room)
   const [own, beside] = [levelFor(grants, room.room), levelFor(grants, room.beside)]
   return own !== undefined && allows(own, beside ?? 'read') ? own : beside
 }
 
-/** What one needs to change `document`: in a room, posting is what `comment` allows. */
+/** What one needs to change `document`: in a room, taking part is what `comment` allows. */
 export function levelToChange(document: string): Level {
   return roomOf(document) === undefined ? 'write' : 'comment'
 }

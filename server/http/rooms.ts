@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { CloseCode } from '../../model/close-codes.ts'
 import { parseDocumentName } from '../../model/document-name.ts'
 import { CoweaveError } from '../../model/errors.ts'
-import { roomOf } from '../../model/rooms.ts'
+import { chatRoomOf } from '../../model/rooms.ts'
 import type { ArchivedMessage, UpdateLog } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
 import { allows, type Level, type Principal } from '../access/grants.ts'
@@ -123,7 +123,7 @@ async function admit(
 }
 
 function levelFor(room: string, principal: Principal, needed: Level): Level {
-  const found = roomOf(parseDocumentName(room))
+  const found = chatRoomOf(parseDocumentName(room))
   if (found === undefined || found.segment !== undefined)
     throw new HttpError(404, 'chat/no-such-room', `"${room}" is not the name of a room`)
   const level = levelIn(room, principal)
