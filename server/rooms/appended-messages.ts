@@ -1,7 +1,8 @@
 import * as Y from 'yjs'
 import { MESSAGES } from '../../model/chat.ts'
 import type { DecodedUpdate } from '../documents/check-update.ts'
-import { isPlain, type PlainMessage } from './segment-change.ts'
+import { isPlain } from './list-change.ts'
+import type { PlainMessage } from './segment-change.ts'
 
 interface Entries {
   readonly values: Record<string, unknown>
