@@ -30,12 +30,12 @@ export interface CallActs {
  * - Both end: the first one ends the call, and the second changes nothing.
  * - Anything behind the end of a call changes nothing.
  *
- * `vanished` are those who have been away for too long.
+ * `hasVanished` tells of those who take part whether they have been away for too long.
  */
 export function advanceCall(
   course: CallCourse,
   { from, to, acts }: CallActs,
-  vanished: ReadonlySet<string>,
+  hasVanished: (user: string) => boolean,
   now: number,
 ): CallCourse {
   const did = (act: CallAct) => [from, ...to].filter((user) => acts.has(actKey(act, user)))
@@ -46,8 +46,11 @@ export function advanceCall(
       return answer(current, user, acts.get(actKey('answer', user)) ?? '', now)
     }),
     ...did('decline').map((user) => (current: CallCourse) => decline(current, user, now)),
-    ...did('end').map((user) => (current: CallCourse) => leave(current, user, 'left', now)),
-    ...[...vanished].map((user) => (current: CallCourse) => vanish(current, user, from, now)),
+    ...did('end').map((user) => (current: CallCourse) => end(current, user, from, now)),
+    (current) =>
+      joinedIn(current)
+        .filter(hasVanished)
+        .reduce((rest, user) => vanish(rest, user, from, now), current),
   ]
   return steps.reduce((current, step) => (isOver(current.state) ? current : step(current)), course)
 }
@@ -55,6 +58,11 @@ export function advanceCall(
 /** When time alone changes the call next, ms since 1970; undefined for never. */
 export function deadlineOf({ state, at, parties }: CallCourse): number | undefined {
   return !isOver(state) && parties.some((party) => party.state === 'ringing') ? at + RING_MS : undefined
+}
+
+/** Who takes part now. */
+export function joinedIn({ parties }: CallCourse): string[] {
+  return parties.filter(({ state }) => state === 'joined').map(({ user }) => user)
 }
 
 function stopRinging(course: CallCourse, now: number): CallCourse {
@@ -86,6 +94,12 @@ function decline(course: CallCourse, user: string, now: number): CallCourse {
   return course.state === 'ringing' && !rings ? over(declined, 'declined', now) : declined
 }
 
+/** A caller who takes an answer that came to nothing for one that counts hangs up on those whom it still rings for. */
+function end(course: CallCourse, user: string, from: string, now: number): CallCourse {
+  if (course.state === 'ringing') return user === from ? over(course, 'cancelled', now) : course
+  return leave(course, user, 'left', now)
+}
+
 function vanish(course: CallCourse, user: string, from: string, now: number): CallCourse {
   // Who is called need not be there: that is what ringing is for.
   if (course.state === 'ringing') return user === from ? over(course, 'cancelled', now) : course
@@ -95,8 +109,7 @@ function vanish(course: CallCourse, user: string, from: string, now: number): Ca
 function leave(course: CallCourse, user: string, how: 'left' | 'vanished', now: number): CallCourse {
   if (course.state !== 'answered' || stateOf(course, user) !== 'joined') return course
   const left = withParty(course, { user, state: how })
-  const joined = left.parties.filter(({ state }) => state === 'joined').length
-  return joined >= 2 ? left : over(left, how === 'left' ? 'ended' : 'failed', now)
+  return joinedIn(left).length >= 2 ? left : over(left, how === 'left' ? 'ended' : 'failed', now)
 }
 
 function over(course: CallCourse, state: CallState, at: number): CallCourse {
