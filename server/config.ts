@@ -147,6 +147,23 @@ export const settings = {
   COMMIT_BUFFER_BYTES: int(MiB)
     .default(64 * MiB)
     .describe('What may wait for storage before sockets are read more slowly, bytes'),
+  STUN_URLS: list
+    .pipe(z.array(z.string().regex(/^stuns?:[^\s/]+$/, 'must be stun:<host>[:<port>]')))
+    .default([])
+    .describe('STUN servers for calls, `stun:<host>[:<port>]`, with commas'),
+  TURN_URLS: list
+    .pipe(z.array(z.string().regex(/^turns?:[^\s/]+$/, 'must be turn:<host>[:<port>][?transport=udp|tcp]')))
+    .default([])
+    .describe(
+      'TURN servers for calls, `turn:<host>[:<port>][?transport=udp|tcp]`, with commas; they need `TURN_SECRET`',
+    ),
+  TURN_SECRET: z
+    .string()
+    .optional()
+    .describe('Secret that the TURN servers share (`static-auth-secret` of coturn), for credentials that end'),
+  TURN_TTL: int(60)
+    .default(24 * 60 * 60)
+    .describe('How long credentials for TURN servers are good, seconds; a relayed call can not last longer'),
   CHAT_MESSAGE_LENGTH: int(1).default(MAX_TEXT_LENGTH).describe('Longest text of a chat message, characters'),
   CHAT_SEGMENT_MESSAGES: int(1)
     .default(MESSAGES_PER_SEGMENT)
@@ -172,6 +189,9 @@ const schema = z.object(settings).superRefine((config, context) => {
   }
   if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined)) {
     problem(config.TLS_CERT === undefined ? 'TLS_CERT' : 'TLS_KEY', 'TLS_CERT and TLS_KEY belong together')
+  }
+  if ((config.TURN_SECRET === undefined) !== (config.TURN_URLS.length === 0)) {
+    problem(config.TURN_SECRET === undefined ? 'TURN_SECRET' : 'TURN_URLS', 'TURN_URLS and TURN_SECRET belong together')
   }
   if (keys.length === 0 && !isLoopback(config.HOST)) {
     problem(

@@ -50,6 +50,9 @@ describe('settings', () => {
     ['AUTHENTICATION_TIMEOUT', 'soon', /number/],
     ['DRAIN_TIME', '-1', />=0/],
     ['SHUTDOWN_TIMEOUT', 'NaN', /number/],
+    ['STUN_URLS', 'stun:a.example,https://b.example', /stun:<host>/],
+    ['TURN_URLS', 'stun:a.example', /turn:<host>/],
+    ['TURN_TTL', '59', />=60/],
   ]
   test.each(wrong)('%s=%s names the setting, its value and what is allowed', (name, value, allowed) => {
     const problems = problemsOf({ [name]: value, ...(name === 'JWKS_URL' ? {} : { JWT_SECRET: secret }) })
@@ -96,6 +99,19 @@ describe('settings that belong together', () => {
   test('certificate and key', () => {
     expect(problemsOf({ TLS_CERT: 'cert.pem' })).toContain('TLS_KEY')
     expect(problemsOf({ TLS_KEY: 'key.pem' })).toContain('TLS_CERT')
+  })
+
+  test('TURN servers and their secret', () => {
+    expect(problemsOf({ TURN_URLS: 'turn:a.example' })).toContain('TURN_SECRET')
+    const problems = problemsOf({ TURN_SECRET: 'pa55' })
+    expect(problems).toContain('TURN_URLS')
+    expect(problems).not.toContain('pa55')
+    const { TURN_URLS, TURN_TTL } = readConfig({
+      TURN_URLS: 'turn:a.example:3478?transport=udp, turns:a.example',
+      TURN_SECRET: 'pa55',
+    })
+    expect(TURN_URLS).toEqual(['turn:a.example:3478?transport=udp', 'turns:a.example'])
+    expect(TURN_TTL).toBe(86_400)
   })
 })
 
