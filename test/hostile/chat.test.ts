@@ -1,6 +1,7 @@
 import * as encoding from 'lib0/encoding'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
+import { actInCall, callsOf, type NewCall, startCall } from '../../model/calls.ts'
 import {
   deleteMessage,
   editMessage,
@@ -670,6 +671,7 @@ describe('[promise 3] a change that no honest client of Yjs makes is refused', (
 })
 
 describe('[promise 3] the head of a room', () => {
+  const aCall: NewCall = { from: 'ann', to: ['bob'], media: 'audio', device: 'd1' }
   const headAttacks: Record<string, [rule: string, edit: Edit]> = {
     'a read mark for another': ['chat/foreign-read-mark', (head) => readsOf(head).set('ann', 4)],
     'another’s read mark as it is': ['chat/foreign-read-mark', (head) => readsOf(head).set('ann', 3)],
@@ -705,6 +707,21 @@ describe('[promise 3] the head of a room', () => {
     'which segment is open': ['chat/server-field', (head) => head.getMap('room').set('segment', 2)],
     'which segment is open, as it is': ['chat/server-field', (head) => head.getMap('room').set('segment', 1)],
     'another field of the room': ['chat/server-field', (head) => head.getMap('room').set('topic', 'mine')],
+    'a call in another’s name': ['call/foreign-caller', (head) => startCall(head, aCall)],
+    'a call that is answered already': [
+      'call/shape',
+      (head) => {
+        startCall(head, { ...aCall, from: 'mallory' })
+        callsOf(head).get(0).set('state', 'answered')
+      },
+    ],
+    'answering one’s own call': [
+      'call/not-called',
+      (head) => {
+        startCall(head, { ...aCall, from: 'mallory' })
+        actInCall(callsOf(head).get(0), 'answer', 'mallory', 'd1')
+      },
+    ],
     'messages in the head': ['chat/server-field', (head) => messagesOf(head).push([message()])],
     'a good read mark and a forged one': [
       'chat/foreign-read-mark',
