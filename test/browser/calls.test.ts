@@ -95,6 +95,16 @@ async function expectPictures(page: Page, others: number): Promise<void> {
   await expect.poll(moved, polled).toBe(others)
 }
 
+/** Stops the pages of a browser, as a lid that is closed. Returns what lets them go on. */
+async function sleep(where: Browser): Promise<() => void> {
+  const { processInfo } = await (await where.newBrowserCDPSession()).send('SystemInfo.getProcessInfo')
+  const renderers = processInfo.filter(({ type }) => type === 'renderer').map(({ id }) => id)
+  for (const id of renderers) process.kill(id, 'SIGSTOP')
+  return () => {
+    for (const id of renderers) process.kill(id, 'SIGCONT')
+  }
+}
+
 describe('a call of two', () => {
   test('moves pictures and sound both ways, and ends', async () => {
     const [ann, bob] = [await enter('ann'), await enter('bob')]
@@ -217,6 +227,28 @@ describe('a call of two', () => {
     for (const page of [ann, bob]) {
       await expectConnected(page, 1)
       await expectPictures(page, 1)
+    }
+  })
+
+  test('comes back after a party was not there for a while', async () => {
+    const sleeping = await launchChromium(fakeDevices)
+    try {
+      const [ann, bob] = [await enter('ann', 'video', sleeping), await enter('bob')]
+      await Promise.all([meet(ann, 'bob'), meet(bob, 'ann')])
+      for (const page of [ann, bob]) await expectPictures(page, 1)
+      const before = (await bob.evaluate(() => window.page.settled()))[0]?.own
+      const wake = await sleep(sleeping)
+      await expect.poll(async () => (await seen(bob)).peers[0]?.connection, polled).toBe('reconnecting')
+      // So long that it is begun afresh, which nobody answers.
+      await expect.poll(async () => (await bob.evaluate(() => window.page.settled())).length, polled).toBe(0)
+      wake()
+      for (const page of [ann, bob]) {
+        await expectConnected(page, 1)
+        await expectPictures(page, 1)
+      }
+      expect((await bob.evaluate(() => window.page.settled()))[0]?.own).not.toBe(before)
+    } finally {
+      await sleeping.close()
     }
   })
 
