@@ -115,7 +115,6 @@ function mayRefusal(
   { from, to }: CallParties,
   user: string,
 ): Refusal | undefined {
-  if (user !== from && !to.includes(user)) return refuse('not-a-party', 'only who takes part in a call acts in it')
   if (act === 'cancel') return user === from ? undefined : refuse('not-the-caller', 'only who called cancels')
   if (act !== 'end')
     return to.includes(user) ? undefined : refuse('not-called', 'only who is called answers or declines')

@@ -201,7 +201,7 @@ describe('an act', () => {
     const wasAnswered = done.some(([name]) => name === 'answer')
     const rule = guarded.change(user, does(act, user, 'd2'))
     if (mayAct(act, user, wasAnswered)) expect(rule).toBeUndefined()
-    else expect(rule).toMatch(/^call\/(not-a-party|not-called|not-the-caller|not-answered)$/)
+    else expect(rule).toMatch(/^call\/(not-called|not-the-caller|not-answered)$/)
     // In nobody else's name.
     for (const other of ['ann', 'bob', 'cleo'].filter((name) => name !== user)) {
       expectRefused(guarded, user, does(act, other, 'd2'), 'call/foreign-act')
@@ -291,6 +291,10 @@ describe('an act', () => {
     'the list of calls used as a map': [
       'call/shape',
       (ydoc) => insertItem(ydoc, callsOf(ydoc), { key: 'x' }, new Y.ContentAny(['x'])),
+    ],
+    'the read marks used as a list': [
+      'chat/server-field',
+      (ydoc) => insertItem(ydoc, readsOf(ydoc), {}, new Y.ContentAny([1])),
     ],
     'which segment is open': ['chat/server-field', (ydoc) => ydoc.getMap('room').set('segment', 2)],
     'another root type': ['chat/server-field', (ydoc) => ydoc.getMap('more').set('x', 1)],

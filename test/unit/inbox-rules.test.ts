@@ -88,6 +88,16 @@ describe('the owner', () => {
     expect(notificationsIn(fresh)).toEqual([])
   })
 
+  test('may mark twice on a device that does not know of another one', () => {
+    const guarded = inbox()
+    const twice = guarded.written((ydoc) => {
+      at(ydoc, 0).set('readAt', 1)
+      at(ydoc, 0).set('readAt', 2)
+    })
+    expect(guarded.change('ann', sets(0, 'readAt', 3))).toBeUndefined()
+    expect(guarded.receive('ann', twice)).toBeUndefined()
+  })
+
   const attacks: Record<string, [rule: string, edit: Edit]> = {
     'a notification of one’s own': ['inbox/server-field', (ydoc) => addNotifications(ydoc, [notification('x')])],
     'a notification in front': ['inbox/shape', (ydoc) => notificationsOf(ydoc).insert(0, [new Y.Map()])],
