@@ -35,6 +35,7 @@ import { serveDemoTokens, serveDocuments } from './http/api.ts'
 import { serveDemo } from './http/demo.ts'
 import { serveDocumentSync } from './http/document-sync.ts'
 import { serveHealth } from './http/health.ts'
+import { serveIce } from './http/ice.ts'
 import { type Measured, serveMetrics } from './http/metrics.ts'
 import { HttpError, sendProblem } from './http/problem.ts'
 import { serveRooms } from './http/rooms.ts'
@@ -290,6 +291,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
   serveMetrics(app, parts.measure)
   serveDocuments(app, parts.tokens, parts.log)
   serveRooms(app, parts)
+  serveIce(app, parts.tokens, config)
   serveSync(app, parts.gateway, config)
   serveDocumentSync(app, { ...parts, config })
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)

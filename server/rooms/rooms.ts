@@ -10,6 +10,8 @@ import type { DocumentRules } from '../documents/guard.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import { MessageArchive } from './archive.ts'
 import { HeadRules } from './head-rules.ts'
+import { InboxRules } from './inbox-rules.ts'
+import { LobbyRules } from './lobby-rules.ts'
 import { idsOf, isStamped, Segment, type SegmentLimits } from './segment.ts'
 import { Stamper } from './stamper.ts'
 
@@ -69,7 +71,9 @@ export class Rooms {
   async rulesOf(name: string, isNew: boolean): Promise<DocumentRules | undefined> {
     const room = roomOf(name)
     if (room === undefined) return undefined
-    if (room.segment === undefined) return new HeadRules()
+    if (room.kind === 'inbox') return new InboxRules(room.user)
+    if (room.kind === 'lobby') return new LobbyRules()
+    if (room.segment === undefined) return new HeadRules(room.kind === 'dm' ? room.members : undefined)
     const { limits } = this.#options
     const open = openSegmentOf(await this.#stored(room.room)) ?? 1
     if (isNew && room.segment > open && !(await this.#isFull(room.room, room.segment - 1))) {
