@@ -13,6 +13,8 @@ export const MAX_CALL_PARTIES = 6
 export const RING_MS = 60_000
 /** How long a party may be away before it counts as gone. */
 export const VANISHED_AFTER_MS = 30_000
+/** So many calls that are over a room remembers; the server removes older ones. */
+export const CALLS_KEPT = 100
 export const MAX_DEVICE_LENGTH = 64
 
 export const callMedia = ['audio', 'video'] as const
@@ -89,6 +91,11 @@ export function actKey(act: CallAct, user: string): string {
   return `${act} ${user}`
 }
 
+/** Someone who belongs to a call, as it sees them now. */
+export function partyOf({ parties }: CallCourse, user: string): CallParty | undefined {
+  return parties.find((party) => party.user === user)
+}
+
 export function isOver(state: CallState): boolean {
   return state !== 'ringing' && state !== 'answered'
 }
@@ -114,15 +121,13 @@ export function readCall(entry: Y.Map<unknown>): Call {
 
 /** What the server has made of a call; undefined before it has. */
 export function courseOf(entry: Y.Map<unknown>): CallCourse | undefined {
-  const state = entry.get('state')
-  if (!isState(state)) return undefined
-  const times = (['answeredAt', 'endedAt', 'duration'] as const).filter((key) => entry.has(key))
-  return {
-    state,
-    at: Number(entry.get('at')),
-    ...Object.fromEntries(times.map((key) => [key, Number(entry.get(key))])),
-    parties: listIn(entry, 'parties').filter(isParty),
-  }
+  const course = entry.get('course')
+  return isCourse(course) ? course : undefined
+}
+
+/** One value: of two that instances write at once, one holds, and not some of each. For the server alone. */
+export function setCourse(entry: Y.Map<unknown>, course: CallCourse): void {
+  entry.set('course', course)
 }
 
 const STATES: ReadonlySet<unknown> = new Set<CallState>([
@@ -135,12 +140,9 @@ const STATES: ReadonlySet<unknown> = new Set<CallState>([
   'failed',
 ])
 
-function isState(value: unknown): value is CallState {
-  return STATES.has(value)
-}
-
-function isParty(value: unknown): value is CallParty {
-  return typeof value === 'object' && value !== null && 'user' in value && 'state' in value
+/** Nobody but the server writes it: that it is one is enough to know. */
+function isCourse(value: unknown): value is CallCourse {
+  return typeof value === 'object' && value !== null && 'state' in value && STATES.has(value.state)
 }
 
 function listIn(entry: Y.Map<unknown>, key: string): readonly unknown[] {

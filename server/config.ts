@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { RING_MS, VANISHED_AFTER_MS } from '../model/calls.ts'
 import { MAX_TEXT_LENGTH, MESSAGES_PER_SEGMENT } from '../model/chat.ts'
 import { CoweaveError } from '../model/errors.ts'
 import { shownUrl } from '../persistence/database-url.ts'
@@ -164,6 +165,10 @@ export const settings = {
   TURN_TTL: int(60)
     .default(24 * 60 * 60)
     .describe('How long credentials for TURN servers are good, seconds; a relayed call can not last longer'),
+  CALL_RING_TIME: int(1_000).default(RING_MS).describe('How long a call rings before it is missed, ms'),
+  CALL_AWAY_TIME: int(1_000)
+    .default(VANISHED_AFTER_MS)
+    .describe('How long a party of a call may be away before the call goes on, or ends, without it, ms'),
   CHAT_MESSAGE_LENGTH: int(1).default(MAX_TEXT_LENGTH).describe('Longest text of a chat message, characters'),
   CHAT_SEGMENT_MESSAGES: int(1)
     .default(MESSAGES_PER_SEGMENT)

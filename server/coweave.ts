@@ -98,7 +98,10 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
           redis,
           namespace: log.id,
           logger,
-          onUp: () => cluster.reconnected(),
+          onUp: () => {
+            cluster.reconnected()
+            rooms.reconnected()
+          },
           onDown: () => {},
         })
   const cluster = new Cluster({
@@ -114,6 +117,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     logger,
     limits: { maxTextLength: config.CHAT_MESSAGE_LENGTH, maxMessages: config.CHAT_SEGMENT_MESSAGES },
     catchUp: (open) => cluster.catchUp(open),
+    callTimes: { ringMs: config.CALL_RING_TIME, vanishedAfterMs: config.CALL_AWAY_TIME },
+    isCutOff: () => relay?.isUp === false,
   })
   const documents = new Documents({
     log,
@@ -123,6 +128,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     onClientChange: (open) => rooms.changed(open),
     onFollowed: (open, author) => rooms.followed(open, author),
     onPresence: (open, clients) => cluster.presenceChanged(open, clients),
+    onHereChanged: (open) => rooms.hereChanged(open),
+    onDirect: (open, message) => cluster.directSent(open, message),
     durability,
     logger,
     idle: { timeMs: config.IDLE_DOCUMENT_TIME, maxBytes: config.IDLE_DOCUMENT_BYTES },
@@ -222,6 +229,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     await app.close()
     await uploads.close()
     documents.close()
+    rooms.close()
     durability.close()
     await cluster.close()
     counters?.disconnect()

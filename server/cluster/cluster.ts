@@ -2,6 +2,7 @@ import type { Extension } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
+import type { AdmittedDirect } from '../rooms/direct-messages.ts'
 import { Follower, type FollowerCounts } from './follower.ts'
 import type { Relay, RelayMessage } from './relay.ts'
 
@@ -93,6 +94,11 @@ export class Cluster {
     this.#presenceTimer ??= setTimeout(() => this.#tellPresence(), PRESENCE_WINDOW_MS).unref()
   }
 
+  /** A client of this instance sent a direct message through a document. */
+  directSent(open: OpenDocument, { to, payload }: AdmittedDirect): void {
+    this.#options.relay?.publish(open.name, { kind: 'direct', to, payload })
+  }
+
   /** Redis is there again: what was missed is asked for, and what others missed is told. */
   reconnected(): void {
     this.#follower.checkAllSoon()
@@ -145,6 +151,9 @@ export class Cluster {
         return
       case 'stateless':
         open.ydoc.relayStateless(message.payload)
+        return
+      case 'direct':
+        open.deliver(message)
     }
   }
 }

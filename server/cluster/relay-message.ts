@@ -10,6 +10,8 @@ export type RelayMessage =
   | { readonly kind: 'presence'; readonly update: Uint8Array }
   | { readonly kind: 'presence-query' }
   | { readonly kind: 'stateless'; readonly payload: string }
+  /** A stateless message for one user alone. */
+  | { readonly kind: 'direct'; readonly to: string; readonly payload: string }
 
 /** A row of the update log. In a message, the first has the position `first`, and the rest follow without a gap. */
 export interface RelayRow {
@@ -23,7 +25,7 @@ export interface RelayRow {
 
 const VERSION = 1
 /** In this order for ever: a kind is sent as its index. */
-const kinds = ['updates', 'stored', 'presence', 'presence-query', 'stateless'] as const
+const kinds = ['updates', 'stored', 'presence', 'presence-query', 'stateless', 'direct'] as const
 
 /** A message as it is published, by the instance `sender` (bytes of a length that all instances share). */
 export function encodeRelayMessage(sender: Uint8Array, message: RelayMessage): Uint8Array {
@@ -72,6 +74,10 @@ function writeBody(encoder: encoding.Encoder, message: RelayMessage): void {
       return
     case 'stateless':
       encoding.writeVarString(encoder, message.payload)
+      return
+    case 'direct':
+      encoding.writeVarString(encoder, message.to)
+      encoding.writeVarString(encoder, message.payload)
   }
 }
 
@@ -96,6 +102,8 @@ function readBody(decoder: decoding.Decoder, kind: RelayMessage['kind'] | undefi
       return { kind }
     case 'stateless':
       return { kind, payload: decoding.readVarString(decoder) }
+    case 'direct':
+      return { kind, to: decoding.readVarString(decoder), payload: decoding.readVarString(decoder) }
     case undefined:
       throw new Error('the kind of the message is not known')
   }

@@ -1,12 +1,14 @@
 import type { Connection } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import { CloseCode } from '../../model/close-codes.ts'
-import { encodeRefusal, SCHEMA_TOO_OLD } from '../../model/refusals.ts'
+import { directRequestIn, encodeDirectRefusal } from '../../model/direct.ts'
+import { encodeRefusal, SCHEMA_TOO_OLD, UNDERSTANDS_REFUSALS } from '../../model/refusals.ts'
 import { AccessError } from '../access/access-error.ts'
 import { allows, type Level, type Principal } from '../access/grants.ts'
 import { SCHEMA_REASON, schemaTooOld } from '../access/schema.ts'
 import { RefusedError } from '../documents/guard.ts'
 import type { OpenDocument, Subscriber } from '../documents/open-document.ts'
+import { admitDirect } from '../rooms/direct-messages.ts'
 import type { Egress } from './egress.ts'
 import {
   type Address,
@@ -29,6 +31,8 @@ export interface ChannelOptions {
   readonly acknowledges: boolean
   /** How often the connection may change its presence, over all its documents. */
   readonly presenceRate: TokenBucket
+  /** How many KiB of direct messages the connection may send, over all its documents. */
+  readonly directRate: TokenBucket
   /** Whether the client's schema is older than this server lets write. */
   readonly isSchemaOld: boolean
   /** Hocuspocus' side of it, which keeps the document in memory. */
@@ -57,6 +61,7 @@ export class Channel implements Subscriber {
   readonly #egress: Egress
   readonly #acknowledges: boolean
   readonly #presenceRate: TokenBucket
+  readonly #directRate: TokenBucket
   readonly #isSchemaOld: boolean
   #principal: Principal
   #level: Level
@@ -72,6 +77,7 @@ export class Channel implements Subscriber {
     this.#egress = options.egress
     this.#acknowledges = options.acknowledges
     this.#presenceRate = options.presenceRate
+    this.#directRate = options.directRate
     this.#isSchemaOld = options.isSchemaOld
     this.#principal = options.principal
     this.#level = options.level
@@ -100,9 +106,17 @@ export class Channel implements Subscriber {
     }
   }
 
-  /** From now on the client is told of refused changes, instead of being cut off. */
-  understandRefusals(): void {
-    this.#understandsRefusals = true
+  /** Takes a stateless message; false for one that says nothing to us. */
+  receiveStateless(message: string): boolean {
+    const direct = directRequestIn(message)
+    if (message === UNDERSTANDS_REFUSALS) this.#understandsRefusals = true
+    else if (direct !== undefined) this.#sendDirect(direct)
+    else return false
+    return true
+  }
+
+  tell(payload: string): void {
+    if (this.#acknowledges) this.#egress.send(statelessFrame(this.address, payload))
   }
 
   send(frame: Frame, isCommitted: boolean): void {
@@ -150,6 +164,18 @@ export class Channel implements Subscriber {
 
   close(): void {
     this.document.leave(this)
+  }
+
+  /** It is kept nowhere, so that one too many is dropped, and nothing waits for it. */
+  #sendDirect(text: string): void {
+    const isTooMany = this.#directRate.waitMs() > 0
+    const outcome = isTooMany ? TOO_MANY : admitDirect(text, this.document.name, this.document.ydoc, this)
+    if ('rule' in outcome) {
+      this.#egress.send(statelessFrame(this.address, encodeDirectRefusal(outcome)), true)
+      return
+    }
+    this.#directRate.take(Math.ceil(text.length / 1024))
+    this.document.sendDirect(outcome)
   }
 
   get #mayWrite(): boolean {
@@ -230,6 +256,8 @@ export class Channel implements Subscriber {
     if (this.#acknowledges) this.#egress.send(syncStatusFrame(this.address, stored), true)
   }
 }
+
+const TOO_MANY = { rule: 'direct/too-many', reason: 'direct messages come too fast' }
 
 /** Whether a change is refused for what the document holds. */
 function isRefusal(error: unknown): error is AccessError {

@@ -5,7 +5,6 @@ import * as decoding from 'lib0/decoding'
 import type { Logger } from 'pino'
 import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
-import { UNDERSTANDS_REFUSALS } from '../../model/refusals.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
 import { isSchemaOld } from '../access/schema.ts'
@@ -37,6 +36,8 @@ const SILENCE_MS = 20_000
 const RENEWAL_MS = 60_000
 /** A line that stalls delivers all at once what was shown meanwhile. */
 const PRESENCE_BURST_S = 60
+/** Direct messages of one connection, KiB a second, and after a pause: what a call of six begins with, several times. */
+const DIRECT_KIB = { perSecond: 200, burst: 2_000 } as const
 /** How long a connection that gave way has for hearing why. */
 const GIVE_WAY_MS = 100
 /** How long a client that joins waits until a document has what others have committed. */
@@ -88,6 +89,7 @@ export class SocketConnection implements Stranger {
   readonly #transport: Transport
   readonly #dialect: Dialect
   readonly #hocuspocus: HocuspocusBridge
+  readonly #directRate = new TokenBucket(DIRECT_KIB.perSecond, DIRECT_KIB.burst)
   readonly #meter: Meter
   readonly #presenceRate: TokenBucket
   readonly #commitWindow: CommitWindow
@@ -198,6 +200,7 @@ export class SocketConnection implements Stranger {
       egress,
       acknowledges,
       presenceRate: this.#presenceRate,
+      directRate: this.#directRate,
       isSchemaOld,
       connection,
     })
@@ -358,8 +361,7 @@ export class SocketConnection implements Stranger {
         this.#hocuspocus.handle(data)
         return
       case MessageType.Stateless:
-        if (decoding.readVarString(decoder) === UNDERSTANDS_REFUSALS) channel.understandRefusals()
-        else this.#hocuspocus.handle(data)
+        if (!channel.receiveStateless(decoding.readVarString(decoder))) this.#hocuspocus.handle(data)
         return
       case MessageType.Close:
         this.#detach(key, channel)

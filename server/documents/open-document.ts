@@ -15,6 +15,7 @@ import {
   syncFrame,
 } from '../connection/frames.ts'
 import type { MessageArchive } from '../rooms/archive.ts'
+import type { AdmittedDirect } from '../rooms/direct-messages.ts'
 import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
 import { type ClientRange, checkUpdate, type DecodedUpdate } from './check-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
@@ -51,6 +52,8 @@ export interface Subscriber {
   countPresence?(): void
   /** `isCommitted` tells that the frame reveals nothing that is not on disk yet. */
   send(frame: Frame, isCommitted: boolean): void
+  /** Hands over a stateless message, where the client's protocol has such. */
+  tell?(payload: string): void
 }
 
 export interface OpenDocumentOptions {
@@ -65,6 +68,10 @@ export interface OpenDocumentOptions {
   readonly onClientChange?: (document: OpenDocument) => void
   /** Connections changed what these Yjs clients show. */
   readonly onPresence?: (document: OpenDocument, clients: readonly number[]) => void
+  /** Other connections than before have the document open, or others show presence there, on any instance. */
+  readonly onHereChanged?: (document: OpenDocument) => void
+  /** A connection sent a direct message. */
+  readonly onDirect?: (document: OpenDocument, message: AdmittedDirect) => void
   /** Another instance committed a change by `author`. */
   readonly onFollowed?: (document: OpenDocument, author: string) => void
 }
@@ -136,11 +143,32 @@ export class OpenDocument {
   join(subscriber: Subscriber): void {
     if (this.#subscribers.size === 0) this.#listenToPresence()
     this.#subscribers.add(subscriber)
+    this.#options.onHereChanged?.(this)
   }
 
   leave(subscriber: Subscriber): void {
     if (!this.#subscribers.delete(subscriber)) return
     this.presence.leave(subscriber)
+    this.#options.onHereChanged?.(this)
+  }
+
+  /**
+   * The users who have it open, as far as can be known: those connected here, and those whom presence shows, which
+   * other instances tell. Who shows no presence, as a stock client need not, is not seen on other instances.
+   */
+  get users(): ReadonlySet<string> {
+    return new Set([...Array.from(this.#subscribers, ({ principal }) => principal.user), ...this.presence.users])
+  }
+
+  /** Sends a direct message to its receiver's connections, on other instances too. */
+  sendDirect(message: AdmittedDirect): void {
+    this.deliver(message)
+    this.#options.onDirect?.(this, message)
+  }
+
+  /** Hands a direct message to its receiver's connections to this instance. */
+  deliver({ to, payload }: AdmittedDirect): void {
+    for (const subscriber of this.#subscribers) if (subscriber.principal.user === to) subscriber.tell?.(payload)
   }
 
   /** What a replica at `stateVector` lacks of what can be shown. @throws {Error} when the state vector can't be decoded */
@@ -305,6 +333,7 @@ export class OpenDocument {
     this.ydoc.awareness._observers.delete('update')
     this.presence.onChange((update, holder) => {
       this.#broadcast(holder, (address) => awarenessFrame(address, update))
+      this.#options.onHereChanged?.(this)
     })
     this.presence.onOwnChange((clients) => this.#options.onPresence?.(this, clients))
   }

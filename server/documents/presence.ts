@@ -84,6 +84,11 @@ export class Presence {
     return this.#encode([...clients].filter((client) => this.#awareness.meta.has(client)))
   }
 
+  /** Whom it shows, of all instances. */
+  get users(): readonly string[] {
+    return [...this.#awareness.getStates().values()].map(userOf).filter((user) => typeof user === 'string')
+  }
+
   /** Who speaks for `client` now. */
   holderOf(client: number): PresenceHolder | undefined {
     return this.#holders.get(client)

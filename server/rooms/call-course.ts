@@ -5,7 +5,7 @@ import {
   type CallParty,
   type CallState,
   isOver,
-  RING_MS,
+  partyOf,
 } from '../../model/calls.ts'
 
 /** What people did in a call. */
@@ -37,10 +37,11 @@ export function advanceCall(
   { from, to, acts }: CallActs,
   hasVanished: (user: string) => boolean,
   now: number,
+  ringMs: number,
 ): CallCourse {
   const did = (act: CallAct) => [from, ...to].filter((user) => acts.has(actKey(act, user)))
   const steps: ((course: CallCourse) => CallCourse)[] = [
-    (current) => stopRinging(current, now),
+    (current) => stopRinging(current, now, ringMs),
     ...did('cancel').map((user) => (current: CallCourse) => cancel(current, user, now)),
     ...did('answer').map((user) => (current: CallCourse) => {
       return answer(current, user, acts.get(actKey('answer', user)) ?? '', now)
@@ -56,8 +57,8 @@ export function advanceCall(
 }
 
 /** When time alone changes the call next, ms since 1970; undefined for never. */
-export function deadlineOf({ state, at, parties }: CallCourse): number | undefined {
-  return !isOver(state) && parties.some((party) => party.state === 'ringing') ? at + RING_MS : undefined
+export function deadlineOf({ state, at, parties }: CallCourse, ringMs: number): number | undefined {
+  return !isOver(state) && parties.some((party) => party.state === 'ringing') ? at + ringMs : undefined
 }
 
 /** Who takes part now. */
@@ -65,8 +66,8 @@ export function joinedIn({ parties }: CallCourse): string[] {
   return parties.filter(({ state }) => state === 'joined').map(({ user }) => user)
 }
 
-function stopRinging(course: CallCourse, now: number): CallCourse {
-  const deadline = deadlineOf(course)
+function stopRinging(course: CallCourse, now: number, ringMs: number): CallCourse {
+  const deadline = deadlineOf(course, ringMs)
   if (deadline === undefined || now < deadline) return course
   const parties = course.parties.map((party) =>
     party.state === 'ringing' ? { ...party, state: 'missed' as const } : party,
@@ -119,8 +120,8 @@ function over(course: CallCourse, state: CallState, at: number): CallCourse {
   return answeredAt === undefined ? ended : { ...ended, duration: Math.max(0, at - answeredAt) }
 }
 
-function stateOf({ parties }: CallCourse, user: string): CallParty['state'] | undefined {
-  return parties.find((party) => party.user === user)?.state
+function stateOf(course: CallCourse, user: string): CallParty['state'] | undefined {
+  return partyOf(course, user)?.state
 }
 
 function withParty(course: CallCourse, changed: CallParty): CallCourse {

@@ -1,41 +1,97 @@
 import * as Y from 'yjs'
 import {
+  CALLS_KEPT,
   type CallCourse,
   callsOf,
   courseOf,
   firstCourse,
   isOver,
+  RING_MS,
   readCall,
+  setCourse,
   VANISHED_AFTER_MS,
 } from '../../model/calls.ts'
 import { advanceCall, deadlineOf, joinedIn } from './call-course.ts'
+
+/** Tells who has the head open. */
+export type Here = Pick<ReadonlySet<string>, 'has'>
+
+export interface CallTimes {
+  /** How long a call rings before it is missed. */
+  readonly ringMs: number
+  /** How long a party may be away before it counts as gone. */
+  readonly vanishedAfterMs: number
+}
+
+export interface CallOutlook {
+  /** Whether some call is not over. */
+  readonly isOpen: boolean
+  /** When time alone changes something next, ms since 1970; undefined for no such time. */
+  readonly next: number | undefined
+}
 
 /**
  * Writes into a room's head what becomes of its calls. What it has written is enough to go on from after a restart;
  * who was away already before that has as long again to come back.
  */
 export class CallLog {
+  readonly #times: CallTimes
   /** Who takes part in a call and is not there, since when. */
   #awaySince = new Map<string, number>()
+  /** Who takes part in an open call and was there at some time. */
+  #wasHere = new Set<string>()
+
+  constructor(times: CallTimes = { ringMs: RING_MS, vanishedAfterMs: VANISHED_AFTER_MS }) {
+    this.#times = times
+  }
 
   /**
-   * To be called once changes of the head are committed, when it changes who is `here`, and at the time it returns (ms
-   * since 1970; undefined for no such time). `here` are the users who have the head open.
+   * To be called once the head has changed, when it changes who is `here`, and at the time it returns. `here` are the
+   * users who have the head open.
    */
-  advance(head: Y.Doc, here: ReadonlySet<string>, now: number): number | undefined {
+  advance(head: Y.Doc, here: Here, now: number): CallOutlook {
+    const { ringMs, vanishedAfterMs } = this.#times
     const awaySince = new Map<string, number>()
     const hasVanished = (user: string) => {
-      if (here.has(user)) return false
+      if (here.has(user)) {
+        this.#wasHere.add(user)
+        return false
+      }
       const since = this.#awaySince.get(user) ?? now
       awaySince.set(user, since)
-      return now >= since + VANISHED_AFTER_MS
+      return now >= since + vanishedAfterMs
     }
-    const courses = head.transact(() => openCallsOf(head).map((entry) => advanceEntry(entry, hasVanished, now)))
+    const courses = head.transact(() => {
+      const open = openCallsOf(head).map((entry) => this.#advanceEntry(entry, hasVanished, now))
+      removeOldest(head)
+      return open
+    })
     this.#awaySince = awaySince
     const open = courses.filter(({ state }) => !isOver(state))
-    const deadlines = open.map(deadlineOf).concat(open.flatMap(joinedIn).map((user) => vanishesAt(awaySince.get(user))))
-    const known = deadlines.filter((time) => time !== undefined)
-    return known.length === 0 ? undefined : Math.min(...known)
+    const joined = new Set(open.flatMap(joinedIn))
+    this.#wasHere = new Set([...this.#wasHere].filter((user) => joined.has(user)))
+    const stopsRinging = open.map((course) => deadlineOf(course, ringMs)).filter((time) => time !== undefined)
+    const vanishes = [...awaySince].flatMap(([user, since]) => (joined.has(user) ? since + vanishedAfterMs : []))
+    const times = [...stopsRinging, ...vanishes]
+    return { isOpen: open.length > 0, next: times.length === 0 ? undefined : Math.min(...times) }
+  }
+
+  #advanceEntry(entry: Y.Map<unknown>, hasVanished: (user: string) => boolean, now: number): CallCourse {
+    const { from, to, media } = readCall(entry)
+    const known = courseOf(entry)
+    const start = known ?? firstCourse({ from, to, media, device: String(entry.get('device')) }, now)
+    const did = { from, to, acts: actsOf(entry) }
+    const advanced = advanceCall(start, did, hasVanished, now, this.#times.ringMs)
+    const course = advanced.state === 'failed' ? this.#failed(advanced) : advanced
+    if (course !== known) setCourse(entry, course)
+    return course
+  }
+
+  /** How long it was is not known where no two came back after the server was away, perhaps for days. */
+  #failed(course: CallCourse): CallCourse {
+    if (course.parties.filter(({ user }) => this.#wasHere.has(user)).length >= 2) return course
+    const { duration: _duration, ...rest } = course
+    return rest
   }
 }
 
@@ -46,23 +102,19 @@ export function openCallsOf(head: Y.Doc): Y.Map<unknown>[] {
     .filter((entry) => !isOver(courseOf(entry)?.state ?? 'ringing'))
 }
 
-function advanceEntry(entry: Y.Map<unknown>, hasVanished: (user: string) => boolean, now: number): CallCourse {
-  const { from, to, media } = readCall(entry)
-  const known = courseOf(entry)
-  const start = known ?? firstCourse({ from, to, media, device: String(entry.get('device')) }, now)
-  const course = advanceCall(start, { from, to, acts: actsOf(entry) }, hasVanished, now)
-  if (course === known) return course
-  for (const [key, value] of Object.entries(course)) {
-    if (key === 'parties' || entry.get(key) !== value) entry.set(key, value)
-  }
-  return course
+/** Of the calls that are over, the newest stay. */
+function removeOldest(head: Y.Doc): void {
+  const calls = callsOf(head)
+  if (calls.length <= CALLS_KEPT) return
+  const over = calls.map((entry, index) => ({ index, course: courseOf(entry) }))
+  const oldestFirst = over
+    .flatMap(({ index, course }) => (course !== undefined && isOver(course.state) ? [{ index, at: course.at }] : []))
+    .sort((left, right) => left.at - right.at)
+  const excess = oldestFirst.slice(0, Math.max(0, oldestFirst.length - CALLS_KEPT))
+  for (const { index } of excess.sort((left, right) => right.index - left.index)) calls.delete(index)
 }
 
 function actsOf(entry: Y.Map<unknown>): ReadonlyMap<string, string> {
   const acts = entry.get('acts')
   return new Map(acts instanceof Y.Map ? [...acts.entries()].map(([key, device]) => [key, String(device)]) : [])
-}
-
-function vanishesAt(awaySince: number | undefined): number | undefined {
-  return awaySince === undefined ? undefined : awaySince + VANISHED_AFTER_MS
 }

@@ -9,6 +9,8 @@ import type { Durability } from '../documents/durability.ts'
 import type { DocumentRules } from '../documents/guard.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import { MessageArchive } from './archive.ts'
+import { CallKeeper } from './call-keeper.ts'
+import type { CallTimes, Here } from './call-log.ts'
 import { HeadRules } from './head-rules.ts'
 import { InboxRules } from './inbox-rules.ts'
 import { LobbyRules } from './lobby-rules.ts'
@@ -28,6 +30,17 @@ export interface RoomsOptions {
   readonly limits: SegmentLimits
   /** Resolves once a document has what other instances have committed until now. */
   readonly catchUp: (document: OpenDocument) => Promise<void>
+  readonly callTimes: CallTimes
+  /** Whether nobody can tell now who is on other instances. */
+  readonly isCutOff: () => boolean
+}
+
+/** Who is there, as far as one can know who does not know who is not. */
+const EVERYBODY: Here = { has: () => true }
+
+interface OpenHead {
+  readonly rules: HeadRules
+  readonly calls: CallKeeper
 }
 
 interface OpenSegment {
@@ -48,7 +61,7 @@ interface OpenSegment {
 export class Rooms {
   readonly #options: RoomsOptions
   readonly #segments = new Map<Y.Doc, OpenSegment>()
-  readonly #heads = new Map<Y.Doc, HeadRules>()
+  readonly #heads = new Map<Y.Doc, OpenHead>()
   readonly #stampers = new Map<string, Stamper>()
   /** Of segments that became full here, the last ones: the ids that the next one of each must not take. */
   readonly #full = new Map<string, ReadonlySet<string>>()
@@ -102,10 +115,7 @@ export class Rooms {
         hasNext: false,
       })
     } else if (rules instanceof HeadRules) {
-      this.#heads.set(ydoc, rules)
-      ydoc.once('destroy', () => this.#heads.delete(ydoc))
-      rules.watch(ydoc)
-      if (openSegmentOf(ydoc) === undefined) ydoc.getMap('room').set('segment', 1)
+      this.#openedHead(open, rules)
     }
   }
 
@@ -125,6 +135,7 @@ export class Rooms {
     const open = this.#segments.get(ydoc)
     open?.stamper.changed()
     this.#tidy(ydoc, open)
+    this.#heads.get(ydoc)?.calls.changed()
   }
 
   /** A document has taken what `author` committed on another instance. */
@@ -132,6 +143,22 @@ export class Rooms {
     const open = this.#segments.get(ydoc)
     open?.stamper.followed(author)
     this.#tidy(ydoc, open)
+    this.#heads.get(ydoc)?.calls.followed(author)
+  }
+
+  /** Other people than before may have a document open. */
+  hereChanged({ ydoc }: OpenDocument): void {
+    this.#heads.get(ydoc)?.calls.hereChanged()
+  }
+
+  /** It is known again who is on other instances. */
+  reconnected(): void {
+    for (const { calls } of this.#heads.values()) calls.hereChanged()
+  }
+
+  /** Writes nothing more by itself. */
+  close(): void {
+    for (const { calls } of this.#heads.values()) calls.close()
   }
 
   /**
@@ -140,6 +167,29 @@ export class Rooms {
    */
   async stamp(document: Y.Doc): Promise<void> {
     await this.#segments.get(document)?.stamper.stamp()
+  }
+
+  #openedHead(open: OpenDocument, rules: HeadRules): void {
+    const { ydoc, name } = open
+    const { callTimes, isCutOff, logger } = this.#options
+    rules.watch(ydoc)
+    if (openSegmentOf(ydoc) === undefined) ydoc.getMap('room').set('segment', 1)
+    const calls = new CallKeeper({
+      head: ydoc,
+      times: callTimes,
+      here: () => (isCutOff() ? EVERYBODY : open.users),
+      hold: (over) => {
+        this.withDocument(name, () => over).catch((error: unknown) => {
+          // Then it closes when its last client does, and whoever opens it next goes on with its calls.
+          logger.debug({ document: name, error }, 'a head with a call could not be kept open')
+        })
+      },
+    })
+    this.#heads.set(ydoc, { rules, calls })
+    ydoc.once('destroy', () => {
+      this.#heads.delete(ydoc)
+      calls.close()
+    })
   }
 
   #openedSegment(open: OpenDocument, segment: OpenSegment): void {
@@ -166,7 +216,7 @@ export class Rooms {
 
   /** What is to be done at once after a change, so that it is committed with it. */
   #tidy(document: Y.Doc, open: OpenSegment | undefined): void {
-    this.#heads.get(document)?.restore(document)
+    this.#heads.get(document)?.rules.restore(document)
     if (open === undefined || open.hasNext || !open.rules.isFull(document)) return
     open.hasNext = true
     this.#rememberFull(open.name, document)

@@ -1,5 +1,13 @@
 import * as decoding from 'lib0/decoding'
 import * as Y from 'yjs'
+import {
+  type DirectDelivery,
+  type DirectRefusal,
+  type DirectRequest,
+  decodeDirectDelivery,
+  decodeDirectRefusal,
+  encodeDirectRequest,
+} from '../../model/direct.ts'
 import { decodeRefusal, type RefusalNotice, UNDERSTANDS_REFUSALS } from '../../model/refusals.ts'
 import { MessageType, SyncType } from '../../server/connection/frames.ts'
 import type { Closed, FrameSocket } from './frame-socket.ts'
@@ -19,6 +27,8 @@ export interface ChatPeerOptions {
 export class ChatPeer {
   readonly ydoc: Y.Doc
   readonly refusals: RefusalNotice[] = []
+  readonly directs: DirectDelivery[] = []
+  readonly notSent: DirectRefusal[] = []
   /** What the server said to each update that was sent, oldest first: whether it is stored. */
   readonly statuses: boolean[] = []
   readonly #socket: FrameSocket
@@ -55,6 +65,14 @@ export class ChatPeer {
   /** Sends an update as the answer to a sync step. */
   answer(update: Uint8Array): void {
     this.#socket.send(syncMessage(this.#name, SyncType.Step2, update))
+  }
+
+  sendDirect(request: DirectRequest): void {
+    this.sendStateless(encodeDirectRequest(request))
+  }
+
+  sendStateless(message: string): void {
+    this.#socket.send(statelessMessage(this.#name, message))
   }
 
   /** Does `edit` in `ydoc` and sends each update it makes. */
@@ -104,8 +122,13 @@ export class ChatPeer {
     const { type, decoder } = readMessage(message)
     if (type === MessageType.SyncStatus) this.statuses.push(decoding.readVarUint(decoder) === 1)
     else if (type === MessageType.Stateless) {
-      const notice = decodeRefusal(decoding.readVarString(decoder))
+      const message = decoding.readVarString(decoder)
+      const notice = decodeRefusal(message)
+      const direct = decodeDirectDelivery(message)
+      const notSent = decodeDirectRefusal(message)
       if (notice !== undefined) this.refusals.push(notice)
+      if (direct !== undefined) this.directs.push(direct)
+      if (notSent !== undefined) this.notSent.push(notSent)
     } else if (type === MessageType.Sync) {
       const syncType = decoding.readVarUint(decoder)
       if (syncType === SyncType.Step1) return

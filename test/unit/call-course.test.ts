@@ -55,7 +55,7 @@ class CallRoom {
 
   advance(ms = 0): void {
     this.now += ms
-    this.next = this.#log.advance(this.guarded.ydoc, this.here, this.now)
+    this.next = this.#log.advance(this.guarded.ydoc, this.here, this.now).next
   }
 
   /** The server comes back with what it had stored. */
@@ -224,6 +224,39 @@ describe('a call of two', () => {
     expect(room.next).toBe(start + 40_000)
     room.advance(30_000)
     expect(room.call.state).toBe('failed')
+  })
+
+  test('has no duration where nobody knows when it ended: only one came back after a restart, days later', () => {
+    const room = new CallRoom()
+    room.do(['answer', 'bob'])
+    room.restart()
+    room.here.delete('bob')
+    room.advance(3 * 86_400_000)
+    room.advance(30_000)
+    expect(room.call.state).toBe('failed')
+    expect(room.call).not.toHaveProperty('duration')
+  })
+
+  test('is remembered until a hundred later ones are over', () => {
+    const room = new CallRoom()
+    room.do(['answer', 'bob'])
+    const ids = Array.from({ length: 105 }, () => {
+      room.now += 1
+      let id = ''
+      room.guarded.change('cleo', (ydoc) => {
+        id = startCall(ydoc, { from: 'cleo', to: ['dan'], media: 'audio', device: 'c1' })
+      })
+      const { length } = callsOf(room.guarded.ydoc)
+      expect(
+        room.guarded.change('cleo', (ydoc) => actInCall(callsOf(ydoc).get(length - 1), 'cancel', 'cleo', 'c1')),
+      ).toBeUndefined()
+      room.advance()
+      return id
+    })
+    // The one that goes on is older than all of them.
+    expect(callsIn(room.guarded.ydoc).map(({ id }) => id)).toEqual([room.call.id, ...ids.slice(5)])
+    room.do(['end', 'bob'])
+    expect(callsIn(room.guarded.ydoc).map(({ id }) => id)).toEqual(ids.slice(5))
   })
 
   test('goes on after a restart from which both came back', () => {

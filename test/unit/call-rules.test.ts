@@ -89,9 +89,8 @@ describe('a new call', () => {
 
   const shapes: Readonly<Record<string, unknown>>[] = [
     ...['id', 'from', 'to', 'media', 'device', 'acts'].map((key) => ({ [key]: undefined })),
-    ...['state', 'at', 'answeredAt', 'endedAt', 'duration', 'parties', 'colour'].map((key) => ({ [key]: 1 })),
-    { state: 'answered' },
-    { parties: [{ user: 'ann', state: 'joined' }] },
+    ...['course', 'state', 'at', 'colour'].map((key) => ({ [key]: 1 })),
+    { course: { state: 'answered', at: 1, parties: [{ user: 'ann', state: 'joined' }] } },
     { id: 'x' },
     { id: newMessageId().toUpperCase() },
     { id: crypto.randomUUID() },
@@ -229,12 +228,13 @@ describe('an act', () => {
 
   const attacks: Record<string, [rule: string, edit: Edit]> = {
     ...Object.fromEntries(
-      ['id', 'from', 'to', 'media', 'device', 'state', 'at', 'answeredAt', 'endedAt', 'duration', 'parties', 'x'].map(
-        (key) => [`writing ${key}`, ['call/fixed-field', writes(key, 1)] as [string, Edit]],
-      ),
+      ['id', 'from', 'to', 'media', 'device', 'course', 'x'].map((key) => [
+        `writing ${key}`,
+        ['call/fixed-field', writes(key, 1)] as [string, Edit],
+      ]),
     ),
     ...Object.fromEntries(
-      ['id', 'from', 'to', 'media', 'state', 'at', 'parties'].map((key) => [
+      ['id', 'from', 'to', 'media', 'course'].map((key) => [
         `removing ${key}`,
         ['call/fixed-field', (ydoc: Y.Doc) => callIn(ydoc).delete(key)] as [string, Edit],
       ]),

@@ -24,6 +24,11 @@ const message: fc.Arbitrary<RelayMessage> = fc.oneof(
   fc.record({ kind: fc.constant('presence' as const), update: bytes }),
   fc.record({ kind: fc.constant('presence-query' as const) }),
   fc.record({ kind: fc.constant('stateless' as const), payload: fc.string({ unit: 'grapheme' }) }),
+  fc.record({
+    kind: fc.constant('direct' as const),
+    to: fc.string({ unit: 'grapheme' }),
+    payload: fc.string({ unit: 'grapheme' }),
+  }),
 )
 
 test('any message is read as it was written, by all but its sender', () => {
