@@ -1,6 +1,8 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
+import type { Call, CallMedia } from '../model/calls.ts'
 import type { ChatMessage, Draft } from '../model/chat.ts'
+import type { DirectRefusal } from '../model/direct.ts'
 
 /** Ends a subscription. May be called more than once. */
 export type Stop = () => void
@@ -114,6 +116,13 @@ export interface CollaborativeDocument {
    * which is where editors' bindings look for the colours of carets.
    */
   setPresence(fields: Readonly<Record<string, unknown>>): void
+  /**
+   * Sends a stateless message of Hocuspocus to the server. Returns false where the document isn't open there now: then
+   * nothing is sent.
+   */
+  sendStateless(message: string): boolean
+  /** Hears stateless messages of the server, but for those that the library sees to itself. */
+  onStateless(listener: (message: string) => void): Stop
   onRefused(listener: (change: RefusedChange) => void): Stop
   onReplaced(listener: (ydoc: Y.Doc) => void): Stop
   /** Tries a refused document again, with a new token. */
@@ -161,12 +170,48 @@ export interface SearchPage {
   readonly next: number | undefined
 }
 
+/** The calls of a room: who calls whom, and what becomes of it. Their media are in `coweave/calls`. */
+export interface Calls {
+  /** The oldest first; of those that are over, the last hundred. */
+  readonly list: Readable<readonly Call[]>
+  /** What this window is called in calls. Where a user takes part with another device, a call doesn't ring here. */
+  readonly device: string
+  /**
+   * Calls somebody, at most five. Returns the call's id.
+   * @throws {CoweaveError} `call/offline`, `call/read-only`
+   */
+  start(to: readonly string[], media: CallMedia): string
+  /** What comes too late changes nothing. @throws {CoweaveError} `call/no-such-call`, as the following do */
+  answer(id: string): void
+  decline(id: string): void
+  /** Ends a call of one's own that still rings; `end` one that was answered. */
+  cancel(id: string): void
+  end(id: string): void
+  /** Carries what the parties of a call tell each other about their media. */
+  signalling(id: string): CallSignalling
+}
+
+export interface CallSignalling {
+  /** Hands `signal`, which is plain JSON of less than 64 KiB, to a party's device; dropped while it is away. */
+  send(party: string, signal: unknown): void
+  listen(listener: (party: string, signal: unknown) => void): Stop
+}
+
+/** What one user sent to another through a room that both had open. */
+export interface DirectMessage {
+  readonly from: string
+  readonly kind: string
+  readonly payload: unknown
+  readonly room: string
+}
+
 /** A handle on a room; handles of one room share it. Its documents open with the first use of `state`, or a method. */
 export interface Chat {
   readonly room: string
   readonly state: Readable<ChatState>
   /** Who is typing, without oneself. */
   readonly typists: Readable<readonly Presence[]>
+  readonly calls: Calls
   /** Returns the message's id. */
   send(draft: Draft): string
   reply(to: string, text: string): string
@@ -203,6 +248,14 @@ export interface Session {
    */
   document(name: string): CollaborativeDocument
   chat(room: string): Chat
+  /**
+   * Sends a message, which nobody keeps, to all connections of a user through a room that both have open: `payload` is
+   * plain JSON, of less than 64 KiB with all around it. Returns false where no room that is open here shows that user.
+   */
+  send(user: string, kind: string, payload: unknown): boolean
+  onDirectMessage(listener: (message: DirectMessage) => void): Stop
+  /** The server did not deliver a message: it was too big, say, or came too fast. */
+  onDirectRefused(listener: (refusal: DirectRefusal) => void): Stop
   /** Asks for a new token and connects anew with it: after another name was chosen, or something was granted. */
   renewToken(): void
   /** Asks the server's HTTP API with a token, once more with a new one if that is refused. */

@@ -61,6 +61,14 @@ export class DocumentHandle implements CollaborativeDocument {
     this.#document.setPresence(fields)
   }
 
+  sendStateless(message: string): boolean {
+    return this.#document.sendStateless(message)
+  }
+
+  onStateless(listener: (message: string) => void): Stop {
+    return this.#keep(this.#document.onStateless((message) => listener(message)))
+  }
+
   onRefused(listener: (change: RefusedChange) => void): Stop {
     return this.#keep(this.#document.onRefused((change) => listener(change)))
   }

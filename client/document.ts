@@ -47,6 +47,7 @@ export class SharedDocument {
   readonly #savers = new Savers()
   readonly #refused = new Listeners<RefusedChange>()
   readonly #replaced = new Listeners<Y.Doc>()
+  readonly #stateless = new Listeners<string>()
   readonly #stopFollowing: Stop
   #replica: Replica
   /** The one that takes the place of `#replica` once it has the server's content, since a change was refused. */
@@ -111,6 +112,14 @@ export class SharedDocument {
   setPresence(fields: PresenceFields): void {
     this.#fields = mergeFields(this.#fields, fields)
     this.#show()
+  }
+
+  sendStateless(message: string): boolean {
+    return this.#replica.sendStateless(message)
+  }
+
+  onStateless(listener: (message: string) => void): Stop {
+    return this.#stateless.add(listener)
   }
 
   onRefused(listener: (change: RefusedChange) => void): Stop {
@@ -191,6 +200,7 @@ export class SharedDocument {
         onSynced: () => this.#replicaSynced(replica),
         onRefusedChange: (notice) => this.#changeRefused(replica, notice),
         onDenied: (denial) => this.#denied(denial),
+        onStateless: (message) => this.#stateless.tell(message),
       },
     })
     return replica

@@ -13,6 +13,7 @@ export function connect(options: ConnectOptions): Session {
   return new ClientSession(options, { HttpSocket, uploadUpdate, openChat })
 }
 
+export { type Call, type CallMedia, type CallParty, type CallState, isOver, partyOf } from '../model/calls.ts'
 export { CloseCode, mayRetryUnchanged } from '../model/close-codes.ts'
 export { documentNameProblem, parseDocumentName } from '../model/document-name.ts'
 export { CoweaveError } from '../model/errors.ts'

@@ -21,6 +21,8 @@ export interface ReplicaEvents {
   /** The server has refused a change of this replica: it will never have what this one has. */
   onRefusedChange(notice: RefusalNotice): void
   onDenied(denial: Denial): void
+  /** A stateless message that is not about this replica. */
+  onStateless(message: string): void
 }
 
 export interface ReplicaOptions {
@@ -150,6 +152,12 @@ export class Replica {
     this.ydoc.destroy()
   }
 
+  /** Whether it was sent. */
+  sendStateless(message: string): boolean {
+    if (this.#isAuthenticated) this.#provider.sendStateless(message)
+    return this.#isAuthenticated
+  }
+
   /** A new token is there: presents it, or opens with it what the last one could not. */
   tokenCame(): void {
     if (!this.#provider.isAttached || !this.#options.context.connection.socket.isOpen) return
@@ -234,6 +242,7 @@ export class Replica {
       return
     }
     const notice = decodeRefusal(payload)
+    if (notice === undefined) this.#options.events.onStateless(payload)
     // Refusals of what a former replica sent after the first refused change may still come in.
     if (notice !== undefined && this.#save.due.length > 0) this.#changeRefused(notice)
   }

@@ -1,7 +1,18 @@
+import type { DirectRefusal } from '../model/direct.ts'
 import { parseDocumentName } from '../model/document-name.ts'
 import { CoweaveError } from '../model/errors.ts'
 import { addressesOf } from './addresses.ts'
-import type { Chat, CollaborativeDocument, ConnectOptions, Readable, Session, Status } from './api.ts'
+import type {
+  Chat,
+  CollaborativeDocument,
+  ConnectOptions,
+  DirectMessage,
+  Readable,
+  Session,
+  Status,
+  Stop,
+} from './api.ts'
+import { DirectMessages } from './chat/direct-messages.ts'
 import { closeRooms } from './chat/open-chat.ts'
 import { eraseOutboxes } from './chat/outbox-storage.ts'
 import { Connection } from './connection.ts'
@@ -40,6 +51,7 @@ export class ClientSession implements Session, SessionDocuments {
   readonly #erase: (user: string) => Promise<void>
   readonly #openChat: Extras['openChat']
   readonly #documents = new Map<string, OpenDocument>()
+  readonly #directs = new DirectMessages()
   #isClosed = false
 
   /** @throws {CoweaveError} `client/bad-url`, `client/no-websocket` */
@@ -92,6 +104,18 @@ export class ClientSession implements Session, SessionDocuments {
   chat(room: string): Chat {
     if (this.#openChat === undefined) throw new CoweaveError('client/no-chat', 'this build has no chat')
     return this.#openChat(this, room)
+  }
+
+  send(user: string, kind: string, payload: unknown): boolean {
+    return this.#directs.send(user, kind, payload)
+  }
+
+  onDirectMessage(listener: (message: DirectMessage) => void): Stop {
+    return this.#directs.onMessage(listener)
+  }
+
+  onDirectRefused(listener: (refusal: DirectRefusal) => void): Stop {
+    return this.#directs.onRefused(listener)
   }
 
   open(name: string, { presence = true }: { readonly presence?: boolean } = {}): CollaborativeDocument {
@@ -152,12 +176,14 @@ export class ClientSession implements Session, SessionDocuments {
     )
     const open = { document, handles: 0 }
     this.#documents.set(name, open)
+    this.#directs.opened(document)
     return open
   }
 
   #forget(name: string, document: SharedDocument): void {
     if (this.#documents.get(name)?.document !== document) return
     this.#documents.delete(name)
+    this.#directs.closed(document)
     document.destroy()
     this.#context.connection.want(this.#documents.size > 0)
   }

@@ -1,3 +1,4 @@
+export { joinCall, takesPart } from './join-call.ts'
 export type { DeviceState, LocalMediaState } from './local-media.ts'
 export { MeshCall, type MeshCallOptions, type MeshCallState } from './mesh-call.ts'
 export type { PeerConnectionState, PeerState } from './peer.ts'

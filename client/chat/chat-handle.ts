@@ -1,9 +1,11 @@
+import type { Call } from '../../model/calls.ts'
 import type { Draft } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
-import type { Chat, ChatState, Presence, Readable, SearchPage } from '../api.ts'
+import type { Calls, Chat, ChatState, Presence, Readable, SearchPage } from '../api.ts'
 import { closedError } from '../errors.ts'
 import type { SessionDocuments } from '../session-documents.ts'
 import { emptyChatState } from './chat-state.ts'
+import { deviceName } from './device.ts'
 import type { OpenRoom } from './open-room.ts'
 import { searchMessages } from './search.ts'
 
@@ -13,12 +15,23 @@ export interface SharedRooms {
 }
 
 const nobody: readonly Presence[] = []
+const noCalls: readonly Call[] = []
 
 /** One use of a room, which opens with it. After destroy() it shows what it showed last, and its methods throw. */
 export class ChatHandle implements Chat {
   readonly room: string
   readonly state: Readable<ChatState> = this.#readable((open) => open.state, emptyChatState)
   readonly typists: Readable<readonly Presence[]> = this.#readable((open) => open.typists, nobody)
+  readonly calls: Calls = {
+    list: this.#readable((open) => open.calls.list, noCalls),
+    device: deviceName(),
+    start: (to, media) => this.#use().calls.start(to, media),
+    answer: (id) => this.#use().calls.answer(id),
+    decline: (id) => this.#use().calls.decline(id),
+    cancel: (id) => this.#use().calls.cancel(id),
+    end: (id) => this.#use().calls.end(id),
+    signalling: (id) => this.#use().calls.signalling(id),
+  }
   readonly #documents: SessionDocuments
   readonly #rooms: SharedRooms
   #open: OpenRoom | undefined

@@ -8,6 +8,7 @@ import { Store } from '../store.ts'
 import { emptyChatState, reuse, statusOf } from './chat-state.ts'
 import { Member } from './member.ts'
 import { PendingChanges } from './pending-changes.ts'
+import { RoomCalls } from './room-calls.ts'
 import { RoomCopy } from './room-copy.ts'
 import { Typing } from './typing.ts'
 
@@ -15,6 +16,7 @@ import { Typing } from './typing.ts'
 export class OpenRoom {
   readonly state = new Store<ChatState>(emptyChatState)
   readonly typists = new Store<readonly Presence[]>([])
+  readonly calls: RoomCalls
 
   readonly #room: string
   readonly #storageKey: string | undefined
@@ -41,9 +43,14 @@ export class OpenRoom {
         this.#refusedChange = reason ?? this.#refusedChange
         this.#changed()
       },
-      onMarkRefused: () => this.#member?.marks.refused(),
+      onHeadRefused: ({ rule, reason }) => {
+        if (rule.startsWith('call/')) this.#refusedChange = reason
+        else this.#member?.marks.refused()
+        this.#changed()
+      },
     })
     const { head } = this.#copy
+    this.calls = new RoomCalls(head, () => this.#member?.user)
     this.#typing = new Typing((isTyping) => head.setPresence({ typing: isTyping || undefined }))
     this.#unfollowPresence = head.presence.subscribe(() => this.#followTypists(head.presence.get()))
     this.#followTypists(head.presence.get())
@@ -135,6 +142,7 @@ export class OpenRoom {
     this.#isClosed = true
     this.#typing.destroy()
     this.#unfollowPresence()
+    this.calls.close()
     this.#member?.close()
     this.#copy.close()
   }

@@ -18,8 +18,8 @@ export interface RoomEvents {
   onChange(): void
   /** Something in segment `number` was refused and is taken back; `messages` are those that were here with it. */
   onRefused(number: number, messages: readonly ChatMessage[], change: RefusedChange): void
-  /** A read mark was refused and is taken back. */
-  onMarkRefused(): void
+  /** A read mark, or something in a call, was refused and is taken back. */
+  onHeadRefused(change: RefusedChange): void
 }
 
 /** The documents of one room that are open here: the head, and segments without a gap up to the open one. */
@@ -38,7 +38,7 @@ export class RoomCopy {
     this.head = documents.open(room)
     this.#unfollowHead = followDocument(this.head, {
       onChange: () => events.onChange(),
-      onRefused: () => events.onMarkRefused(),
+      onRefused: (change) => events.onHeadRefused(change),
     })
   }
 

@@ -4,7 +4,7 @@ import { emptyChatState } from '../chat/chat-state.ts'
 import type { Opened } from './held.ts'
 
 /** What a component can do in a room. They stay the same functions as long as it is the same room. */
-export type ChatActions = Omit<Chat, 'room' | 'state' | 'typists' | 'destroy'>
+export type ChatActions = Omit<Chat, 'room' | 'state' | 'typists' | 'calls' | 'destroy'>
 
 export interface ChatView extends ChatState, ChatActions {
   /** Undefined before the component has mounted; its actions throw `chat/not-open` until then. */

@@ -5,7 +5,11 @@ import { fileURLToPath } from 'node:url'
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 /** Where what the guide imports is, while nothing is published. */
-const PACKAGES = { 'coweave/client': 'client/index.ts', 'coweave/react': 'client/react/index.ts' } as const
+const PACKAGES = {
+  'coweave/client': 'client/index.ts',
+  'coweave/calls': 'client/calls/index.ts',
+  'coweave/react': 'client/react/index.ts',
+} as const
 
 /** The files of docs/client.md, by name. @throws {Error} for a block of code without a title, which nobody would test */
 export function guideFiles(): Map<string, string> {

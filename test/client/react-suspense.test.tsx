@@ -46,6 +46,8 @@ class OfflineSession implements Session {
       whenReady: never,
       whenSaved: () => never,
       setPresence() {},
+      sendStateless: () => false,
+      onStateless: () => () => {},
       onRefused: () => () => {},
       onReplaced: () => () => {},
       retry() {},
@@ -62,6 +64,9 @@ class OfflineSession implements Session {
     return openChat({ user, whenUser: Promise.resolve(user), storageKey: undefined, open, fetch }, room)
   }
 
+  send = () => false
+  onDirectMessage = () => () => {}
+  onDirectRefused = () => () => {}
   renewToken(): void {}
   fetch = fetch
   async signOut(): Promise<void> {}
