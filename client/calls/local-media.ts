@@ -9,20 +9,30 @@ export type DeviceState = 'asking' | 'on' | 'off' | 'denied' | 'missing' | 'busy
 export interface LocalMediaState {
   readonly microphone: DeviceState
   readonly camera: DeviceState
+  /** The screen, or a part of it, which others see in the place of the camera's picture. */
+  readonly screen: DeviceState
   /** What others get; undefined where a device is not on. A muted microphone keeps its track. */
   readonly audio: MediaStreamTrack | undefined
   readonly video: MediaStreamTrack | undefined
+  readonly shared: MediaStreamTrack | undefined
 }
 
-type Kind = 'audio' | 'video'
+type Kind = 'audio' | 'video' | 'shared'
 
-const DEVICE = { audio: 'microphone', video: 'camera' } as const
+const DEVICE = { audio: 'microphone', video: 'camera', shared: 'screen' } as const
 
 /** The microphone and the camera of this device. What is wrong with them is told by their state; nothing throws. */
 export class LocalMedia {
-  readonly state = new Store<LocalMediaState>({ microphone: 'off', camera: 'off', audio: undefined, video: undefined })
+  readonly state = new Store<LocalMediaState>({
+    microphone: 'off',
+    camera: 'off',
+    screen: 'off',
+    audio: undefined,
+    video: undefined,
+    shared: undefined,
+  })
   /** What is wanted of each last: an answer of the browser to an older wish is thrown away. */
-  readonly #wishes = { audio: 0, video: 0 }
+  readonly #wishes = { audio: 0, video: 0, shared: 0 }
 
   /** Asks for both in one question, or for the microphone alone. Resolves once the user has answered. */
   async start(withCamera: boolean): Promise<void> {
@@ -43,7 +53,14 @@ export class LocalMedia {
     else if (this.state.get().video === undefined) await this.#ask(['video'])
   }
 
+  /** The browser asks which part of the screen; who doesn't choose one shares nothing. */
+  async setScreenShared(isShared: boolean): Promise<void> {
+    if (!isShared) this.#release('shared', 'off')
+    else if (this.state.get().shared === undefined) await this.#ask(['shared'])
+  }
+
   stop(): void {
+    this.#release('shared', 'off')
     this.#release('audio', 'off')
     this.#release('video', 'off')
   }
@@ -53,9 +70,10 @@ export class LocalMedia {
     for (const kind of kinds) this.#change({ [DEVICE[kind]]: 'asking' })
     const isWanted = (kind: Kind) => wishes.get(kind) === this.#wishes[kind]
     try {
-      const stream = await getUserMedia(kinds)
+      const isScreen = kinds.includes('shared')
+      const stream = await (isScreen ? getDisplayMedia() : getUserMedia(kinds))
       for (const track of stream.getTracks()) {
-        const kind = track.kind === 'video' ? 'video' : 'audio'
+        const kind = isScreen ? 'shared' : track.kind === 'video' ? 'video' : 'audio'
         if (isWanted(kind)) this.#take(kind, track)
         else track.stop()
       }
@@ -71,7 +89,8 @@ export class LocalMedia {
 
   #take(kind: Kind, track: MediaStreamTrack): void {
     track.addEventListener('ended', () => {
-      if (this.state.get()[kind] === track) this.#release(kind, 'missing')
+      // Of a screen the browser itself offers to stop.
+      if (this.state.get()[kind] === track) this.#release(kind, kind === 'shared' ? 'off' : 'missing')
     })
     this.#change({ [kind]: track, [DEVICE[kind]]: 'on' })
   }
@@ -90,6 +109,11 @@ export class LocalMedia {
   #change(changes: Partial<LocalMediaState>): void {
     this.state.set({ ...this.state.get(), ...changes })
   }
+}
+
+async function getDisplayMedia(): Promise<MediaStream> {
+  if (navigator.mediaDevices?.getDisplayMedia === undefined) throw new DOMException('no screen here', 'NotFoundError')
+  return await navigator.mediaDevices.getDisplayMedia({ video: true })
 }
 
 async function getUserMedia(kinds: readonly Kind[]): Promise<MediaStream> {

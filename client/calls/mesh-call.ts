@@ -3,6 +3,7 @@ import type { Readable, Stop } from '../api.ts'
 import { Store } from '../store.ts'
 import { LocalMedia, type LocalMediaState } from './local-media.ts'
 import { Peer, type PeerState } from './peer.ts'
+import type { Tracks } from './peer-connection.ts'
 import { readSignal, type Sends, type Signalling } from './signal.ts'
 
 export interface MeshCallOptions {
@@ -80,6 +81,11 @@ export class MeshCall {
     if (!this.#state.get().isOver) await this.#media.setCameraOff(isOff)
   }
 
+  /** Shows the others a part of the screen instead of the camera's picture. Resolves once it was chosen. */
+  async setScreenShared(isShared: boolean): Promise<void> {
+    if (!this.#state.get().isOver) await this.#media.setScreenShared(isShared)
+  }
+
   /** Ends all connections and lets go of the devices, for good. May be called again. */
   hangUp(): void {
     for (const stop of this.#stops.splice(0)) stop()
@@ -95,7 +101,7 @@ export class MeshCall {
       party,
       isFirst: self < party,
       iceServers,
-      tracks: this.#media.state.get(),
+      tracks: tracksOf(this.#media.state.get()),
       sends: sendsOf(this.#media.state.get()),
       send: (signal) => signalling.send(party, signal),
     })
@@ -105,7 +111,7 @@ export class MeshCall {
 
   #mediaChanged(): void {
     const local = this.#media.state.get()
-    for (const peer of this.#peers.values()) peer.setTracks(local, sendsOf(local))
+    for (const peer of this.#peers.values()) peer.setTracks(tracksOf(local), sendsOf(local))
     this.#update()
   }
 
@@ -116,6 +122,10 @@ export class MeshCall {
   }
 }
 
-function sendsOf({ microphone, camera }: LocalMediaState): Sends {
-  return { audio: microphone === 'on', video: camera === 'on' }
+function sendsOf({ microphone, camera, screen }: LocalMediaState): Sends {
+  return { audio: microphone === 'on', video: camera === 'on' || screen === 'on' }
+}
+
+function tracksOf({ audio, video, shared }: LocalMediaState): Tracks {
+  return { audio, video: shared ?? video }
 }
