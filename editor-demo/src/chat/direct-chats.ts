@@ -1,4 +1,4 @@
-import { type Chat, directChat, type Session, Store } from '../../../client/index.ts'
+import { type Call, type Chat, directChat, isOver, type Session, Store } from '../../../client/index.ts'
 import { recall, remember } from '../browser-storage.ts'
 
 const KEY = 'coweave:direct'
@@ -11,6 +11,13 @@ export interface DirectChatHint {
   readonly unread: number
 }
 
+/** A call in a direct chat that is not over. */
+export interface DirectCall {
+  readonly user: string
+  readonly chat: Chat
+  readonly call: Call
+}
+
 /**
  * The direct chats worth watching for new messages: with those who are in the same document, and those that were used
  * in this browser before. Somebody who is in neither group is heard of when they are met next.
@@ -18,6 +25,7 @@ export interface DirectChatHint {
 export class DirectChats {
   /** Those with something unread. */
   readonly unread = new Store<readonly DirectChatHint[]>([])
+  readonly calls = new Store<readonly DirectCall[]>([])
   readonly #session: Session
   readonly #self: string
   readonly #watched = new Map<string, { readonly chat: Chat; readonly stop: () => void }>()
@@ -51,9 +59,16 @@ export class DirectChats {
     for (const user of wanted) {
       if (this.#watched.has(user)) continue
       const chat = this.#session.chat(directChat(this.#self, user))
-      this.#watched.set(user, { chat, stop: chat.state.subscribe(() => this.#count()) })
+      const stops = [chat.state.subscribe(() => this.#count()), chat.calls.list.subscribe(() => this.#findCalls())]
+      this.#watched.set(user, {
+        chat,
+        stop: () => {
+          for (const stop of stops) stop()
+        },
+      })
     }
     this.#count()
+    this.#findCalls()
   }
 
   #unwatch(user: string): void {
@@ -61,6 +76,20 @@ export class DirectChats {
     this.#watched.delete(user)
     watched?.stop()
     watched?.chat.destroy()
+  }
+
+  #findCalls(): void {
+    const open = [...this.#watched].flatMap(([user, { chat }]) =>
+      chat.calls.list
+        .get()
+        .filter(({ state }) => !isOver(state))
+        .map((call) => ({ user, chat, call })),
+    )
+    const before = this.calls.get()
+    const isSame =
+      before.length === open.length &&
+      open.every(({ chat, call }, index) => chat === before[index]?.chat && call === before[index]?.call)
+    if (!isSame) this.calls.set(open)
   }
 
   #count(): void {

@@ -8,6 +8,7 @@ import { useDocumentChat } from '../hooks/use-document-chat.ts'
 import { usePeople } from '../hooks/use-people.ts'
 import { useRefusedChange } from '../hooks/use-refused-change.ts'
 import { useStore } from '../hooks/use-store.ts'
+import { CallWindow } from './call/CallWindow.tsx'
 import { ChatButton } from './chat/ChatButton.tsx'
 import { ChatSide } from './chat/ChatSide.tsx'
 import { EditorPane } from './EditorPane.tsx'
@@ -91,6 +92,7 @@ export function DocumentPane({ account, document, view, menuButton, autoFocus }:
         {linking && editor !== null && <LinkPopover editor={editor} onClose={() => setLinking(false)} />}
       </div>
       <ChatSide chat={chat} editor={editor} />
+      <CallWindow self={chat.self} calls={chat.calls} />
     </div>
   )
 }

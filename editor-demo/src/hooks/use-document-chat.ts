@@ -3,7 +3,7 @@ import { type RefObject, useCallback, useRef, useState } from 'react'
 import { type Chat, CoweaveError, documentNameProblem, Store } from '../../../client/index.ts'
 import { useChat } from '../../../client/react/index.ts'
 import { roomOf } from '../../../model/rooms.ts'
-import type { DirectChatHint } from '../chat/direct-chats.ts'
+import type { DirectCall, DirectChatHint } from '../chat/direct-chats.ts'
 import type { NewComment } from '../components/chat/ChatPanel.tsx'
 import { anchorOfSelection } from '../editor/anchors.ts'
 import { textIn } from '../editor/comment-places.ts'
@@ -15,6 +15,7 @@ import { useStore } from './use-store.ts'
 /** Stays as it is when another document is opened. */
 const chatOpen = new Store(false)
 const noHints = new Store<readonly DirectChatHint[]>([])
+const noCalls = new Store<readonly DirectCall[]>([])
 
 /** The chat beside a document, as the parts of the page see it. */
 export interface DocumentChat {
@@ -24,6 +25,8 @@ export interface DocumentChat {
   readonly chat: Chat | undefined
   readonly unread: number
   readonly unreadFrom: readonly DirectChatHint[]
+  /** Of direct chats; those that are not over. */
+  readonly calls: readonly DirectCall[]
   readonly isOpen: boolean
   /** Just now, by the user: it may take the focus. */
   readonly wasOpened: boolean
@@ -57,6 +60,7 @@ export function useDocumentChat({ self, name, chat: beside, people, editor }: Op
   const { unread, messages } = useChat(chat)
   const direct = useDirectChats(self, people)
   const unreadFrom = useStore(direct?.unread ?? noHints)
+  const calls = useStore(direct?.calls ?? noCalls)
   const isOpen = useStore(chatOpen)
   const quotes = useQuotes(editor, messages)
   const [wasOpened, setWasOpened] = useState(false)
@@ -96,6 +100,7 @@ export function useDocumentChat({ self, name, chat: beside, people, editor }: Op
     chat,
     unread,
     unreadFrom,
+    calls,
     isOpen: isOpen && room !== undefined,
     wasOpened,
     partner,

@@ -1,7 +1,7 @@
 import type { Editor } from '@tiptap/core'
 import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
-import type { Chat, ChatState } from '../../../../client/index.ts'
-import { useChat } from '../../../../client/react/index.ts'
+import { type Chat, type ChatState, isOver } from '../../../../client/index.ts'
+import { useCalls, useChat } from '../../../../client/react/index.ts'
 import type { Anchor, ChatMessage } from '../../../../model/chat.ts'
 import { knownPeople, personOf } from '../../chat/names.ts'
 import { highlightComment } from '../../editor/comment-marks.ts'
@@ -55,6 +55,7 @@ export function ChatPanel(props: Props) {
     children,
   } = props
   const view = useChat(chat)
+  const calls = useCalls(chat)
   const people = useStore(knownPeople)
   const [context, setContext] = useState<Context>()
   const [searching, setSearching] = useState(false)
@@ -128,6 +129,18 @@ export function ChatPanel(props: Props) {
           </button>
         )}
         <h2>{title}</h2>
+        {partner !== undefined && (
+          <button
+            type="button"
+            className="icon-button"
+            aria-label={`Call ${title}`}
+            data-tooltip="Call"
+            disabled={!canPost || view.status.kind !== 'online' || calls.some(({ state }) => !isOver(state))}
+            onClick={() => chat.calls.start([partner], 'video')}
+          >
+            <Icon name="phone" />
+          </button>
+        )}
         <button
           ref={searchButton}
           type="button"
@@ -174,6 +187,7 @@ export function ChatPanel(props: Props) {
         view={view}
         canPost={canPost}
         quotes={quotes}
+        calls={calls}
         actions={actions}
         emptyText={
           partner === undefined

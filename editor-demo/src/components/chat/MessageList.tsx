@@ -1,10 +1,11 @@
 import { type KeyboardEvent, type Ref, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from 'react'
-import type { Chat, ChatState } from '../../../../client/index.ts'
+import type { Call, Chat, ChatState } from '../../../../client/index.ts'
+import { callsBefore, callText } from '../../chat/call-entries.ts'
 import { rowsOf } from '../../chat/message-list.ts'
 import { knownPeople } from '../../chat/names.ts'
 import { useStore } from '../../hooks/use-store.ts'
 import { Message, type MessageActions } from './Message.tsx'
-import { dayOf } from './times.ts'
+import { dayOf, timeOf } from './times.ts'
 
 const PAGE = 60
 /** So close to the end counts as being there, px. */
@@ -23,13 +24,15 @@ interface Props {
   readonly view: ChatState
   readonly canPost: boolean
   readonly quotes: Readonly<Record<string, string | undefined>>
+  /** Those that are over stand among the messages. */
+  readonly calls: readonly Call[]
   readonly actions: MessageActions
   readonly emptyText: string
   readonly ref: Ref<MessageListHandle>
 }
 
 /** The messages, the latest at the end; what was before comes when one scrolls up. */
-export function MessageList({ chat, self, view, canPost, quotes, actions, emptyText, ref }: Props) {
+export function MessageList({ chat, self, view, canPost, quotes, calls, actions, emptyText, ref }: Props) {
   const people = useStore(knownPeople)
   const [limit, setLimit] = useState(PAGE)
   const [current, setCurrent] = useState<string>()
@@ -46,6 +49,7 @@ export function MessageList({ chat, self, view, canPost, quotes, actions, emptyT
   const last = rows.at(-1)?.message.id
   const focusable = rows.some(({ message }) => message.id === current) ? current : last
   const byId = new Map(view.messages.map((message) => [message.id, message]))
+  const [entries, lastEntries] = callsBefore(rows, calls, all.length === rows.length)
   const hasEarlier = all.length > rows.length || view.earlier === 'there' || view.earlier === 'loading'
   const unreadBelow = atEnd ? 0 : view.unread
 
@@ -150,7 +154,7 @@ export function MessageList({ chat, self, view, canPost, quotes, actions, emptyT
   return (
     <div className="messages-frame">
       <div ref={scroller} className="messages" onScroll={measure}>
-        {view.ready && rows.length === 0 && <p className="messages-empty">{emptyText}</p>}
+        {view.ready && rows.length === 0 && lastEntries.length === 0 && <p className="messages-empty">{emptyText}</p>}
         {hasEarlier && rows.length > 0 && (
           <button type="button" className="text-button messages-earlier" onClick={loadEarlier}>
             {view.earlier === 'loading' && all.length === rows.length ? 'Loading…' : 'Earlier messages'}
@@ -171,6 +175,7 @@ export function MessageList({ chat, self, view, canPost, quotes, actions, emptyT
                 tabIndex={message.id === focusable ? 0 : -1}
                 onFocus={() => setCurrent(message.id)}
               >
+                <CallEntries calls={entries.get(message.id) ?? []} self={self} />
                 {startsDay && <div className="day">{dayOf(row.at)}</div>}
                 {isFirstNew && <div className="new-line">New messages</div>}
                 <Message
@@ -187,6 +192,7 @@ export function MessageList({ chat, self, view, canPost, quotes, actions, emptyT
             )
           })}
         </ol>
+        <CallEntries calls={lastEntries} self={self} />
       </div>
       {missing && (
         <p className="messages-missing" role="status">
@@ -203,4 +209,13 @@ export function MessageList({ chat, self, view, canPost, quotes, actions, emptyT
       )}
     </div>
   )
+}
+
+/** What became of calls, where they were between the messages. */
+function CallEntries({ calls, self }: { calls: readonly Call[]; self: string }) {
+  return calls.map((call) => (
+    <p key={call.id} className="call-entry">
+      {callText(call, self)}, {timeOf(call.at)}
+    </p>
+  ))
 }
