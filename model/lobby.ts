@@ -54,6 +54,12 @@ export function setLobbyEntry(lobby: Y.Doc, user: string, entry: LobbyEntry): vo
   entriesOf(lobby).set(user, { ...entry })
 }
 
+/** Whether a text may be an activity: one line, its length by code points, as people count. */
+export function isActivity(text: string): boolean {
+  if (text.length > 2 * MAX_ACTIVITY_LENGTH || [...text].length > MAX_ACTIVITY_LENGTH) return false
+  return !/[\p{Cc}\p{Zl}\p{Zp}]/u.test(text)
+}
+
 /** Everybody a lobby knows or sees, by user id. `devices` are those that are there. */
 export function membersIn(lobby: Y.Doc, devices: Iterable<LobbyDevice>): LobbyMember[] {
   const isIdle = new Map<string, boolean>()

@@ -225,6 +225,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   let stopping: Promise<void> | undefined
   async function shutDown(): Promise<void> {
     gateway.stop()
+    rooms.stop()
     load.close()
     await app.close()
     await uploads.close()

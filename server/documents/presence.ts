@@ -21,7 +21,7 @@ const MAX_IDS = 16
 const POLLUTING_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
 /** The origin of what clients of other instances show. */
-const RELAYED = Symbol('relayed')
+export const RELAYED = Symbol('relayed')
 
 const jsonObject = z.record(z.string(), z.unknown())
 
@@ -229,7 +229,8 @@ function encodeEntries(entries: readonly Entry[]): Uint8Array {
   })
 }
 
-function userOf(state: Readonly<Record<string, unknown>>): unknown {
+/** The id of the user that a state shows. */
+export function userOf(state: Readonly<Record<string, unknown>>): unknown {
   const shown = jsonObject.safeParse(state.user)
   return shown.data?.id
 }

@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
 import { z } from 'zod'
-import { chosenStatuses, entriesOf, lastSeenOf, MAX_ACTIVITY_LENGTH } from '../../model/lobby.ts'
+import { chosenStatuses, entriesOf, isActivity, lastSeenOf, MAX_ACTIVITY_LENGTH } from '../../model/lobby.ts'
 import type { Author, DocumentRules, Refusal } from '../documents/guard.ts'
 import { deletedStructs, newStructs } from '../documents/transaction-structs.ts'
 import { isPlain } from './list-change.ts'
@@ -11,11 +11,7 @@ const entryShape = z.strictObject({
   status: z.enum(chosenStatuses),
   activity: z
     .string()
-    // By code points, as people count.
-    .refine((text) => text.length <= 2 * MAX_ACTIVITY_LENGTH && [...text].length <= MAX_ACTIVITY_LENGTH, {
-      error: `has at most ${MAX_ACTIVITY_LENGTH} characters`,
-    })
-    .regex(/^[^\p{Cc}\p{Zl}\p{Zp}]*$/u, 'is one line')
+    .refine(isActivity, { error: `is one line of at most ${MAX_ACTIVITY_LENGTH} characters` })
     .exactOptional(),
 })
 

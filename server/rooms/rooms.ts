@@ -13,6 +13,7 @@ import { CallKeeper } from './call-keeper.ts'
 import type { CallTimes, Here } from './call-log.ts'
 import { HeadRules } from './head-rules.ts'
 import { InboxRules } from './inbox-rules.ts'
+import { Lobbies } from './lobby.ts'
 import { LobbyRules } from './lobby-rules.ts'
 import { idsOf, isStamped, Segment, type SegmentLimits } from './segment.ts'
 import { Stamper } from './stamper.ts'
@@ -63,12 +64,15 @@ export class Rooms {
   readonly #segments = new Map<Y.Doc, OpenSegment>()
   readonly #heads = new Map<Y.Doc, OpenHead>()
   readonly #stampers = new Map<string, Stamper>()
+  readonly #lobbies: Lobbies
   /** Of segments that became full here, the last ones: the ids that the next one of each must not take. */
   readonly #full = new Map<string, ReadonlySet<string>>()
   #hocuspocus: Hocuspocus | undefined
 
   constructor(options: RoomsOptions) {
     this.#options = options
+    const withDocument = (name: string, use: (document: Y.Doc) => Promise<void>) => this.withDocument(name, use)
+    this.#lobbies = new Lobbies({ withDocument, logger: options.logger })
   }
 
   /** Where the server finds the documents it writes in. To be called once, before any document is opened. */
@@ -116,6 +120,8 @@ export class Rooms {
       })
     } else if (rules instanceof HeadRules) {
       this.#openedHead(open, rules)
+    } else if (rules instanceof LobbyRules) {
+      this.#lobbies.opened(open)
     }
   }
 
@@ -190,6 +196,11 @@ export class Rooms {
       this.#heads.delete(ydoc)
       calls.close()
     })
+  }
+
+  /** The server stops: writes down what it knows. To be called before the connections are closed. */
+  stop(): void {
+    this.#lobbies.stop()
   }
 
   #openedSegment(open: OpenDocument, segment: OpenSegment): void {
