@@ -3,6 +3,7 @@ import type * as Y from 'yjs'
 import type { Call, CallMedia } from '../model/calls.ts'
 import type { ChatMessage, Draft } from '../model/chat.ts'
 import type { DirectRefusal } from '../model/direct.ts'
+import type { ChosenStatus, LobbyMember } from '../model/lobby.ts'
 
 /** Ends a subscription. May be called more than once. */
 export type Stop = () => void
@@ -236,6 +237,33 @@ export interface Chat {
   destroy(): void
 }
 
+/** A member of a lobby. */
+export interface LobbyPerson extends LobbyMember {
+  /** As their token says while they are online; the user id of who was not seen yet. */
+  readonly name: string
+  readonly self: boolean
+}
+
+/** What a lobby looks like. Who leaves is shown as offline 3 s later: a reload is no leave. */
+export interface LobbyState {
+  readonly status: Status
+  readonly ready: boolean
+  readonly readOnly: boolean
+  /** Oneself first, then by name. */
+  readonly members: readonly LobbyPerson[]
+}
+
+/** A handle on the lobby of a group: while one is open, the user is online there. */
+export interface Lobby {
+  readonly group: string
+  readonly state: Readable<LobbyState>
+  /** `online` lets the devices tell: away once none of them was used for five minutes. */
+  setStatus(status: ChosenStatus): void
+  /** What one is doing, in one line of at most 140 characters; undefined for nothing. @throws {CoweaveError} `lobby/bad-activity` */
+  setActivity(activity: string | undefined): void
+  destroy(): void
+}
+
 /** One user's connection to a server, with all documents and rooms on one socket. */
 export interface Session {
   /** Undefined until the first token tells, where `user` was not given. */
@@ -256,6 +284,11 @@ export interface Session {
   onDirectMessage(listener: (message: DirectMessage) => void): Stop
   /** The server did not deliver a message: it was too big, say, or came too fast. */
   onDirectRefused(listener: (refusal: DirectRefusal) => void): Stop
+  /**
+   * Shows in the lobby of a group that the user is online, and who else is; each handle is to be destroyed.
+   * @throws {CoweaveError} `document/bad-name`, `client/closed`
+   */
+  lobby(group: string): Lobby
   /** Asks for a new token and connects anew with it: after another name was chosen, or something was granted. */
   renewToken(): void
   /** Asks the server's HTTP API with a token, once more with a new one if that is refused. */

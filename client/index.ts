@@ -1,6 +1,7 @@
 import type { ConnectOptions, Session } from './api.ts'
 import { openChat } from './chat/open-chat.ts'
 import { HttpSocket } from './http-socket.ts'
+import { LobbyHandle } from './lobby/lobby-handle.ts'
 import { ClientSession } from './session.ts'
 import { uploadUpdate } from './upload.ts'
 
@@ -10,7 +11,12 @@ import { uploadUpdate } from './upload.ts'
  * @throws {CoweaveError} `client/bad-url`, `client/no-websocket`
  */
 export function connect(options: ConnectOptions): Session {
-  return new ClientSession(options, { HttpSocket, uploadUpdate, openChat })
+  return new ClientSession(options, {
+    HttpSocket,
+    uploadUpdate,
+    openChat,
+    openLobby: (documents, group, lobbyOptions) => new LobbyHandle(documents, group, lobbyOptions),
+  })
 }
 
 export { type Call, type CallMedia, type CallParty, type CallState, isOver, partyOf } from '../model/calls.ts'

@@ -71,7 +71,7 @@ export function showUser(
 type Identity = Pick<Presence, 'user' | 'name'>
 
 /** The server has put it there, for everyone but oneself. */
-function identityIn(state: PresenceFields | null): Identity | undefined {
+export function identityIn(state: PresenceFields | null): Identity | undefined {
   const user = state?.user
   if (typeof user !== 'object' || user === null || !('id' in user) || typeof user.id !== 'string') return undefined
   return { user: user.id, name: 'name' in user && typeof user.name === 'string' ? user.name : user.id }

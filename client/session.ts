@@ -7,6 +7,7 @@ import type {
   CollaborativeDocument,
   ConnectOptions,
   DirectMessage,
+  Lobby,
   Readable,
   Session,
   Status,
@@ -35,6 +36,9 @@ export interface Extras {
   readonly HttpSocket: SocketClass | undefined
   readonly uploadUpdate: ((upload: Upload) => Promise<void>) | undefined
   readonly openChat: ((documents: SessionDocuments, room: string) => Chat) | undefined
+  readonly openLobby:
+    | ((documents: SessionDocuments, group: string, options: { readonly onDestroyed: () => void }) => Lobby)
+    | undefined
 }
 
 interface OpenDocument {
@@ -50,12 +54,14 @@ export class ClientSession implements Session, SessionDocuments {
   readonly #copies: (user: string) => LocalCopies
   readonly #erase: (user: string) => Promise<void>
   readonly #openChat: Extras['openChat']
+  readonly #openLobby: Extras['openLobby']
+  readonly #lobbies = new Set<Lobby>()
   readonly #documents = new Map<string, OpenDocument>()
   readonly #directs = new DirectMessages()
   #isClosed = false
 
   /** @throws {CoweaveError} `client/bad-url`, `client/no-websocket` */
-  constructor(options: ConnectOptions, { HttpSocket, uploadUpdate, openChat }: Extras) {
+  constructor(options: ConnectOptions, { HttpSocket, uploadUpdate, openChat, openLobby }: Extras) {
     const { http, socket, key } = addressesOf(options.url, options.schema)
     const tokens = new Tokens(options.token, options.user, () => this.#tokenCame())
     const sizes = new MessageSizes(options.maxMessageBytes ?? MAX_MESSAGE_BYTES)
@@ -79,6 +85,7 @@ export class ClientSession implements Session, SessionDocuments {
       await this.#copies(user).erase()
     }
     this.#openChat = openChat
+    this.#openLobby = openLobby
     this.#context = {
       url: http,
       schema: options.schema,
@@ -116,6 +123,13 @@ export class ClientSession implements Session, SessionDocuments {
 
   onDirectRefused(listener: (refusal: DirectRefusal) => void): Stop {
     return this.#directs.onRefused(listener)
+  }
+
+  lobby(group: string): Lobby {
+    if (this.#openLobby === undefined) throw new CoweaveError('client/no-lobby', 'this build has no lobby')
+    const lobby: Lobby = this.#openLobby(this, group, { onDestroyed: () => this.#lobbies.delete(lobby) })
+    this.#lobbies.add(lobby)
+    return lobby
   }
 
   open(name: string, { presence = true }: { readonly presence?: boolean } = {}): CollaborativeDocument {
@@ -164,6 +178,7 @@ export class ClientSession implements Session, SessionDocuments {
     this.#isClosed = true
     if (typeof window !== 'undefined') window.removeEventListener('beforeunload', this.#warn)
     closeRooms(this)
+    for (const lobby of this.#lobbies) lobby.destroy()
     for (const { document } of this.#documents.values()) document.destroy()
     this.#documents.clear()
     this.#context.tokens.close()

@@ -2,10 +2,12 @@
 
 export type { ChatActions, ChatView } from './chat-view.ts'
 export type { DocumentView, ReadyDocument, UnreadyDocument } from './document-view.ts'
+export type { LobbyView } from './lobby-view.ts'
 export type { PlainArray, PlainMap } from './plain-reader.ts'
 export { CoweaveProvider, type CoweaveProviderProps, useSession } from './provider.tsx'
 export { useCalls } from './use-calls.ts'
 export { type Typing, useChat, useTyping } from './use-chat.ts'
 export { type UseDocumentOptions, useDocument } from './use-document.ts'
+export { useLobby } from './use-lobby.ts'
 export { useArray, useMap, useText } from './use-shared-type.ts'
 export { usePresence, useStatus } from './use-status.ts'

@@ -39,6 +39,11 @@ test('its chat bot posts a message that the server has stored', async () => {
   expect(stdout).toContain('robot: The build is green.')
 })
 
+test('its bot in the lobby says what it does', async () => {
+  const { stdout } = await run(process.execPath, [join(folder, 'lobby-bot.ts')])
+  expect(stdout).toContain('robot busy building the docs')
+})
+
 test('its React application edits and chats with others', async () => {
   writeFileSync(join(folder, 'index.html'), '<div id="root"></div><script type="module" src="main.tsx"></script>')
   const application: ViteDevServer = await createServer({
@@ -66,6 +71,9 @@ test('its React application edits and chats with others', async () => {
   await ben.getByRole('textbox', { name: 'Message' }).fill('well said')
   await ben.keyboard.press('Enter')
   await expect.poll(() => ann.getByRole('list', { name: 'Chat' }).textContent()).toContain('ben: well said')
+  await expect.poll(() => ann.getByRole('list', { name: 'Team' }).textContent()).toContain('ben: online')
+  await ben.getByRole('button', { name: 'Do not disturb' }).click()
+  await expect.poll(() => ann.getByRole('list', { name: 'Team' }).textContent()).toContain('ben: busy')
   await browser.close()
   await application.close()
 })

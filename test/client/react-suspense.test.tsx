@@ -58,6 +58,10 @@ class OfflineSession implements Session {
     }
   }
 
+  lobby(): never {
+    throw new Error('there is no lobby here')
+  }
+
   chat(room: string) {
     const { user } = this
     const open = (name: string) => this.document(name)

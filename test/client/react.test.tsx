@@ -6,9 +6,11 @@ import {
   type ChatView,
   CoweaveProvider,
   type DocumentView,
+  type LobbyView,
   useArray,
   useChat,
   useDocument,
+  useLobby,
   useMap,
   usePresence,
   useSession,
@@ -365,6 +367,39 @@ describe('shared types', () => {
     expect(seen.texts).toEqual(['', 'text'])
     expect(counts()).toEqual([3, 2, 2])
     expect(listenersOf(document.ydoc)).toBeGreaterThan(3)
+  })
+})
+
+describe('useLobby', () => {
+  test('shows who is online, and says what one does', async () => {
+    const views: LobbyView[] = []
+    function Members(): ReactNode {
+      const view = useLobby(name)
+      views.push(view)
+      return view.members.map(({ user, status, activity }) => `${user} ${status} ${activity}`).join()
+    }
+    const all = counted()
+    const page = await render(
+      <StrictMode>
+        <CoweaveProvider session={all.session}>
+          <Members />
+        </CoweaveProvider>
+      </StrictMode>,
+    )
+    expect(() => views[0]?.setStatus('busy')).toThrow(/mounted/)
+    await shown(() => page.text === 'ann online undefined')
+    const ben = openSession(server, { as: 'ben' }).lobby(name)
+    ben.setActivity('lunch')
+    await shown(() => page.text === 'ann online undefined,ben online lunch')
+    await act(() => {
+      views.at(-1)?.setStatus('busy')
+      views.at(-1)?.setActivity('a call')
+    })
+    expect(page.text).toBe('ann busy a call,ben online lunch')
+    expect(views.at(-1)?.setStatus, 'actions stay the same functions').toBe(views.at(-2)?.setStatus)
+    await page.unmount()
+    await turn()
+    expect(all).toMatchObject({ lobbies: 0, listeners: 0 })
   })
 })
 

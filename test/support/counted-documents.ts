@@ -21,7 +21,7 @@ export class CountedDocuments implements SessionDocuments {
     this.cable = cable
     this.#session = new ClientSession(
       { url: cable.url, user, token: async () => tokenFor(user, token) },
-      { HttpSocket: undefined, uploadUpdate: undefined, openChat },
+      { HttpSocket: undefined, uploadUpdate: undefined, openChat, openLobby: undefined },
     )
   }
 

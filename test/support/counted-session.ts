@@ -1,5 +1,5 @@
 import type * as Y from 'yjs'
-import type { Chat, CollaborativeDocument, Readable, Session, Stop } from '../../client/api.ts'
+import type { Chat, CollaborativeDocument, Lobby, Readable, Session, Stop } from '../../client/api.ts'
 
 /** A session that counts what its users have open, and what they listen to. */
 export class CountedSession {
@@ -8,12 +8,14 @@ export class CountedSession {
   readonly opened: string[] = []
   documents = 0
   chats = 0
+  lobbies = 0
   listeners = 0
 
   constructor(session: Session) {
     this.session = overriding(session, {
       document: (name: string) => this.#document(session.document(name)),
       chat: (room: string) => this.#chat(session.chat(room)),
+      lobby: (group: string) => this.#lobby(session.lobby(group)),
       status: this.#counted(session.status),
     })
   }
@@ -40,6 +42,17 @@ export class CountedSession {
       destroy: () => {
         this.chats -= 1
         chat.destroy()
+      },
+    })
+  }
+
+  #lobby(lobby: Lobby): Lobby {
+    this.lobbies += 1
+    return overriding(lobby, {
+      state: this.#counted(lobby.state),
+      destroy: () => {
+        this.lobbies -= 1
+        lobby.destroy()
       },
     })
   }
