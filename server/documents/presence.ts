@@ -158,9 +158,10 @@ export class Presence {
     const isShown = shown !== undefined && !(isElsewhere && isFirst)
     // Of two connections of a user the one with the newer state has it. What is not newer is a mere repetition, and two
     // clients that repeat what they hear would answer each other for ever if it counted.
-    if (isShown && known !== undefined && clock <= known.clock) return false
+    const offset = current === undefined ? 0 : (this.#clockOffsets.get(client) ?? 0)
+    if (isShown && known !== undefined && clock + offset <= known.clock) return false
     this.#holders.set(client, holder)
-    this.#clockOffsets.set(client, isShown || known === undefined ? 0 : Math.max(0, known.clock + 1 - clock))
+    this.#clockOffsets.set(client, isShown || known === undefined ? offset : Math.max(0, known.clock + 1 - clock))
     return true
   }
 

@@ -5,6 +5,7 @@ import * as Y from 'yjs'
 import type { Principal } from '../../server/access/grants.ts'
 import { ClientIds } from '../../server/documents/client-ids.ts'
 import { Presence, type PresenceHolder } from '../../server/documents/presence.ts'
+import { awarenessUpdate } from '../support/messages.ts'
 import { createRandom, type Random, seedsFor } from '../support/random.ts'
 
 /** One of two servers that have the same document open, and what is on its way to it. */
@@ -161,4 +162,23 @@ test.each(seedsFor([1, 2], 1))('both instances show who is there, whatever order
     expectTruth(instances, clients)
     for (const instance of instances) instance.destroy()
   }
+})
+
+test('a client that changes networks again and again is shown from its newest connection', () => {
+  const instance = new Instance()
+  const principal = { user: 'ann', name: 'Ann', grants: [], expires: undefined, relay: false, admin: false }
+  const show = (clock: number): PresenceHolder => {
+    const holder = { principal }
+    const entries = [{ client: 7, clock, state: JSON.stringify({ at: clock }) }]
+    instance.presence.receive(holder, awarenessUpdate(entries))
+    return holder
+  }
+  // Back with the clock that it left with, which is raised for the others each time.
+  for (let round = 0; round < 5; round += 1) instance.presence.leave(show(5))
+  const dead = [show(5), show(6), show(7)]
+  show(8)
+  expect(instance.shown).toEqual({ 7: 8 })
+  for (const holder of dead) instance.presence.leave(holder)
+  expect(instance.shown).toEqual({ 7: 8 })
+  instance.destroy()
 })
