@@ -21,19 +21,22 @@ export interface NewUpdate {
 }
 
 /**
- * The archive of a room as its writer knew it: `lastSeq` is the highest `seq` in it, 0 when it is empty, and none of the
- * update's messages of that room has an id that is in it.
+ * The archive of a room as its writer knew it: none of the update's messages of that room has an id that is in it, and
+ * `lastSeq` is the highest `seq` in it, 0 when it is empty; undefined where that doesn't matter.
  */
 export interface ExpectedRoom {
   readonly room: string
-  readonly lastSeq: number
+  readonly lastSeq: number | undefined
 }
+
+/** In place of a `seq`, for who doesn't know it: that of the message of the same id, or the next one in the room. */
+export const ANY_SEQ = 0
 
 /** A chat message in the archive. */
 export interface ArchivedMessage {
   /** The name of its room, which is that of the room's head. */
   readonly room: string
-  /** Its place in the room, from 1. */
+  /** Its place in the room, from 1; on its way into the archive, also ANY_SEQ. */
   readonly seq: number
   readonly id: string
   /** The whole message as JSON, a `ChatMessage` (model/chat.ts). Text, since whoever asks mostly hands it on. */
@@ -123,7 +126,8 @@ export interface UpdateLog {
    *
    * An update's `messages` are stored with it: a message that the archive has is replaced. Within a room `seq` and `id`
    * are each taken once, by whoever comes first; a message that has one of them and not the other is left out, since
-   * an append can't be refused for what a client chose as an id.
+   * an append can't be refused for what a client chose as an id. With ANY_SEQ the log finds the place, so that a message
+   * can be stored in a room of which nothing was read.
    * @throws {StorageError} `storage/full`, `storage/unavailable`, `storage/corrupt`, `storage/missing`,
    * `storage/closed`
    */

@@ -42,7 +42,7 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
       })),
       expects: expects && {
         room: storable(expects.room, 'the name of a room'),
-        lastSeq: natural(expects.lastSeq, 'lastSeq'),
+        lastSeq: expects.lastSeq === undefined ? undefined : natural(expects.lastSeq, 'lastSeq'),
       },
     }
   })

@@ -1,5 +1,8 @@
-import type { ArchivedMessage, ExpectedRoom, NewUpdate } from '../update-log.ts'
+import { ANY_SEQ, type ArchivedMessage, type ExpectedRoom, type NewUpdate } from '../update-log.ts'
 import { type Session, toBytes, toText } from './session.ts'
+
+/** Of so many rooms, each is locked by itself. Postgres has room for some thousand locks, of all transactions together. */
+const MOST_LOCKS = 500
 
 /**
  * What the archive has in the places that a batch's messages want, as the batch goes on. Decided here, since one
@@ -23,15 +26,11 @@ export async function lockRooms(
   updates: readonly Pick<NewUpdate, 'messages' | 'expects'>[],
 ): Promise<LockedRooms> {
   const messages = updates.flatMap((update) => update.messages ?? [])
-  const expected = new Set(updates.flatMap(({ expects }) => expects?.room ?? []))
+  const unplaced = messages.filter(({ seq }) => seq === ANY_SEQ).map(({ room }) => room)
+  const expected = new Set([...updates.flatMap(({ expects }) => expects?.room ?? []), ...unplaced])
   const rooms = new Set([...messages.map(({ room }) => room), ...expected])
   if (rooms.size === 0) return lockedRooms([], new Map())
-  await session.rows(
-    `SELECT pg_advisory_xact_lock(key) FROM (
-       SELECT DISTINCT hashtextextended('coweave.room:' || room, 0) AS key FROM unnest($1::text[]) AS room ORDER BY key
-     ) AS keys`,
-    [[...rooms]],
-  )
+  await lock(session, rooms)
   const given = 'unnest($1::text[], $2::bigint[], $3::bytea[]) AS given (room, seq, id)'
   const found = await session.rows(
     `SELECT room, seq, m.id FROM ${given} JOIN coweave.messages m USING (room, seq)
@@ -53,13 +52,36 @@ export async function lockRooms(
   return lockedRooms(taken, new Map(lastSeqs))
 }
 
+/** Whoever locks many rooms locks all there are, which whoever locks few shares. */
+async function lock(session: Session, rooms: ReadonlySet<string>): Promise<void> {
+  const all = `hashtextextended('coweave.rooms', 0)`
+  if (rooms.size > MOST_LOCKS) {
+    await session.rows(`SELECT pg_advisory_xact_lock(${all})`)
+    return
+  }
+  await session.rows(
+    `WITH shared AS MATERIALIZED (SELECT pg_advisory_xact_lock_shared(${all}))
+     SELECT pg_advisory_xact_lock(key) FROM shared, (
+       SELECT DISTINCT hashtextextended('coweave.room:' || room, 0) AS key FROM unnest($1::text[]) AS room ORDER BY key
+     ) AS keys`,
+    [[...rooms]],
+  )
+}
+
 /** `taken`: rows of room, seq and id. `lastSeqs`: of the rooms that something is expected of. */
 function lockedRooms(taken: readonly (readonly unknown[])[], lastSeqs: Map<unknown, number>): LockedRooms {
   const idAt = new Map(taken.map(([room, seq, id]) => [keyOf(room, seq), toText(id)]))
-  const seqOf = new Map(taken.map(([room, seq, id]) => [keyOf(room, toText(id)), seq]))
+  const seqOf = new Map(taken.map(([room, seq, id]) => [keyOf(room, toText(id)), Number(seq)]))
   const added = new Map<string, ArchivedMessage>()
 
-  function add(message: ArchivedMessage): void {
+  function placed(message: ArchivedMessage): ArchivedMessage {
+    if (message.seq !== ANY_SEQ) return message
+    const { room, id } = message
+    return { ...message, seq: seqOf.get(keyOf(room, id)) ?? (lastSeqs.get(room) ?? 0) + 1 }
+  }
+
+  function add(given: ArchivedMessage): void {
+    const message = placed(given)
     const { room, seq, id } = message
     const [bySeq, byId] = [keyOf(room, seq), keyOf(room, id)]
     const isFree = !idAt.has(bySeq) && !seqOf.has(byId)
@@ -72,7 +94,7 @@ function lockedRooms(taken: readonly (readonly unknown[])[], lastSeqs: Map<unkno
 
   return {
     meets: ({ room, lastSeq }, messages) =>
-      lastSeqs.get(room) === lastSeq &&
+      (lastSeq === undefined || lastSeqs.get(room) === lastSeq) &&
       !messages.some((message) => message.room === room && seqOf.has(keyOf(room, message.id))),
     add: (messages) => messages.forEach(add),
     added: () => [...added.values()],

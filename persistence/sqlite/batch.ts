@@ -1,4 +1,4 @@
-import { createDecoder, readUint8, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import { createDecoder, type Decoder, readUint8, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
 import {
   createEncoder,
   type Encoder,
@@ -10,6 +10,9 @@ import {
 } from 'lib0/encoding'
 import { natural } from '../natural.ts'
 import type { ArchivedMessage, ExpectedRoom, NewUpdate } from '../update-log.ts'
+
+/** What follows of an expected room. */
+const Expects = { Nothing: 0, Seq: 1, Ids: 2 } as const
 
 /** An update as the writer gets it. */
 export interface UnpackedUpdate extends NewUpdate {
@@ -39,10 +42,13 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
       writeVarString(encoder, id)
       writeVarString(encoder, json)
     }
-    writeUint8(encoder, expects === undefined ? 0 : 1)
+    writeUint8(
+      encoder,
+      expects === undefined ? Expects.Nothing : expects.lastSeq === undefined ? Expects.Ids : Expects.Seq,
+    )
     if (expects === undefined) continue
     writeName(encoder, names, expects.room)
-    writeVarUint(encoder, natural(expects.lastSeq, 'lastSeq'))
+    if (expects.lastSeq !== undefined) writeVarUint(encoder, natural(expects.lastSeq, 'lastSeq'))
   }
   return toUint8Array(encoder)
 }
@@ -71,8 +77,14 @@ export function unpackBatch(packed: Uint8Array): UnpackedUpdate[] {
       id: readVarString(decoder),
       json: readVarString(decoder),
     })),
-    expects: readUint8(decoder) === 0 ? undefined : { room: readName(), lastSeq: readVarUint(decoder) },
+    expects: readExpected(decoder, readName),
   }))
+}
+
+function readExpected(decoder: Decoder, readName: () => string): ExpectedRoom | undefined {
+  const kind = readUint8(decoder)
+  if (kind === Expects.Nothing) return undefined
+  return { room: readName(), lastSeq: kind === Expects.Seq ? readVarUint(decoder) : undefined }
 }
 
 /** A name's index; the name itself follows where the index is new. */

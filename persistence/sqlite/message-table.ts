@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
 import { MESSAGE_COLUMNS, parseMessage, type StoredMessage, sealMessage } from '../stored-message.ts'
-import type { ArchivedMessage, ExpectedRoom } from '../update-log.ts'
+import { ANY_SEQ, type ArchivedMessage, type ExpectedRoom } from '../update-log.ts'
 import type { SearchReply } from './replies.ts'
 
 /** Copies of what a message's JSON holds. */
@@ -27,13 +27,22 @@ export function messageWriter(db: Database, keys: KeyRing | undefined): (message
      WHERE id = excluded.id
      ON CONFLICT (room, id) DO NOTHING`,
   )
-  return (message) => {
+  const placeOf = messagePlacer(db)
+  return (given) => {
+    const message = given.seq === ANY_SEQ ? { ...given, seq: placeOf(given) } : given
     const { room, seq, id, json } = message
     const { author, at, receivedAt, editedAt, deletedAt, text } = columnsOf(json)
     const { key, data, checksum } = sealMessage(keys, message)
     const searched = key === null ? text : null
     upsert.run(room, seq, id, author, at, receivedAt, editedAt, deletedAt, searched, key, data, checksum)
   }
+}
+
+/** Returns a function that tells where the message of an id is, or where it would be next. */
+function messagePlacer(db: Database): (message: ArchivedMessage) => number {
+  const known = db.prepare<[string, string], number>('SELECT seq FROM messages WHERE room = ? AND id = ?').pluck()
+  const lastSeq = db.prepare<[string], number | null>('SELECT max(seq) FROM messages WHERE room = ?').pluck()
+  return ({ room, id }) => known.get(room, id) ?? (lastSeq.get(room) ?? 0) + 1
 }
 
 /** Returns a function that reads a page of a room's messages, lowest `seq` first. */
@@ -91,7 +100,7 @@ export function expectationCheck(
   const lastSeq = db.prepare<[string], unknown>('SELECT max(seq) FROM messages WHERE room = ?').pluck()
   const knownIds = messageProbe(db)
   return (expected, messages) => {
-    if ((lastSeq.get(expected.room) ?? 0) !== expected.lastSeq) return false
+    if (expected.lastSeq !== undefined && (lastSeq.get(expected.room) ?? 0) !== expected.lastSeq) return false
     const ids = messages.filter(({ room }) => room === expected.room).map(({ id }) => id)
     return knownIds(expected.room, ids).length === 0
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { ArchivedMessage, NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import { ANY_SEQ, type ArchivedMessage, type NewUpdate, type UpdateLog } from '../../persistence/update-log.ts'
 import { makeFolder } from './folder.ts'
 import { SharedLogModel } from './shared-log-model.ts'
 import { archived, readAll, seed, stamp, stampUntilStored, textOf, update } from './updates.ts'
@@ -278,6 +278,59 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
     })
   })
 
+  describe(`${name}: messages for any place`, () => {
+    const room = 'inbox/ann'
+    /** An update with a message, to be stored once. */
+    const once = (id: string, inbox = room) =>
+      update(inbox, id, {
+        author: '',
+        messages: [{ ...archived(inbox, ANY_SEQ, id), id }],
+        expects: { room: inbox, lastSeq: undefined },
+      })
+
+    test('go behind the last one, once for each id', async () => {
+      const log = await openNew()
+      expect(await log.append([once('a'), once('b'), once('a')])).toEqual([1, 2, 0])
+      expect(await log.append([once('b'), once('c')])).toEqual([0, 3])
+      const stored = await log.messages(room, { limit: 9 })
+      expect(stored.map(({ seq, id }) => [seq, id])).toEqual([
+        [1, 'a'],
+        [2, 'b'],
+        [3, 'c'],
+      ])
+      expect(await textsIn(log, room)).toEqual(['a', 'b', 'c'])
+    })
+
+    test('take the place of the message of their id', async () => {
+      const log = await openNew()
+      await log.append([once('a'), once('b')])
+      const changed = { room, seq: ANY_SEQ, id: 'a', json: '{"changed":true}' }
+      expect(await log.append([update(room, 'change', { messages: [changed] })])).toEqual([3])
+      expect(await log.messageById(room, 'a')).toEqual({ ...changed, seq: 1 })
+      expect(await idsIn(log, room)).toEqual(['a', 'b'])
+    })
+
+    test('[promise 4] are stored once where instances store them at the same time', async () => {
+      const logs = await openShared(2)
+      for (let round = 0; round < 10; round++) {
+        const all = await Promise.all(logs.map((log) => log.append([once(`id ${round}`)])))
+        expect(all.flat().filter((position) => position > 0)).toEqual([round + 1])
+      }
+      for (const log of logs) expect(await idsIn(log, room)).toHaveLength(10)
+    })
+
+    test('can be for ten thousand rooms at once, also while others are written', async () => {
+      const logs = await openShared(2)
+      const [first, second] = [logs[0] ?? expect.unreachable(), logs[1] ?? expect.unreachable()]
+      const rooms = Array.from({ length: 10_000 }, (_, index) => `inbox/user-${index}`)
+      const many = first.append(rooms.map((inbox) => once('x', inbox)))
+      for (let index = 0; index < 10; index++) await second.append([once(`y ${index}`, 'inbox/user-0')])
+      expect((await many).every((position) => position > 0)).toBe(true)
+      expect((await idsIn(second, 'inbox/user-0')).toSorted()).toHaveLength(11)
+      expect(await idsIn(second, 'inbox/user-9999')).toEqual(['x'])
+    })
+  })
+
   test(`${name}: [promise 4] whatever batches instances mix, the log is as the model says`, async () => {
     const logs = await openShared(2)
     const model = new SharedLogModel()
@@ -288,8 +341,8 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
       document: fc.constantFrom('a', 'b', 'c'),
       author: fc.constantFrom('', 'ann', 'bob'),
       clients: fc.array(small(7), { maxLength: 3 }),
-      messages: fc.array(fc.record({ room, seq: fc.integer({ min: 1, max: 6 }), id: small(6) }), { maxLength: 2 }),
-      expects: fc.option(fc.record({ room, lastSeq: small(6) }), { nil: undefined }),
+      messages: fc.array(fc.record({ room, seq: small(6), id: small(6) }), { maxLength: 2 }),
+      expects: fc.option(fc.record({ room, lastSeq: fc.option(small(6), { nil: undefined }) }), { nil: undefined }),
     })
     const aBatch = fc.record({ by: small(1), updates: fc.array(anUpdate, { maxLength: 6 }), isRepeated: fc.boolean() })
     await fc.assert(

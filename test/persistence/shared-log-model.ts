@@ -31,7 +31,8 @@ export class SharedLogModel {
   #store({ document, at, author, clients, messages = [], expects }: NewUpdate, broken: Set<string>): number {
     if (expects !== undefined) {
       const archive = this.#archiveOf(expects.room)
-      if (Math.max(0, ...archive.keys()) !== expects.lastSeq) return 0
+      const { lastSeq } = expects
+      if (lastSeq !== undefined && Math.max(0, ...archive.keys()) !== lastSeq) return 0
       if (messages.some(({ room, id }) => room === expects.room && [...archive.values()].includes(id))) return 0
     }
     const claims = this.#claims.get(document) ?? []
@@ -46,8 +47,9 @@ export class SharedLogModel {
       if (!claims.some((claim) => claim.client === client)) claims.push({ client, user: author, position })
     }
     this.#claims.set(document, claims)
-    for (const { room, seq, id } of messages) {
+    for (const { room, seq: given, id } of messages) {
       const archive = this.#archiveOf(room)
+      const seq = given === 0 ? Math.max(0, ...archive.keys()) + 1 : given
       if (!archive.has(seq) && ![...archive.values()].includes(id)) archive.set(seq, id)
     }
     return position
