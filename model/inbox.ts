@@ -39,7 +39,7 @@ export function notificationsIn(inbox: Y.Doc): Notification[] {
   // Two instances of the server may have added at the same time: then they stand in any order.
   return notificationsOf(inbox)
     .map(readNotification)
-    .sort((left, right) => left.at - right.at)
+    .sort((left, right) => left.at - right.at || (left.id < right.id ? -1 : 1))
 }
 
 export function unreadCount(notifications: readonly Notification[]): number {
@@ -65,15 +65,15 @@ export function markNotificationsRead(inbox: Y.Doc, ids: Iterable<string>): void
   })
 }
 
-/** Takes `ids` out of the inbox, in one transaction. Unknown ids are left out. */
-export function dismissNotifications(inbox: Y.Doc, ids: Iterable<string>): void {
+/** Takes `ids` out of the inbox, in one transaction with this origin. Unknown ids are left out. */
+export function dismissNotifications(inbox: Y.Doc, ids: Iterable<string>, origin?: unknown): void {
   const wanted = new Set(ids)
   const notifications = notificationsOf(inbox)
   inbox.transact(() => {
     for (const [index, notification] of [...notifications.toArray().entries()].reverse()) {
       if (wanted.has(String(notification.get('id')))) notifications.delete(index)
     }
-  })
+  }, origin)
 }
 
 function readNotification(entry: Y.Map<unknown>): Notification {

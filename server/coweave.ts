@@ -37,11 +37,13 @@ import { serveDocumentSync } from './http/document-sync.ts'
 import { serveHealth } from './http/health.ts'
 import { serveIce } from './http/ice.ts'
 import { type Measured, serveMetrics } from './http/metrics.ts'
+import { serveNotifications } from './http/notifications.ts'
 import { HttpError, sendProblem } from './http/problem.ts'
 import { serveRooms } from './http/rooms.ts'
 import { SealedFiles } from './http/sealed-files.ts'
 import { serveSync } from './http/sync.ts'
 import { Uploads } from './http/uploads.ts'
+import { Notifications } from './inbox/notifications.ts'
 import { createLogger } from './logger.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
@@ -158,6 +160,11 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const parts = { config, logger, documents, durability, egresses, users, rates, catchUp }
   const gateway = new Gateway(hocuspocus, parts, load)
   const posting = new Posting({ log, durability, documents, rooms })
+  const openDocument = (name: string) => {
+    const document = hocuspocus.documents.get(name)
+    return document && documents.get(document)
+  }
+  const notifications = new Notifications({ log, durability, openDocument })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
@@ -182,6 +189,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     log,
     durability,
     posting,
+    notifications,
     rates,
     gateway,
     exchange,
@@ -264,6 +272,7 @@ interface HttpParts {
   readonly log: UpdateLog
   readonly durability: Durability
   readonly posting: Posting
+  readonly notifications: Notifications
   readonly rates: UserRates
   readonly gateway: Gateway
   readonly exchange: Exchange
@@ -300,6 +309,7 @@ async function createHttp(config: Config, logger: Logger, parts: HttpParts): Pro
   serveMetrics(app, parts.measure)
   serveDocuments(app, parts.tokens, parts.log)
   serveRooms(app, parts)
+  serveNotifications(app, { ...parts, config })
   serveIce(app, parts.tokens, config)
   serveSync(app, parts.gateway, config)
   serveDocumentSync(app, { ...parts, config })

@@ -14,7 +14,7 @@ import {
   SyncType,
   syncFrame,
 } from '../connection/frames.ts'
-import type { MessageArchive } from '../rooms/archive.ts'
+import type { Archive } from '../rooms/archive.ts'
 import type { AdmittedDirect } from '../rooms/direct-messages.ts'
 import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
 import { type ClientRange, checkUpdate, type DecodedUpdate } from './check-update.ts'
@@ -29,7 +29,7 @@ import { waitsInVain } from './waiting-structs.ts'
 /** The author of what the server itself writes: no user has this id. */
 export const SERVER = ''
 /** The origin of what was committed before it was applied. */
-const COMMITTED = Symbol('committed')
+export const COMMITTED = Symbol('committed')
 /** A Yjs update without structs and deletions. */
 const NO_CHANGE = Uint8Array.of(0, 0)
 
@@ -103,7 +103,7 @@ export class OpenDocument {
   readonly #clientIds: ClientIds
   readonly #size: DocumentSize
   readonly #guard: Guard | undefined
-  readonly #archive: MessageArchive | undefined
+  readonly #archive: Archive | undefined
   readonly #options: OpenDocumentOptions
   readonly #subscribers = new Set<Subscriber>()
   /** How many updates wait for their commit. */
@@ -114,7 +114,7 @@ export class OpenDocument {
     ydoc: Document,
     { position, at, bytes, owners }: LoadedFrom,
     guard: Guard | undefined,
-    archive: MessageArchive | undefined,
+    archive: Archive | undefined,
     options: OpenDocumentOptions,
   ) {
     this.name = ydoc.name

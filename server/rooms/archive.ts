@@ -2,11 +2,19 @@ import * as Y from 'yjs'
 import { messagesOf } from '../../model/chat.ts'
 import type { ArchivedMessage } from '../../persistence/update-log.ts'
 
+/** What tells the log which messages an update of a document changes. */
+export interface Archive {
+  /** Whether changes are noted: not those that are in the archive already. */
+  watch(isWatching: boolean): void
+  /** The messages that changed since it was last asked, as they are now. */
+  take(): ArchivedMessage[]
+}
+
 /**
  * Notes which messages of an open segment change, so that each goes into the archive together with the update that
  * changed it: in one transaction of the log, whichever way the change came.
  */
-export class MessageArchive {
+export class MessageArchive implements Archive {
   readonly #room: string
   readonly #messages: Y.Array<Y.Map<unknown>>
   readonly #changed = new Set<Y.Map<unknown>>()

@@ -8,7 +8,9 @@ import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { DocumentRules } from '../documents/guard.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
-import { MessageArchive } from './archive.ts'
+import { boundInbox } from '../inbox/bound-inbox.ts'
+import { InboxArchive } from '../inbox/inbox-archive.ts'
+import { type Archive, MessageArchive } from './archive.ts'
 import { CallKeeper } from './call-keeper.ts'
 import type { CallTimes, Here } from './call-log.ts'
 import { HeadRules } from './head-rules.ts'
@@ -107,7 +109,9 @@ export class Rooms {
     const room = roomOf(open.name)
     if (room === undefined) return
     const { ydoc } = open
-    if (rules instanceof Segment && room.segment !== undefined) {
+    if (rules instanceof InboxRules) {
+      boundInbox(ydoc)
+    } else if (rules instanceof Segment && room.segment !== undefined) {
       const stamper = this.#stamperOf(room.room)
       this.#openedSegment(open, {
         document: ydoc,
@@ -126,8 +130,9 @@ export class Rooms {
   }
 
   /** What tells the log which messages an update of this document changes; undefined if it holds none. */
-  archiveOf(name: string, document: Y.Doc): MessageArchive | undefined {
+  archiveOf(name: string, document: Y.Doc): Archive | undefined {
     const room = roomOf(name)
+    if (room?.kind === 'inbox') return new InboxArchive(room.room, document)
     return room?.segment === undefined ? undefined : new MessageArchive(room.room, document)
   }
 

@@ -122,10 +122,12 @@ export interface TokenOptions {
   readonly access?: Readonly<Record<string, string>>
   readonly expiresInS?: number
   readonly relay?: boolean
+  readonly admin?: boolean
 }
 
 /** A token for `user`, signed with the test servers' secret; by default it may write everything. */
 export function tokenFor(user: string, options: TokenOptions = {}): string {
-  const { name = user, access = { '**': 'write' }, expiresInS = 3600, relay } = options
-  return jwt.sign({ name, access, ...(relay ? { relay } : {}) }, testSecret, { subject: user, expiresIn: expiresInS })
+  const { name = user, access = { '**': 'write' }, expiresInS = 3600, relay, admin } = options
+  const claims = { name, access, ...(relay ? { relay } : {}), ...(admin ? { admin } : {}) }
+  return jwt.sign(claims, testSecret, { subject: user, expiresIn: expiresInS })
 }
