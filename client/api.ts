@@ -3,6 +3,7 @@ import type * as Y from 'yjs'
 import type { Call, CallMedia } from '../model/calls.ts'
 import type { ChatMessage, Draft } from '../model/chat.ts'
 import type { DirectRefusal } from '../model/direct.ts'
+import type { Notification } from '../model/inbox.ts'
 import type { ChosenStatus, LobbyMember } from '../model/lobby.ts'
 
 /** Ends a subscription. May be called more than once. */
@@ -264,6 +265,24 @@ export interface Lobby {
   destroy(): void
 }
 
+export interface InboxState {
+  readonly status: Status
+  readonly ready: boolean
+  /** The newest first. */
+  readonly notifications: readonly Notification[]
+  readonly unread: number
+}
+
+/** A handle on the inbox of the session's user. What is marked or dismissed without a connection is sent later. */
+export interface Inbox {
+  readonly state: Readable<InboxState>
+  markRead(id: string): void
+  markAllRead(): void
+  /** Takes it out of the inbox, on all devices. */
+  dismiss(id: string): void
+  destroy(): void
+}
+
 /** One user's connection to a server, with all documents and rooms on one socket. */
 export interface Session {
   /** Undefined until the first token tells, where `user` was not given. */
@@ -289,6 +308,8 @@ export interface Session {
    * @throws {CoweaveError} `document/bad-name`, `client/closed`
    */
   lobby(group: string): Lobby
+  /** Opens the user's own inbox; each handle is to be destroyed. @throws {CoweaveError} `client/closed` */
+  inbox(): Inbox
   /** Asks for a new token and connects anew with it: after another name was chosen, or something was granted. */
   renewToken(): void
   /** Asks the server's HTTP API with a token, once more with a new one if that is refused. */

@@ -23,6 +23,7 @@ export { type Call, type CallMedia, type CallParty, type CallState, isOver, part
 export { CloseCode, mayRetryUnchanged } from '../model/close-codes.ts'
 export { documentNameProblem, parseDocumentName } from '../model/document-name.ts'
 export { CoweaveError } from '../model/errors.ts'
+export type { Notification } from '../model/inbox.ts'
 export { directChat } from '../model/rooms.ts'
 export type * from './api.ts'
 export { NotSavedError, RefusedError, TokenRefusedError } from './errors.ts'

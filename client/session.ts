@@ -7,6 +7,7 @@ import type {
   CollaborativeDocument,
   ConnectOptions,
   DirectMessage,
+  Inbox,
   Lobby,
   Readable,
   Session,
@@ -21,6 +22,7 @@ import { hasDatabases } from './databases.ts'
 import { SharedDocument } from './document.ts'
 import { DocumentHandle } from './document-handle.ts'
 import { closedError, RefusedError } from './errors.ts'
+import { InboxHandle } from './inbox/inbox-handle.ts'
 import { LocalCopies } from './local-copies.ts'
 import { MessageSizes } from './message-sizes.ts'
 import type { SessionContext, Upload } from './session-context.ts'
@@ -130,6 +132,11 @@ export class ClientSession implements Session, SessionDocuments {
     const lobby: Lobby = this.#openLobby(this, group, { onDestroyed: () => this.#lobbies.delete(lobby) })
     this.#lobbies.add(lobby)
     return lobby
+  }
+
+  inbox(): Inbox {
+    if (this.#isClosed) throw closedError('the session')
+    return new InboxHandle(this)
   }
 
   open(name: string, { presence = true }: { readonly presence?: boolean } = {}): CollaborativeDocument {

@@ -8,6 +8,7 @@ export { CoweaveProvider, type CoweaveProviderProps, useSession } from './provid
 export { useCalls } from './use-calls.ts'
 export { type Typing, useChat, useTyping } from './use-chat.ts'
 export { type UseDocumentOptions, useDocument } from './use-document.ts'
+export { type InboxView, useInbox } from './use-inbox.ts'
 export { useLobby } from './use-lobby.ts'
 export { useArray, useMap, useText } from './use-shared-type.ts'
 export { usePresence, useStatus } from './use-status.ts'

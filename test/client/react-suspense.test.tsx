@@ -5,7 +5,9 @@ import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
 import type { CollaborativeDocument, DocumentState, Presence, Session } from '../../client/api.ts'
 import { openChat } from '../../client/chat/open-chat.ts'
+import { InboxHandle } from '../../client/inbox/inbox-handle.ts'
 import { CoweaveProvider, useDocument } from '../../client/react/index.ts'
+import type { SessionDocuments } from '../../client/session-documents.ts'
 import { Store } from '../../client/store.ts'
 import { render } from '../support/react.ts'
 
@@ -63,9 +65,17 @@ class OfflineSession implements Session {
   }
 
   chat(room: string) {
+    return openChat(this.#documents(), room)
+  }
+
+  inbox() {
+    return new InboxHandle(this.#documents())
+  }
+
+  #documents(): SessionDocuments {
     const { user } = this
     const open = (name: string) => this.document(name)
-    return openChat({ user, whenUser: Promise.resolve(user), storageKey: undefined, open, fetch }, room)
+    return { user, whenUser: Promise.resolve(user), storageKey: undefined, open, fetch }
   }
 
   send = () => false
