@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { measureChat } from './chat.ts'
 import { measureCluster } from './cluster.ts'
 import { measureFlood } from './flood.ts'
+import { measureNotify } from './notify.ts'
 import { measureOpen } from './open.ts'
 import { describeMachine, type Row, tableOf } from './results.ts'
 import { measureStorm } from './storm.ts'
@@ -13,6 +14,7 @@ const parts: Readonly<Record<string, (log: (line: string) => void) => Promise<Ro
   writes: measureWrites,
   open: measureOpen,
   chat: measureChat,
+  notify: measureNotify,
   storm: measureStorm,
   cluster: measureCluster,
   flood: measureFlood,

@@ -14,6 +14,18 @@ export const parameters = {
     /** What the peers may still write once the load has ended: stock Hocuspocus stores within 10 s. */
     settleMs: 11_000,
   },
+  notify: {
+    /** Of one call, beside as many calls, so many at a time. */
+    recipients: 10_000,
+    together: 64,
+    /** People with their inbox open, spread over so many processes. */
+    online: 5_000,
+    processes: 4,
+    perSecond: 100,
+    measuredMs: 30_000,
+    /** What is not seen by then is lost, ms. */
+    patienceMs: 30_000,
+  },
   storm: {
     clients: 1_000,
     clientsPerDocument: 10,

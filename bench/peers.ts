@@ -84,8 +84,8 @@ async function run(
 }
 
 /** A token that Coweave takes, for an hour. */
-export function tokenFor(user: string): string {
-  return jwt.sign({ access: { '**': 'write' } }, secret, { subject: user, expiresIn: '1h' })
+export function tokenFor(user: string, claims: { readonly admin?: true } = {}): string {
+  return jwt.sign({ access: { '**': 'write' }, ...claims }, secret, { subject: user, expiresIn: '1h' })
 }
 
 /** `CPU_PROF=<folder>` writes a profile of each server there. */
