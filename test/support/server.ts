@@ -68,6 +68,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
   const folder = options.folder ?? temporaryFolder()
   const environment = {
     PATH: process.env.PATH ?? '',
+    // Hundreds of servers are started: each would read and compile the same files.
+    NODE_COMPILE_CACHE: join(tmpdir(), 'coweave-test-compile-cache'),
     PORT: '0',
     DATABASE_URL: databaseUrl(folder),
     NODE_ENV: 'test',
