@@ -7,8 +7,8 @@ export default defineConfig({
     hookTimeout: 60_000,
     // A browser on two busy cores now and then misses a key: what fails twice is broken.
     retry: process.env.CI === undefined ? 0 : 1,
-    // Two cores: more test files at once only make each other slow.
-    maxWorkers: 2,
+    // For two cores: many tests wait, for time-outs and browsers.
+    maxWorkers: 3,
     pool: 'forks',
   },
 })

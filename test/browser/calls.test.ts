@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
 import { createServer, type ViteDevServer } from 'vite'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { isSoak } from '../support/random.ts'
 import type { SeenCall } from './call/page.ts'
 import { launchChromium } from './chromium.ts'
 
@@ -105,6 +106,9 @@ async function sleep(where: Browser): Promise<() => void> {
   }
 }
 
+/** Chromium takes its time to give a connection up: in the long form of the tests. */
+const long = test.runIf(isSoak)
+
 describe('a call of two', () => {
   test('moves pictures and sound both ways, and ends', async () => {
     const [ann, bob] = [await enter('ann'), await enter('bob')]
@@ -192,7 +196,7 @@ describe('a call of two', () => {
     }
   })
 
-  test('goes on when both offer to restart it at once', async () => {
+  long('goes on when both offer to restart it at once', async () => {
     const [ann, bob] = [await enter('ann'), await enter('bob')]
     await Promise.all([meet(ann, 'bob'), meet(bob, 'ann')])
     for (const page of [ann, bob]) await expectPictures(page, 1)
@@ -217,7 +221,7 @@ describe('a call of two', () => {
     }
   })
 
-  test('comes back after its connection broke', async () => {
+  long('comes back after its connection broke', async () => {
     const [ann, bob] = [await enter('ann'), await enter('bob')]
     await Promise.all([meet(ann, 'bob'), meet(bob, 'ann')])
     for (const page of [ann, bob]) await expectPictures(page, 1)
@@ -230,7 +234,7 @@ describe('a call of two', () => {
     }
   })
 
-  test('comes back after a party was not there for a while', async () => {
+  long('comes back after a party was not there for a while', async () => {
     const sleeping = await launchChromium(fakeDevices)
     try {
       const [ann, bob] = [await enter('ann', 'video', sleeping), await enter('bob')]

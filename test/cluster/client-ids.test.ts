@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { CloseCode } from '../../model/close-codes.ts'
 import { openClient } from '../support/clients.ts'
+import { isSoak } from '../support/random.ts'
 import { replayFromLog } from '../support/replay.ts'
 import { startServer, temporaryFolder } from '../support/server.ts'
 
@@ -11,7 +12,7 @@ test('[promise 3] of two users who write with one Yjs client id on two instances
   onTestFinished(async () => {
     await Promise.all([one.stop(), other.stop()])
   })
-  for (let round = 1; round <= 20; round += 1) {
+  for (let round = 1; round <= (isSoak ? 50 : 5); round += 1) {
     const name = `twins/${round}`
     const [ann, mallory] = [one, other].map((server, index) => {
       const ydoc = new Y.Doc()
