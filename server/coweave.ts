@@ -1,26 +1,18 @@
-import { readFileSync } from 'node:fs'
-import { createServer, type ServerOptions } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createSecureContext } from 'node:tls'
-import { fileURLToPath } from 'node:url'
-import cors from '@fastify/cors'
 import { Hocuspocus } from '@hocuspocus/server'
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyServerFactory } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { CloseCode } from '../model/close-codes.ts'
-import { CoweaveError } from '../model/errors.ts'
 import { isPostgresUrl } from '../persistence/database-url.ts'
 import { openLog } from '../persistence/open-log.ts'
-import type { UpdateLog } from '../persistence/update-log.ts'
-import { allowsOrigin } from './access/origins.ts'
 import { Tokens } from './access/tokens.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { connectForCommands } from './cluster/redis-connections.ts'
 import { parseRedisUrl } from './cluster/redis-url.ts'
 import { Relay } from './cluster/relay.ts'
-import { type Config, isDemo } from './config.ts'
+import type { Config } from './config.ts'
 import { Authentication } from './connection/authentication.ts'
 import { ConnectionCounts } from './connection/connection-counts.ts'
 import { EgressGroup } from './connection/egress.ts'
@@ -31,17 +23,10 @@ import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
-import { serveDemoTokens, serveDocuments } from './http/api.ts'
-import { serveDemo } from './http/demo.ts'
-import { serveDocumentSync } from './http/document-sync.ts'
-import { serveHealth } from './http/health.ts'
-import { serveIce } from './http/ice.ts'
-import { type Measured, serveMetrics } from './http/metrics.ts'
-import { serveNotifications } from './http/notifications.ts'
-import { HttpError, sendProblem } from './http/problem.ts'
-import { serveRooms } from './http/rooms.ts'
+import { createApp } from './http/app.ts'
+import type { Measured } from './http/metrics.ts'
 import { SealedFiles } from './http/sealed-files.ts'
-import { serveSync } from './http/sync.ts'
+import { readTls } from './http/tls.ts'
 import { Uploads } from './http/uploads.ts'
 import { Notifications } from './inbox/notifications.ts'
 import { createLogger } from './logger.ts'
@@ -50,14 +35,6 @@ import { Rooms } from './rooms/rooms.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
-/** How long a client may take to send an HTTP request. */
-const REQUEST_TIMEOUT_MS = 60_000
-/** How long a browser remembers that a page of another origin may ask: otherwise it asks whether it may each time. */
-const PREFLIGHT_S = 600
-/** How often connections are looked through for those that don't send what they should, ms. */
-const HANDSHAKE_CHECK_MS = 1_000
-/** A name of 255 bytes, percent-encoded. */
-const MAX_PARAMETER_LENGTH = 3 * 255
 
 export interface Coweave {
   /** Starts listening. Resolves with the port. */
@@ -77,7 +54,7 @@ export interface Coweave {
  */
 export async function createCoweave(config: Config, logger: Logger = createLogger(config)): Promise<Coweave> {
   const tokens = new Tokens(config)
-  const tls = tlsOf(config)
+  const tls = readTls(config)
   const log = await openLog({
     url: config.DATABASE_URL,
     encryptionKey: config.ENCRYPTION_KEY,
@@ -104,7 +81,6 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
             cluster.reconnected()
             rooms.reconnected()
           },
-          onDown: () => {},
         })
   const cluster = new Cluster({
     log,
@@ -112,13 +88,14 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     relay,
     onBroken: ({ name }) => forget(new Set([name]), 'the document is loaded anew'),
   })
+  const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
   const rooms = new Rooms({
     log,
     durability,
     logger,
     limits: { maxTextLength: config.CHAT_MESSAGE_LENGTH, maxMessages: config.CHAT_SEGMENT_MESSAGES },
-    catchUp: (open) => cluster.catchUp(open),
+    catchUp,
     callTimes: { ringMs: config.CALL_RING_TIME, vanishedAfterMs: config.CALL_AWAY_TIME },
     isCutOff: () => relay?.isUp === false,
   })
@@ -156,7 +133,6 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     ...(counters && { redis: { client: counters, namespace: log.id } }),
     onProblem: (error) => logger.warn({ error }, 'the rates of users can not be counted'),
   })
-  const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const parts = { config, logger, documents, durability, egresses, users, rates, catchUp }
   const gateway = new Gateway(hocuspocus, parts, load)
   const posting = new Posting({ log, durability, documents, rooms })
@@ -183,7 +159,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     cluster: cluster.counts,
     isRelayUp: relay?.isUp,
   })
-  const app = await createHttp(config, logger, {
+  const app = await createApp(config, logger, {
     tls,
     tokens,
     log,
@@ -233,12 +209,11 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   let stopping: Promise<void> | undefined
   async function shutDown(): Promise<void> {
     gateway.stop()
-    rooms.stop()
+    rooms.close()
     load.close()
     await app.close()
     await uploads.close()
     documents.close()
-    rooms.close()
     durability.close()
     await cluster.close()
     counters?.disconnect()
@@ -263,86 +238,6 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       stopping ??= shutDown()
       return stopping
     },
-  }
-}
-
-interface HttpParts {
-  readonly tls: TlsOptions
-  readonly tokens: Tokens
-  readonly log: UpdateLog
-  readonly durability: Durability
-  readonly posting: Posting
-  readonly notifications: Notifications
-  readonly rates: UserRates
-  readonly gateway: Gateway
-  readonly exchange: Exchange
-  readonly uploads: Uploads
-  readonly isStopping: () => boolean
-  readonly measure: () => Measured
-}
-
-async function createHttp(config: Config, logger: Logger, parts: HttpParts): Promise<FastifyInstance> {
-  const loggerInstance: FastifyBaseLogger = logger
-  const logController = new Fastify.LogController({ disableRequestLogging: true })
-  const app = Fastify({
-    loggerInstance,
-    logController,
-    forceCloseConnections: true,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    http: slowHandshakes(config),
-    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
-    ...parts.tls,
-  })
-  app.setErrorHandler(sendProblem)
-  app.setNotFoundHandler((request, reply) => {
-    sendProblem(new HttpError(404, 'http/not-found', `there is nothing at ${request.url}`), request, reply)
-  })
-  await app.register(cors, {
-    delegator: ({ headers }, done) =>
-      done(null, {
-        origin: allowsOrigin(headers.origin, headers.host, config),
-        methods: ['GET', 'HEAD', 'POST', 'DELETE'],
-        maxAge: PREFLIGHT_S,
-      }),
-  })
-  serveHealth(app, async () => ({ storage: await parts.durability.check(), stopping: parts.isStopping() }))
-  serveMetrics(app, parts.measure)
-  serveDocuments(app, parts.tokens, parts.log)
-  serveRooms(app, parts)
-  serveNotifications(app, { ...parts, config })
-  serveIce(app, parts.tokens, config)
-  serveSync(app, parts.gateway, config)
-  serveDocumentSync(app, { ...parts, config })
-  if (isDemo(config)) serveDemoTokens(app, parts.tokens)
-  await serveDemo(app, fileURLToPath(new URL('../editor-demo/dist', import.meta.url)))
-  return app
-}
-
-/** Who takes longer to send a request's headers is cut off, as who takes longer to authenticate. */
-function slowHandshakes({ AUTHENTICATION_TIMEOUT }: Config): ServerOptions {
-  const headersTimeout = Math.min(AUTHENTICATION_TIMEOUT, REQUEST_TIMEOUT_MS)
-  return {
-    headersTimeout,
-    handshakeTimeout: headersTimeout,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionsCheckingInterval: Math.min(HANDSHAKE_CHECK_MS, headersTimeout),
-  }
-}
-
-interface TlsOptions {
-  readonly serverFactory?: FastifyServerFactory
-}
-
-/** @throws {CoweaveError} `config/invalid` for files that can't be read, or are no certificate with its key */
-function tlsOf(config: Config): TlsOptions {
-  const { TLS_CERT, TLS_KEY } = config
-  if (TLS_CERT === undefined || TLS_KEY === undefined) return {}
-  try {
-    const files = { cert: readFileSync(TLS_CERT), key: readFileSync(TLS_KEY) }
-    createSecureContext(files)
-    return { serverFactory: (handler) => createServer({ ...files, ...slowHandshakes(config) }, handler) }
-  } catch (cause) {
-    throw new CoweaveError('config/invalid', `wrong settings:\n  TLS_CERT, TLS_KEY: ${String(cause)}`, { cause })
   }
 }
 

@@ -20,7 +20,7 @@ export interface RelayOptions {
   /** Everything subscribed to arrives from now on. */
   readonly onUp: () => void
   /** From now on, and perhaps for some seconds already, nothing arrives. */
-  readonly onDown: () => void
+  readonly onDown?: () => void
 }
 
 type Listener = (message: RelayMessage) => void
@@ -123,7 +123,7 @@ export class Relay {
     const delayMs = Math.min(SHORTEST_DELAY_MS * 2 ** this.#failures, LONGEST_DELAY_MS) * (0.5 + Math.random() / 2)
     this.#failures += 1
     this.#retry = setTimeout(() => this.#connect(), delayMs)
-    if (wasUp) onDown()
+    if (wasUp) onDown?.()
   }
 
   #hear(channel: string, bytes: Uint8Array): void {

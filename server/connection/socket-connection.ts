@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 import type { Connection, Hocuspocus } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import type { Logger } from 'pino'
@@ -12,6 +11,7 @@ import type { Config } from '../config.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
+import { CatchUp } from './catch-up.ts'
 import { Channel, MayBeBehind } from './channel.ts'
 import { CommitWindow } from './commit-window.ts'
 import type { ConnectionCounts } from './connection-counts.ts'
@@ -25,6 +25,7 @@ import { Meter } from './meter.ts'
 import { PendingDocuments } from './pending-documents.ts'
 import type { Stranger } from './strangers.ts'
 import { TokenBucket } from './token-bucket.ts'
+import { TokenRenewal } from './token-renewal.ts'
 import type { Transport } from './transport.ts'
 import type { UserRates } from './user-rates.ts'
 
@@ -32,16 +33,12 @@ const MAX_TOKEN_LENGTH = 16 * 1024
 const MAX_KEY_LENGTH = 512
 /** A client hears something at least this often, or stock providers take the connection for dead after 30 s. */
 const SILENCE_MS = 20_000
-/** A new token is asked for so long before the old one ends. */
-const RENEWAL_MS = 60_000
 /** A line that stalls delivers all at once what was shown meanwhile. */
 const PRESENCE_BURST_S = 60
 /** Direct messages of one connection, KiB a second, and after a pause: what a call of six begins with, several times. */
 const DIRECT_KIB = { perSecond: 200, burst: 2_000 } as const
 /** How long a connection that gave way has for hearing why. */
 const GIVE_WAY_MS = 100
-/** How long a client that joins waits until a document has what others have committed. */
-const CATCH_UP_MS = 1_000
 const NO_STATES = Uint8Array.of(0)
 
 export interface Parts {
@@ -101,10 +98,9 @@ export class SocketConnection implements Stranger {
   /** Whose tokens came, each of them counted. */
   readonly #users = new Set<string>()
   readonly #channels = new Map<string, Channel>()
-  readonly #renewing = new Set<Channel>()
+  readonly #renewal = new TokenRenewal()
+  readonly #catchUp: CatchUp
   readonly #openedAt = Date.now()
-  /** What came while a document is being brought to what others have committed. */
-  #held: Uint8Array[] | undefined
   #authenticated = false
 
   constructor(transport: Transport, client: ClientOptions, hocuspocus: Hocuspocus, parts: Parts) {
@@ -139,6 +135,12 @@ export class SocketConnection implements Stranger {
       receive: (data) => this.#receive(data),
       close: (code, reason) => this.close(code, reason),
     })
+    this.#catchUp = new CatchUp({
+      logger: this.#logger,
+      catchUp: parts.catchUp,
+      receive: (data, isCaughtUp) => this.#receive(data, isCaughtUp),
+      onFailure: () => this.close(CloseCode.TryAgainLater, 'storage is not available'),
+    })
     this.#listen()
   }
 
@@ -168,7 +170,7 @@ export class SocketConnection implements Stranger {
   giveWay(): void {
     this.close(CloseCode.TryAgainLater, 'too many connections wait for authentication')
     // Who never says who they are may never close, either.
-    globalThis.setTimeout(() => this.#transport.terminate(), GIVE_WAY_MS).unref()
+    setTimeout(() => this.#transport.terminate(), GIVE_WAY_MS).unref()
   }
 
   /** Hocuspocus has authenticated and loaded a document: from here on its messages go to its channel. */
@@ -176,7 +178,7 @@ export class SocketConnection implements Stranger {
     const document = this.#parts.documents.get(connection.document)
     // A client that comes from another instance brings what it heard there, until it sent its token here.
     const since = this.#pending.openingSince(connection.messageAddress) ?? performance.now()
-    if (document !== undefined && document.cursor.asOf < since) await this.#catchUpSoon(document)
+    if (document !== undefined && document.cursor.asOf < since) await this.#catchUp.beforeJoining(document)
     if (!this.egress.closed) this.#open(connection, context)
   }
 
@@ -216,8 +218,7 @@ export class SocketConnection implements Stranger {
 
   /** A new token came for a channel; undefined for `level` when it grants nothing any more. */
   renewed(channel: Channel, principal: Principal, level: Level | undefined): void {
-    // A static token comes back as it was: asking again would not help.
-    if (principal.expires !== channel.principal.expires) this.#renewing.delete(channel)
+    this.#renewal.renewed(channel, principal)
     if (principal.user !== channel.principal.user)
       this.close(CloseCode.Unauthorized, 'the new token is for another user')
     else if (level !== undefined) channel.renew(principal, level)
@@ -237,7 +238,10 @@ export class SocketConnection implements Stranger {
       this.#logger.debug('no sign of life')
       this.#transport.terminate()
     }
-    for (const channel of this.#channels.values()) this.#checkToken(channel, now)
+    if ([...this.#channels.values()].some((channel) => this.#renewal.hasExpired(channel, now))) {
+      this.close(CloseCode.Unauthorized, 'the token has expired')
+      return
+    }
     const [channel] = this.#channels.values()
     if (channel !== undefined && now - this.egress.lastWriteAt > SILENCE_MS) {
       this.egress.send(awarenessFrame(channel.address, NO_STATES))
@@ -299,7 +303,7 @@ export class SocketConnection implements Stranger {
   #mustWait(): boolean {
     const { config, durability } = this.#parts
     return (
-      this.#held !== undefined ||
+      this.#catchUp.isHolding ||
       this.egress.congested ||
       this.#pending.congested ||
       this.#commitWindow.isFull ||
@@ -308,41 +312,13 @@ export class SocketConnection implements Stranger {
   }
 
   #receive(data: Uint8Array, isCaughtUp = false): void {
-    if (this.egress.closed) return
-    if (this.#held !== undefined) {
-      this.#held.push(data)
-      return
-    }
+    if (this.egress.closed || this.#catchUp.hold(data)) return
     try {
       this.#dispatch(data, isCaughtUp)
     } catch (error) {
-      if (error instanceof MayBeBehind) void this.#receiveCaughtUp(data, error.document)
+      if (error instanceof MayBeBehind) void this.#catchUp.receiveAfter(error.document, data)
       else this.#refuse(error)
     }
-  }
-
-  /** Waits a little at most: with storage away, those who have a document open go on, and so may who joins them. */
-  async #catchUpSoon(document: OpenDocument): Promise<void> {
-    const caughtUp = this.#parts.catchUp(document).catch((error: unknown) => {
-      this.#logger.warn({ document: document.name, error }, 'what others committed could not be read')
-    })
-    await Promise.race([caughtUp, setTimeout(CATCH_UP_MS, undefined, { ref: false })])
-  }
-
-  /** Receives a message once `document` has what others have committed until now, and what came meanwhile behind it. */
-  async #receiveCaughtUp(data: Uint8Array, document: OpenDocument): Promise<void> {
-    const held: Uint8Array[] = []
-    this.#held = held
-    try {
-      await this.#parts.catchUp(document)
-    } catch (error) {
-      this.#logger.warn({ document: document.name, error }, 'what others committed could not be read')
-      this.close(CloseCode.TryAgainLater, 'storage is not available')
-      return
-    }
-    this.#held = undefined
-    this.#receive(data, true)
-    for (const message of held) this.#receive(message)
   }
 
   #dispatch(data: Uint8Array, isCaughtUp: boolean): void {
@@ -403,7 +379,7 @@ export class SocketConnection implements Stranger {
   /** Closes one document and keeps the socket. */
   #detach(key: string, channel: Channel): void {
     this.#channels.delete(key)
-    this.#renewing.delete(channel)
+    this.#renewal.forget(channel)
     channel.close()
     this.#hocuspocus.detach(channel.connection)
   }
@@ -421,17 +397,6 @@ export class SocketConnection implements Stranger {
     } else {
       this.#logger.info({ error }, 'malformed message')
       this.close(CloseCode.Malformed, 'the message can not be decoded')
-    }
-  }
-
-  #checkToken(channel: Channel, now: number): void {
-    const { expires } = channel.principal
-    if (expires === undefined || now < expires - RENEWAL_MS) return
-    if (now >= expires) {
-      this.close(CloseCode.Unauthorized, 'the token has expired')
-    } else if (!this.#renewing.has(channel)) {
-      this.#renewing.add(channel)
-      channel.connection.requestToken()
     }
   }
 }

@@ -77,10 +77,6 @@ export class Documents extends Database {
     return this.#loads
   }
 
-  all(): Iterable<OpenDocument> {
-    return this.#open.values()
-  }
-
   override async onLoadDocument(payload: onLoadDocumentPayload): Promise<void> {
     try {
       await super.onLoadDocument(payload)

@@ -4,16 +4,9 @@ import * as Y from 'yjs'
 import { CloseCode } from '../../model/close-codes.ts'
 import type { NewUpdate } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
-import type { Level, Principal } from '../access/grants.ts'
+import type { Level } from '../access/grants.ts'
 import { levelToChange } from '../access/levels.ts'
-import {
-  type Address,
-  awarenessFrame,
-  type Frame,
-  hocuspocusAddress,
-  SyncType,
-  syncFrame,
-} from '../connection/frames.ts'
+import { type Address, awarenessFrame, hocuspocusAddress, SyncType, syncFrame } from '../connection/frames.ts'
 import type { Archive } from '../rooms/archive.ts'
 import type { AdmittedDirect } from '../rooms/direct-messages.ts'
 import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
@@ -24,6 +17,7 @@ import { DocumentSize } from './document-size.ts'
 import type { Durability } from './durability.ts'
 import { GAP, type Guard, RefusedError } from './guard.ts'
 import { Presence } from './presence.ts'
+import { type Subscriber, Subscribers } from './subscribers.ts'
 import { waitsInVain } from './waiting-structs.ts'
 
 /** The author of what the server itself writes: no user has this id. */
@@ -40,20 +34,6 @@ export interface CommittedUpdate {
   readonly data: Uint8Array
   /** The Yjs client ids that it was the first to use. */
   readonly clients: readonly number[]
-}
-
-/** Who listens to a document: one connection's channel. */
-export interface Subscriber {
-  readonly principal: Principal
-  readonly level: Level
-  /** The same object for all who get the same bytes. */
-  readonly address: Address
-  /** Counts a change of what it shows. @throws {AccessError} `presence/too-many` */
-  countPresence?(): void
-  /** `isCommitted` tells that the frame reveals nothing that is not on disk yet. */
-  send(frame: Frame, isCommitted: boolean): void
-  /** Hands over a stateless message, where the client's protocol has such. */
-  tell?(payload: string): void
 }
 
 export interface OpenDocumentOptions {
@@ -105,7 +85,7 @@ export class OpenDocument {
   readonly #guard: Guard | undefined
   readonly #archive: Archive | undefined
   readonly #options: OpenDocumentOptions
-  readonly #subscribers = new Set<Subscriber>()
+  readonly #subscribers = new Subscribers()
   /** How many updates wait for their commit. */
   #uncommitted = 0
 
@@ -137,11 +117,11 @@ export class OpenDocument {
   }
 
   get subscribers(): ReadonlySet<Subscriber> {
-    return this.#subscribers
+    return this.#subscribers.all
   }
 
   join(subscriber: Subscriber): void {
-    if (this.#subscribers.size === 0) this.#listenToPresence()
+    if (this.#subscribers.all.size === 0) this.#listenToPresence()
     this.#subscribers.add(subscriber)
     this.#options.onHereChanged?.(this)
   }
@@ -157,7 +137,7 @@ export class OpenDocument {
    * other instances tell. Who shows no presence, as a stock client need not, is not seen on other instances.
    */
   get users(): ReadonlySet<string> {
-    return new Set([...Array.from(this.#subscribers, ({ principal }) => principal.user), ...this.presence.users])
+    return new Set([...this.#subscribers.users(), ...this.presence.users])
   }
 
   /** Sends a direct message to its receiver's connections, on other instances too. */
@@ -168,7 +148,7 @@ export class OpenDocument {
 
   /** Hands a direct message to its receiver's connections to this instance. */
   deliver({ to, payload }: AdmittedDirect): void {
-    for (const subscriber of this.#subscribers) if (subscriber.principal.user === to) subscriber.tell?.(payload)
+    this.#subscribers.tell(to, payload)
   }
 
   /** What a replica at `stateVector` lacks of what can be shown. @throws {Error} when the state vector can't be decoded */
@@ -299,21 +279,7 @@ export class OpenDocument {
   }
 
   #broadcastUpdate(sender: Subscriber | undefined, update: Uint8Array, isCommitted: boolean): void {
-    this.#broadcast(sender, (address) => syncFrame(address, SyncType.Update, update), isCommitted)
-  }
-
-  /** One frame for all subscribers that share an address; nobody hears of their own change. */
-  #broadcast(sender: unknown, frameFor: (address: Address) => Frame, isCommitted = false): void {
-    const frames = new Map<Address, Frame>()
-    for (const subscriber of this.#subscribers) {
-      if (subscriber === sender) continue
-      let frame = frames.get(subscriber.address)
-      if (frame === undefined) {
-        frame = frameFor(subscriber.address)
-        frames.set(subscriber.address, frame)
-      }
-      subscriber.send(frame, isCommitted)
-    }
+    this.#subscribers.broadcast(sender, (address) => syncFrame(address, SyncType.Update, update), isCommitted)
   }
 
   /**
@@ -332,7 +298,7 @@ export class OpenDocument {
     // Hocuspocus attaches a listener of its own once a document is loaded, which lists all states at each change.
     this.ydoc.awareness._observers.delete('update')
     this.presence.onChange((update, holder) => {
-      this.#broadcast(holder, (address) => awarenessFrame(address, update))
+      this.#subscribers.broadcast(holder, (address) => awarenessFrame(address, update))
       this.#options.onHereChanged?.(this)
     })
     this.presence.onOwnChange((clients) => this.#options.onPresence?.(this, clients))

@@ -61,7 +61,7 @@ export class Lobbies {
   }
 
   /** Writes at once who leaves because this instance stops. To be called before the connections are closed. */
-  stop(): void {
+  close(): void {
     if (this.#isStopped) return
     this.#isStopped = true
     const now = Date.now()

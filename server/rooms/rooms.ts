@@ -167,8 +167,9 @@ export class Rooms {
     for (const { calls } of this.#heads.values()) calls.hereChanged()
   }
 
-  /** Writes nothing more by itself. */
+  /** Writes down what it knows, and nothing more by itself. To be called before the connections are closed. */
   close(): void {
+    this.#lobbies.close()
     for (const { calls } of this.#heads.values()) calls.close()
   }
 
@@ -201,11 +202,6 @@ export class Rooms {
       this.#heads.delete(ydoc)
       calls.close()
     })
-  }
-
-  /** The server stops: writes down what it knows. To be called before the connections are closed. */
-  stop(): void {
-    this.#lobbies.stop()
   }
 
   #openedSegment(open: OpenDocument, segment: OpenSegment): void {

@@ -11,5 +11,4 @@ const relay: Relay = new Relay({
     console.log('up')
     void relay.close()
   },
-  onDown() {},
 })

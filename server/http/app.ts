@@ -1,0 +1,85 @@
+import { fileURLToPath } from 'node:url'
+import cors from '@fastify/cors'
+import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
+import type { Logger } from 'pino'
+import type { UpdateLog } from '../../persistence/update-log.ts'
+import { allowsOrigin } from '../access/origins.ts'
+import type { Tokens } from '../access/tokens.ts'
+import { type Config, isDemo } from '../config.ts'
+import type { Gateway } from '../connection/gateway.ts'
+import type { UserRates } from '../connection/user-rates.ts'
+import type { Durability } from '../documents/durability.ts'
+import type { Exchange } from '../documents/exchange.ts'
+import type { Notifications } from '../inbox/notifications.ts'
+import type { Posting } from '../rooms/posting.ts'
+import { serveDemoTokens, serveDocuments } from './api.ts'
+import { serveDemo } from './demo.ts'
+import { serveDocumentSync } from './document-sync.ts'
+import { serveHealth } from './health.ts'
+import { serveIce } from './ice.ts'
+import { type Measured, serveMetrics } from './metrics.ts'
+import { serveNotifications } from './notifications.ts'
+import { HttpError, sendProblem } from './problem.ts'
+import { serveRooms } from './rooms.ts'
+import { serveSync } from './sync.ts'
+import { REQUEST_TIMEOUT_MS, slowHandshakes } from './timeouts.ts'
+import type { TlsOptions } from './tls.ts'
+import type { Uploads } from './uploads.ts'
+
+/** How long a browser remembers that a page of another origin may ask: otherwise it asks whether it may each time. */
+const PREFLIGHT_S = 600
+/** A name of 255 bytes, percent-encoded. */
+const MAX_PARAMETER_LENGTH = 3 * 255
+
+export interface AppParts {
+  readonly tls: TlsOptions
+  readonly tokens: Tokens
+  readonly log: UpdateLog
+  readonly durability: Durability
+  readonly posting: Posting
+  readonly notifications: Notifications
+  readonly rates: UserRates
+  readonly gateway: Gateway
+  readonly exchange: Exchange
+  readonly uploads: Uploads
+  readonly isStopping: () => boolean
+  readonly measure: () => Measured
+}
+
+/** Everything that is served by HTTP, besides the sockets' upgrades; nothing listens yet. */
+export async function createApp(config: Config, logger: Logger, parts: AppParts): Promise<FastifyInstance> {
+  const loggerInstance: FastifyBaseLogger = logger
+  const logController = new Fastify.LogController({ disableRequestLogging: true })
+  const app = Fastify({
+    loggerInstance,
+    logController,
+    forceCloseConnections: true,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: slowHandshakes(config),
+    routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    ...parts.tls,
+  })
+  app.setErrorHandler(sendProblem)
+  app.setNotFoundHandler((request, reply) => {
+    sendProblem(new HttpError(404, 'http/not-found', `there is nothing at ${request.url}`), request, reply)
+  })
+  await app.register(cors, {
+    delegator: ({ headers }, done) =>
+      done(null, {
+        origin: allowsOrigin(headers.origin, headers.host, config),
+        methods: ['GET', 'HEAD', 'POST', 'DELETE'],
+        maxAge: PREFLIGHT_S,
+      }),
+  })
+  serveHealth(app, async () => ({ storage: await parts.durability.check(), stopping: parts.isStopping() }))
+  serveMetrics(app, parts.measure)
+  serveDocuments(app, parts.tokens, parts.log)
+  serveRooms(app, parts)
+  serveNotifications(app, { ...parts, config })
+  serveIce(app, parts.tokens, config)
+  serveSync(app, parts.gateway, config)
+  serveDocumentSync(app, { ...parts, config })
+  if (isDemo(config)) serveDemoTokens(app, parts.tokens)
+  await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
+  return app
+}
