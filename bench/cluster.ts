@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { on } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import pg from 'pg'
 import { startPostgres } from '../test/support/postgres.ts'
 import { startRedis, type TestRedis } from '../test/support/redis.ts'
 import type { ClusterReport, ClusterTask } from './cluster-clients.ts'
@@ -8,7 +9,7 @@ import { parameters } from './parameters.ts'
 import { cpuMs, type RunningPeer, startCoweave, startStock, temporaryFolder } from './peers.ts'
 import { median, percentile, type Row } from './results.ts'
 
-const { loads, settleMs, patienceMs, warmUpMs, measuredMs } = parameters.cluster
+const { loads, commits, settleMs, patienceMs, warmUpMs, measuredMs } = parameters.cluster
 
 type Load = (typeof loads)[number]
 type Pair = readonly [RunningPeer, RunningPeer]
@@ -51,7 +52,8 @@ export async function measureCluster(log: (line: string) => void): Promise<Row[]
       }
       rows.push(...rowsOf(load, ours, theirs, log))
     }
-    return rows
+    const floor = await measureCommits(await postgres.createDatabase())
+    return [...rows, ...rows.filter(({ measure }) => measure.includes('p50')).map((row) => besideFloor(row, floor))]
   } finally {
     await redis.stop()
     await postgres.stop()
@@ -85,6 +87,30 @@ function rowsOf(load: Load, ours: Measurement[], theirs: Measurement[], log: (li
       ? [row('CPU µs per edit, both instances (goal: half)', ({ cpuMicros }) => cpuMicros, atMostHalf)]
       : []),
   ]
+}
+
+/** What no server on this Postgres can be below that tells nobody of an edit before it is on disk. */
+function besideFloor({ measure, ours }: Row, floor: number): Row {
+  return { measure: measure.replace(/\(.*\)/, '(beside a commit of one row by Postgres alone)'), ours, theirs: floor }
+}
+
+/** The median time of a commit of one row, ms, with nothing else to do. */
+async function measureCommits(url: string): Promise<number> {
+  const client = new pg.Client(url)
+  await client.connect()
+  try {
+    await client.query('SET synchronous_commit = on')
+    await client.query('CREATE TABLE rows (data bytea)')
+    const times: number[] = []
+    for (let commit = 0; commit < commits; commit += 1) {
+      const begun = performance.now()
+      await client.query({ name: 'insert', text: 'INSERT INTO rows VALUES ($1)', values: [Buffer.alloc(50)] })
+      times.push(performance.now() - begun)
+    }
+    return median(times)
+  } finally {
+    await client.end()
+  }
 }
 
 async function measure(start: () => Promise<Pair>, load: Load, redis: TestRedis): Promise<Measurement> {

@@ -44,6 +44,8 @@ export const parameters = {
       { name: 'one writer alone', documents: 1, clients: 1, writers: 'one', editsPerSecond: 2 },
       { name: '20 documents', documents: 20, clients: 2, writers: 'all', editsPerSecond: 5 },
     ],
+    /** Of Postgres alone, one after the other. */
+    commits: 500,
     warmUpMs: 2_000,
     measuredMs: 12_000,
     /** What edits may still cause once they are everywhere, as stock Hocuspocus stores after 2 s. */
