@@ -8,6 +8,7 @@ import * as Y from 'yjs'
 export const MESSAGES_PER_SEGMENT = 500
 export const MAX_TEXT_LENGTH = 4_000
 export const MAX_ATTACHMENTS = 10
+export const MAX_MENTIONS = 20
 export const MAX_EMOJI_LENGTH = 32
 /** Of one user, on one message. */
 export const MAX_REACTIONS = 20
@@ -46,6 +47,8 @@ export interface ChatMessage {
   readonly at: number
   readonly text: string
   readonly replyTo?: string
+  /** Users whom it calls by name, each once: they are notified. They stay as they were sent. */
+  readonly mentions?: readonly string[]
   readonly anchor?: Anchor
   readonly attachments?: readonly Attachment[]
   readonly editedAt?: number
@@ -59,7 +62,7 @@ export interface ChatMessage {
 }
 
 /** What a client gives of a new message; the rest follows. */
-export type Draft = Pick<ChatMessage, 'text' | 'replyTo' | 'anchor' | 'attachments'>
+export type Draft = Pick<ChatMessage, 'text' | 'replyTo' | 'mentions' | 'anchor' | 'attachments'>
 
 export function messagesOf(segment: Y.Doc): Y.Array<Y.Map<unknown>> {
   return segment.getArray(MESSAGES)

@@ -308,6 +308,7 @@ describe('unsent messages', () => {
 describe('a message that the server sends', () => {
   const full = message('ann', {
     replyTo: 'r',
+    mentions: ['ben', 'constructor'],
     anchor: { start: { tname: 'text', item: { client: 1, clock: 2 } }, end: { type: null, assoc: -1 } },
     attachments: [{ name: 'a.png', type: 'image/png', size: 1, url: 'https://example.org/a.png' }],
     editedAt: 1,
@@ -332,6 +333,7 @@ describe('a message that the server sends', () => {
 
   test.each([
     ['replyTo', 7],
+    ['mentions', { 0: 'ben' }],
     ['anchor', { start: { item: { client: 'x' } } }],
     ['attachments', 'none'],
     ['reactions', { '👍 ann': 'now' }],
