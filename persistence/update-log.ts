@@ -18,6 +18,11 @@ export interface NewUpdate {
   readonly messages?: readonly ArchivedMessage[]
   /** What must be so for this update to be stored: it is left out otherwise. For what only one instance may write. */
   readonly expects?: ExpectedRoom | undefined
+  /**
+   * It comes of another update, and is left out if that one is: the last one before it in its batch that follows none
+   * itself. What comes of one change in several documents is so stored together or not at all.
+   */
+  readonly follows?: boolean | undefined
 }
 
 /**
@@ -117,8 +122,8 @@ export interface UpdateLog {
    *
    * Some updates may be left out, each with its `messages` and `clients`, while the rest of the batch is stored: one with
    * `clients`, when one of them belongs to another user of that document than its `author`, with all updates of that
-   * document behind it in the batch, which may build on it; and one that `expects` a room to be as it is not. The
-   * position of what was left out is 0. Both look at what is committed, by anybody, and at what the updates before it in
+   * document behind it in the batch, which may build on it; one that `expects` a room to be as it is not; and one that `follows` one that is left
+   * out. The position of what was left out is 0. The first two look at what is committed, by anybody, and at what the updates before it in
    * the batch stored. So of several writers who expect the same, one has its update stored, and the others read again and
    * make theirs anew.
    * Appended again after a rejection, an update with `expects` gets 0 also if it was stored the first time: who gets 0

@@ -26,7 +26,7 @@ export interface Appended {
 export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
   const memory = Buffer.concat(batch.map(({ data }) => data))
   let end = 0
-  return batch.map(({ document, at, author, data, clients, messages = [], expects }) => {
+  return batch.map(({ document, at, author, data, clients, messages = [], expects, follows }) => {
     end += data.length
     return {
       document: storable(document, 'the name of a document'),
@@ -44,6 +44,7 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
         room: storable(expects.room, 'the name of a room'),
         lastSeq: expects.lastSeq === undefined ? undefined : natural(expects.lastSeq, 'lastSeq'),
       },
+      follows,
     }
   })
 }
@@ -76,7 +77,9 @@ export async function appendBatch(
   const rows: NewRow[] = []
   /** Of which an update was left out for its clients. */
   const broken = new Set<string>()
-  const positions = batch.map((update) => {
+
+  /** Takes an update, or leaves it out; see append(). Returns its position or 0. */
+  function store(update: NewUpdate): number {
     const { document: name, at, author, data, clients, expects, messages = [] } = update
     if (broken.has(name)) return 0
     if (expects !== undefined && !rooms.meets(expects, messages)) return 0
@@ -91,6 +94,13 @@ export async function appendBatch(
     rows.push(row)
     records.set(name, withRow(document, row, claimed))
     return row.position
+  }
+
+  let leading = 0
+  const positions = batch.map((update) => {
+    const position = update.follows && leading === 0 ? 0 : store(update)
+    if (!update.follows) leading = position
+    return position
   })
   session.join(insertRows(session, keys, rows))
   const changed = new Set(rows.map(({ document }) => document.name))

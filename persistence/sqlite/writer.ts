@@ -92,8 +92,10 @@ function appender(
     try {
       begin.run()
       documents.refresh()
+      let leading = 0
       positions = batch.map((update) => {
-        const position = store(update, broken)
+        const position = update.follows && leading === 0 ? 0 : store(update, broken)
+        if (!update.follows) leading = position
         if (position > 0) touched.add(update.document)
         return position
       })
