@@ -173,6 +173,14 @@ export const settings = {
   CHAT_SEGMENT_MESSAGES: int(1)
     .default(MESSAGES_PER_SEGMENT)
     .describe('Messages in one part of a chat room before the next one is opened'),
+  NOTIFICATION_LINK: z
+    .string()
+    .max(500)
+    .regex(/^(https?:\/\/|\/(?![/\\]))/, 'must be an http(s) address, or a path that begins with one /')
+    .default('/d/{document}#message={message}')
+    .describe(
+      'Where notifications of messages and calls lead: `{document}` stands for the document that the chat is beside, or the name of a direct chat, `{message}` for the id of the message',
+    ),
   DRAIN_TIME: int(0, 3_600_000)
     .default(0)
     .describe('Time over which clients are sent away one after the other before the server stops, ms'),

@@ -90,11 +90,23 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   })
   const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
+  const openDocument = (name: string) => {
+    const document = hocuspocus.documents.get(name)
+    return document && documents.get(document)
+  }
+  const notifications = new Notifications({
+    log,
+    durability,
+    openDocument,
+    onProblem: (error) => logger.error({ error }, 'notifications could not be stored'),
+  })
   const rooms = new Rooms({
     log,
     durability,
     logger,
     limits: { maxTextLength: config.CHAT_MESSAGE_LENGTH, maxMessages: config.CHAT_SEGMENT_MESSAGES },
+    notifications,
+    link: config.NOTIFICATION_LINK,
     catchUp,
     callTimes: { ringMs: config.CALL_RING_TIME, vanishedAfterMs: config.CALL_AWAY_TIME },
     isCutOff: () => relay?.isUp === false,
@@ -136,11 +148,6 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const parts = { config, logger, documents, durability, egresses, users, rates, catchUp }
   const gateway = new Gateway(hocuspocus, parts, load)
   const posting = new Posting({ log, durability, documents, rooms })
-  const openDocument = (name: string) => {
-    const document = hocuspocus.documents.get(name)
-    return document && documents.get(document)
-  }
-  const notifications = new Notifications({ log, durability, openDocument })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),

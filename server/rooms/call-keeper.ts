@@ -1,5 +1,6 @@
 import * as Y from 'yjs'
 import { SERVER } from '../documents/open-document.ts'
+import { Alarm, someDelayMs } from './alarm.ts'
 import { CallLog, type CallTimes, type Here } from './call-log.ts'
 
 /** How long what another instance took, or is in the habit of doing, is left to it, at least and at most. */
@@ -29,8 +30,7 @@ export class CallKeeper {
   #isElsewhere = false
   /** Settles once no call is open. */
   #held: PromiseWithResolvers<void> | undefined
-  #timer: NodeJS.Timeout | undefined
-  #dueAt = Number.POSITIVE_INFINITY
+  readonly #alarm = new Alarm(() => this.changed())
   #isClosed = false
 
   constructor(options: CallKeeperOptions) {
@@ -43,34 +43,33 @@ export class CallKeeper {
   changed(): void {
     if (this.#isClosed) return
     const { head, here } = this.#options
-    this.#dueAt = Number.POSITIVE_INFINITY
     const written = Y.getState(head.store, head.clientID)
     const { isOpen, next } = this.#log.advance(head, here(), Date.now())
     if (Y.getState(head.store, head.clientID) > written) this.#isElsewhere = false
     this.#hold(isOpen)
-    clearTimeout(this.#timer)
-    if (next !== undefined) this.#wake(next + this.#courtesyMs())
+    this.#alarm.clear()
+    if (next !== undefined) this.#wake(next - Date.now() + this.#courtesyMs())
   }
 
   /** The head has taken what `author` committed on another instance. */
   followed(author: string): void {
     if (author === SERVER) this.#isElsewhere = true
-    this.#wake(Date.now() + takeOverMs())
+    this.#wake(someDelayMs(TAKE_OVER_MS))
   }
 
   /** Other people than before may have the head open, or it is known again who has. */
   hereChanged(): void {
-    if (this.#held !== undefined) this.#wake(Date.now() + this.#courtesyMs())
+    if (this.#held !== undefined) this.#wake(this.#courtesyMs())
   }
 
   close(): void {
     this.#isClosed = true
-    clearTimeout(this.#timer)
+    this.#alarm.clear()
     this.#hold(false)
   }
 
   #courtesyMs(): number {
-    return this.#isElsewhere ? takeOverMs() : 0
+    return this.#isElsewhere ? someDelayMs(TAKE_OVER_MS) : 0
   }
 
   #hold(isOpen: boolean): void {
@@ -80,16 +79,7 @@ export class CallKeeper {
     if (this.#held !== undefined) this.#options.hold(this.#held.promise)
   }
 
-  #wake(at: number): void {
-    if (this.#isClosed || at >= this.#dueAt) return
-    this.#dueAt = at
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.changed(), Math.max(0, at - Date.now()))
-    this.#timer.unref()
+  #wake(delayMs: number): void {
+    if (!this.#isClosed) this.#alarm.set(delayMs)
   }
-}
-
-function takeOverMs(): number {
-  const [least, most] = TAKE_OVER_MS
-  return least + Math.random() * (most - least)
 }

@@ -3,13 +3,15 @@ import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { messagesOf, openSegmentOf } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
-import { roomOf, segmentName } from '../../model/rooms.ts'
+import { type ChatRoom, roomOf, segmentName } from '../../model/rooms.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { DocumentRules } from '../documents/guard.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import { boundInbox } from '../inbox/bound-inbox.ts'
 import { InboxArchive } from '../inbox/inbox-archive.ts'
+import { MessageNotifications } from '../inbox/message-notifications.ts'
+import type { Notifications } from '../inbox/notifications.ts'
 import { type Archive, MessageArchive } from './archive.ts'
 import { CallKeeper } from './call-keeper.ts'
 import type { CallTimes, Here } from './call-log.ts'
@@ -31,6 +33,9 @@ export interface RoomsOptions {
   readonly durability: Durability
   readonly logger: Logger
   readonly limits: SegmentLimits
+  readonly notifications: Notifications
+  /** What notifications of messages and calls lead to; see linkTo(). */
+  readonly link: string
   /** Resolves once a document has what other instances have committed until now. */
   readonly catchUp: (document: OpenDocument) => Promise<void>
   readonly callTimes: CallTimes
@@ -112,7 +117,7 @@ export class Rooms {
     if (rules instanceof InboxRules) {
       boundInbox(ydoc)
     } else if (rules instanceof Segment && room.segment !== undefined) {
-      const stamper = this.#stamperOf(room.room)
+      const stamper = this.#stamperOf(room)
       this.#openedSegment(open, {
         document: ydoc,
         name: open.name,
@@ -218,10 +223,24 @@ export class Rooms {
     this.#tidy(ydoc, segment)
   }
 
-  #stamperOf(room: string): Stamper {
-    const { log, durability, logger } = this.#options
-    const onProblem = (error: unknown) => logger.error({ room, error }, 'messages could not be stamped')
-    const stamper = this.#stampers.get(room) ?? new Stamper({ room, log, durability, onProblem })
+  #stamperOf(chat: ChatRoom): Stamper {
+    const { room } = chat
+    const known = this.#stampers.get(room)
+    if (known !== undefined) return known
+    const { log, durability, logger, notifications, link } = this.#options
+    const stamper = new Stamper({
+      room,
+      log,
+      durability,
+      notices: new MessageNotifications({
+        room: chat,
+        log,
+        link,
+        onProblem: (error) => logger.error({ room, error }, 'whom messages notify could not be read'),
+      }),
+      notifications,
+      onProblem: (error) => logger.error({ room, error }, 'messages could not be stamped'),
+    })
     this.#stampers.set(room, stamper)
     return stamper
   }

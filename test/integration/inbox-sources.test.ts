@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import type * as Y from 'yjs'
+import { type Draft, deleteMessage, messagesOf, newMessageId, readsOf, sendMessage } from '../../model/chat.ts'
+import { type Notification, notificationsIn } from '../../model/inbox.ts'
+import { directChat, segmentName } from '../../model/rooms.ts'
+import { ChatPeer } from '../support/chat-peer.ts'
+import { whenDocument } from '../support/clients.ts'
+import { ask, openInbox } from '../support/inbox.ts'
+import { Instances } from '../support/instances.ts'
+import { startServer, type TestServer, temporaryFolder } from '../support/server.ts'
+
+let server: TestServer
+let rooms = 0
+
+beforeAll(async () => {
+  server = await startServer({ environment: { CHAT_SEGMENT_MESSAGES: '3' } })
+})
+afterAll(() => server.stop())
+
+/** The name of a document that has a chat of its own. */
+function newDocument(): string {
+  rooms += 1
+  return `notes/plan ${rooms}`
+}
+
+async function join(user: string, name: string, on: Pick<TestServer, 'port'> = server): Promise<ChatPeer> {
+  const peer = await ChatPeer.open(on, name, { user, understandsRefusals: true })
+  onTestFinished(() => peer.destroy())
+  return peer
+}
+
+/** Does what makes somebody belong to the chat beside `document`, and leaves. */
+async function reads(user: string, document: string, on: Pick<TestServer, 'port'> = server): Promise<void> {
+  const peer = await join(user, `chat/${document}`, on)
+  peer.edit((head) => readsOf(head).set(user, 1))
+  await peer.answered(1)
+  peer.destroy()
+}
+
+/** Sends a message into a part of a room and waits for its place in it. */
+async function send(user: string, segment: string, draft: Draft, on?: Pick<TestServer, 'port'>): Promise<string> {
+  const peer = await join(user, segment, on)
+  const id = write(peer, user, draft)
+  await whenStamped(peer, id)
+  peer.destroy()
+  return id
+}
+
+function write(peer: ChatPeer, user: string, draft: Draft, id = newMessageId()): string {
+  peer.edit((ydoc) => sendMessage(ydoc, user, draft, id))
+  return id
+}
+
+function find({ ydoc }: { readonly ydoc: Y.Doc }, id: string): Y.Map<unknown> | undefined {
+  return messagesOf(ydoc)
+    .toArray()
+    .find((message) => message.get('id') === id)
+}
+
+async function whenStamped(peer: ChatPeer, id: string): Promise<void> {
+  await peer.until(() => find(peer, id)?.has('seq') === true)
+}
+
+/** What has come into somebody's inbox until now, read anew. */
+async function inboxOf(user: string, on: Pick<TestServer, 'url' | 'socketUrl'> = server): Promise<Notification[]> {
+  const client = await openInbox(on, user)
+  const found = notificationsIn(client.ydoc)
+  client.destroy()
+  return found
+}
+
+/** A user whom no other test knows. */
+function newUser(name: string): string {
+  rooms += 1
+  return `${name} ${rooms}`
+}
+
+describe('a mention', () => {
+  test('is in the inbox of who is away, once, and at once with who is there', async () => {
+    const [ann, bob, cyd] = [newUser('ann'), newUser('bob'), newUser('cyd')]
+    const document = newDocument()
+    await reads(bob, document)
+    await reads(cyd, document)
+    const online = await openInbox(server, cyd)
+    onTestFinished(() => online.destroy())
+    const id = await send(ann, segmentName(`chat/${document}`, 1), { text: 'look, @bob', mentions: [bob, ann, cyd] })
+    await whenDocument(online.ydoc, () => notificationsIn(online.ydoc).length === 1)
+    const [notification, ...more] = await inboxOf(bob)
+    expect(notification).toEqual({
+      id: expect.any(String),
+      kind: 'mention',
+      title: `You were mentioned in ${document}`,
+      body: 'look, @bob',
+      link: `/d/notes/${encodeURIComponent(document.slice('notes/'.length))}#message=${id}`,
+      from: ann,
+      at: expect.any(Number),
+    })
+    expect(more).toEqual([])
+    expect(notificationsIn(online.ydoc)).toEqual([notification])
+    expect(await inboxOf(ann)).toEqual([])
+    const { body } = await ask(server, '/api/inbox', { user: bob })
+    expect(body.notifications).toEqual([notification])
+  })
+
+  test('reaches only who belongs to the room: by reading, by writing in it or in the document, or as a member', async () => {
+    const [ann, bob, cyd, dan, eve] = [newUser('ann'), newUser('bob'), newUser('cyd'), newUser('dan'), newUser('eve')]
+    const document = newDocument()
+    const segment = segmentName(`chat/${document}`, 1)
+    await reads(bob, document)
+    await send(cyd, segment, { text: 'hello' })
+    const writer = await join(dan, document)
+    writer.edit((ydoc) => ydoc.getText('text').insert(0, 'a plan'))
+    await writer.answered(1)
+    // Who only looks on, or belongs to another room, is a stranger here.
+    await join(eve, document)
+    await reads(eve, newDocument())
+    await send(ann, segment, { text: 'all of you', mentions: [bob, cyd, dan, eve, 'constructor'] })
+    for (const user of [bob, cyd, dan]) expect(await inboxOf(user)).toHaveLength(1)
+    expect(await inboxOf(eve)).toEqual([])
+    expect(await inboxOf('constructor')).toEqual([])
+
+    const direct = segmentName(directChat(ann, eve), 1)
+    await send(ann, direct, { text: 'just us', mentions: [eve, bob] })
+    expect(await inboxOf(eve)).toMatchObject([{ title: 'You were mentioned', body: 'just us', from: ann }])
+    expect(await inboxOf(bob)).toHaveLength(1)
+  })
+
+  test('in a message that was deleted before it was stamped is none; the one of a program is', async () => {
+    const [ann, bob] = [newUser('ann'), newUser('bob')]
+    const document = newDocument()
+    const room = `chat/${document}`
+    await reads(bob, document)
+    const peer = await join(ann, segmentName(room, 1))
+    const id = newMessageId()
+    peer.edit((ydoc) =>
+      ydoc.transact(() => {
+        sendMessage(ydoc, ann, { text: 'never mind, @bob', mentions: [bob] }, id)
+        const message = find(peer, id)
+        if (message !== undefined) deleteMessage(message)
+      }),
+    )
+    await whenStamped(peer, id)
+    expect(await inboxOf(bob)).toEqual([])
+    const text = '😀'.repeat(250)
+    const body = { text, mentions: [bob] }
+    expect((await ask(server, `/api/rooms/${encodeURIComponent(room)}/messages`, { user: ann, body })).status).toBe(201)
+    expect(await inboxOf(bob)).toMatchObject([{ kind: 'mention', body: `${'😀'.repeat(199)}…` }])
+  })
+})
+
+describe('an answer', () => {
+  test('notifies the author, also of a message in an earlier part of the room, and nobody twice', async () => {
+    const [ann, bob] = [newUser('ann'), newUser('bob')]
+    const room = `chat/${newDocument()}`
+    const first = await send(ann, segmentName(room, 1), { text: 'one' })
+    await send(ann, segmentName(room, 1), { text: 'to myself', replyTo: first })
+    await send(bob, segmentName(room, 1), { text: 'to nobody', replyTo: newMessageId() })
+    expect(await inboxOf(ann)).toEqual([])
+    await (await join(bob, segmentName(room, 2))).sync()
+    const answer = await send(bob, segmentName(room, 2), { text: 'two', replyTo: first })
+    expect(await inboxOf(ann)).toMatchObject([{ kind: 'reply', body: 'two', from: bob }])
+    await send(bob, segmentName(room, 2), { text: 'three', replyTo: first, mentions: [ann] })
+    expect((await inboxOf(ann)).map(({ kind }) => kind)).toEqual(['reply', 'mention'])
+    await send(ann, segmentName(room, 2), { text: 'four', replyTo: answer })
+    expect(await inboxOf(bob)).toMatchObject([{ kind: 'reply', body: 'four', from: ann }])
+  })
+})
+
+describe('[promise 1] notifications and what they are about', () => {
+  test('are stored together: after crashes everybody who was mentioned has one for each message that has a place', async () => {
+    let crashing = await startServer()
+    onTestFinished(async () => void (await crashing.kill()))
+    const segment = segmentName('chat/notes', 1)
+    await reads('bob', 'notes', crashing)
+    const ids: string[] = []
+    for (let round = 0; round < 2; round += 1) {
+      const peer = await join('ann', segment, crashing)
+      await peer.sync()
+      for (let index = 0; index < 20; index += 1)
+        ids.push(write(peer, 'ann', { text: `@bob ${ids.length}`, mentions: ['bob'] }))
+      const last = ids.at(-1) ?? ''
+      // Once in the middle of it, and once when the last one is stored or on its way.
+      await peer.until(() => find(peer, (round % 2 === 0 ? ids.at(-10) : last) ?? '')?.has('seq') === true)
+      await crashing.kill()
+      crashing = await crashing.restart()
+    }
+    const peer = await join('ann', segment, crashing)
+    await peer.until(() =>
+      messagesOf(peer.ydoc)
+        .toArray()
+        .every((message) => message.has('seq')),
+    )
+    await peer.sync()
+    const stored = messagesOf(peer.ydoc).map((message) => String(message.get('text')))
+    expect(stored.length).toBeGreaterThan(20)
+    const bodies = (await inboxOf('bob', crashing)).map(({ body }) => body)
+    expect(bodies.toSorted()).toEqual(stored.toSorted())
+  })
+
+  test('[promise 4] come once where two instances stamp the same room', async () => {
+    const instances = await Instances.start(2, { databaseUrl: `sqlite:${temporaryFolder()}/coweave.db` })
+    onTestFinished(() => instances.close())
+    const [one, two] = instances.all.map((instance) => instance.server)
+    if (one === undefined || two === undefined) return expect.unreachable()
+    await reads('cyd', 'notes', one)
+    const segment = segmentName('chat/notes', 1)
+    const [ann, bob] = [await join('ann', segment, one), await join('bob', segment, two)]
+    const question = write(ann, 'ann', { text: 'who?' })
+    await whenStamped(ann, question)
+    for (let index = 0; index < 20; index += 1) {
+      write(ann, 'ann', { text: `ann ${index}`, mentions: ['cyd'] })
+      write(bob, 'bob', { text: `bob ${index}`, mentions: ['cyd'], replyTo: question })
+    }
+    for (const peer of [ann, bob]) {
+      await peer.until(
+        () =>
+          messagesOf(peer.ydoc).length === 41 &&
+          messagesOf(peer.ydoc)
+            .toArray()
+            .every((m) => m.has('seq')),
+      )
+    }
+    const texts = Array.from({ length: 20 }, (_, index) => [`ann ${index}`, `bob ${index}`]).flat()
+    expect((await inboxOf('cyd', two)).map(({ body }) => body).toSorted()).toEqual(texts.toSorted())
+    const answers = texts.filter((text) => text.startsWith('bob'))
+    expect((await inboxOf('ann', two)).map(({ body }) => body).toSorted()).toEqual(answers.toSorted())
+  })
+})
