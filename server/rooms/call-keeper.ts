@@ -1,18 +1,32 @@
 import * as Y from 'yjs'
+import type { ChatRoom } from '../../model/rooms.ts'
+import { StorageError } from '../../persistence/storage-error.ts'
 import { SERVER } from '../documents/open-document.ts'
+import { missedCallNotification } from '../inbox/call-notifications.ts'
+import type { Notifications } from '../inbox/notifications.ts'
+import type { RoomPeople } from '../inbox/room-people.ts'
 import { Alarm, someDelayMs } from './alarm.ts'
 import { CallLog, type CallTimes, type Here } from './call-log.ts'
 
 /** How long what another instance took, or is in the habit of doing, is left to it, at least and at most. */
 const TAKE_OVER_MS = [1_000, 2_000] as const
+const RETRY_MS = 1_000
 
 export interface CallKeeperOptions {
+  readonly room: ChatRoom
   readonly head: Y.Doc
   readonly times: CallTimes
   /** Who has the head open, on this instance or another. */
   readonly here: () => Here
   /** Keeps the head in memory until `over` resolves. */
   readonly hold: (over: Promise<void>) => void
+  readonly people: RoomPeople
+  /** Whether a user is known to have the head open. */
+  readonly isPresent: (user: string) => boolean
+  readonly notifications: Pick<Notifications, 'addWithCause'>
+  /** See linkTo(). */
+  readonly link: string
+  readonly onProblem: (error: StorageError) => void
 }
 
 /**
@@ -23,6 +37,8 @@ export interface CallKeeperOptions {
  * that two of them write the same but for the times; where one knew of an act that the other did not, either course
  * holds, and the next look at the acts goes on from there. To save writes, who took an act writes at once, and
  * the others wait whether that happens, as all do in what comes by time while another one wrote last.
+ *
+ * Who has missed a call is notified with the same commit, if they belong to the room.
  */
 export class CallKeeper {
   readonly #options: CallKeeperOptions
@@ -32,6 +48,10 @@ export class CallKeeper {
   #held: PromiseWithResolvers<void> | undefined
   readonly #alarm = new Alarm(() => this.changed())
   #isClosed = false
+  /** Whether those who are called belong to the room. */
+  #belongs = new Map<string, boolean>()
+  #isLookingUp = false
+  #isHeld = false
 
   constructor(options: CallKeeperOptions) {
     this.#options = options
@@ -42,9 +62,18 @@ export class CallKeeper {
   /** A client of this instance changed the head: what comes of it is committed with it. */
   changed(): void {
     if (this.#isClosed) return
-    const { head, here } = this.#options
+    const { head, here, notifications, room, link } = this.#options
     const written = Y.getState(head.store, head.clientID)
-    const { isOpen, next } = this.#log.advance(head, here(), Date.now())
+    const isKnown = (user: string) => this.#belongs.has(user)
+    const { isOpen, next, missed, unknown, isHeld } = this.#log.advance(head, here(), Date.now(), isKnown)
+    const told = missed.map((call) => ({ ...call, users: call.users.filter((user) => this.#belongs.get(user)) }))
+    notifications.addWithCause(
+      told.filter(({ users }) => users.length > 0).map((call) => missedCallNotification(call, room, link)),
+      () => true,
+    )
+    this.#isHeld = isHeld
+    if (unknown.length > 0) void this.#lookUp(unknown)
+    if (!isOpen) this.#belongs.clear()
     if (Y.getState(head.store, head.clientID) > written) this.#isElsewhere = false
     this.#hold(isOpen)
     this.#alarm.clear()
@@ -66,6 +95,26 @@ export class CallKeeper {
     this.#isClosed = true
     this.#alarm.clear()
     this.#hold(false)
+  }
+
+  async #lookUp(users: readonly string[]): Promise<void> {
+    if (this.#isLookingUp) return
+    this.#isLookingUp = true
+    const { people, isPresent, onProblem } = this.#options
+    try {
+      const found = await people.among(users)
+      // Asked anew for the next call once none is open.
+      if (this.#held === undefined) return
+      for (const user of users) this.#belongs.set(user, found.has(user) || isPresent(user))
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      onProblem(error)
+      this.#wake(RETRY_MS)
+      return
+    } finally {
+      this.#isLookingUp = false
+    }
+    if (this.#isHeld) this.changed()
   }
 
   #courtesyMs(): number {

@@ -4,6 +4,7 @@ import * as Y from 'yjs'
 import { messagesOf, openSegmentOf } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { type ChatRoom, roomOf, segmentName } from '../../model/rooms.ts'
+import type { StorageError } from '../../persistence/storage-error.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { DocumentRules } from '../documents/guard.ts'
@@ -12,6 +13,7 @@ import { boundInbox } from '../inbox/bound-inbox.ts'
 import { InboxArchive } from '../inbox/inbox-archive.ts'
 import { MessageNotifications } from '../inbox/message-notifications.ts'
 import type { Notifications } from '../inbox/notifications.ts'
+import { RoomPeople } from '../inbox/room-people.ts'
 import { type Archive, MessageArchive } from './archive.ts'
 import { CallKeeper } from './call-keeper.ts'
 import type { CallTimes, Here } from './call-log.ts'
@@ -127,8 +129,8 @@ export class Rooms {
         stamper,
         hasNext: false,
       })
-    } else if (rules instanceof HeadRules) {
-      this.#openedHead(open, rules)
+    } else if (rules instanceof HeadRules && (room.kind === 'chat' || room.kind === 'dm')) {
+      this.#openedHead(open, rules, room)
     } else if (rules instanceof LobbyRules) {
       this.#lobbies.opened(open)
     }
@@ -186,13 +188,22 @@ export class Rooms {
     await this.#segments.get(document)?.stamper.stamp()
   }
 
-  #openedHead(open: OpenDocument, rules: HeadRules): void {
+  #openedHead(open: OpenDocument, rules: HeadRules, room: ChatRoom): void {
     const { ydoc, name } = open
-    const { callTimes, isCutOff, logger } = this.#options
+    const { callTimes, isCutOff, logger, log, notifications, link } = this.#options
+    const onProblem = (error: StorageError) => {
+      logger.error({ room: name, error }, 'whom a missed call notifies could not be read')
+    }
     rules.watch(ydoc)
     if (openSegmentOf(ydoc) === undefined) ydoc.getMap('room').set('segment', 1)
     const calls = new CallKeeper({
+      room,
       head: ydoc,
+      people: new RoomPeople({ room, log, onProblem }),
+      isPresent: (user) => open.users.has(user),
+      notifications,
+      link,
+      onProblem,
       times: callTimes,
       here: () => (isCutOff() ? EVERYBODY : open.users),
       hold: (over) => {

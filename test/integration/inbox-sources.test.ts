@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type * as Y from 'yjs'
+import { callsIn } from '../../model/calls.ts'
 import { type Draft, deleteMessage, messagesOf, newMessageId, readsOf, sendMessage } from '../../model/chat.ts'
 import { type Notification, notificationsIn } from '../../model/inbox.ts'
 import { directChat, segmentName } from '../../model/rooms.ts'
+import { act, callFrom, whenCall } from '../support/calls.ts'
 import { ChatPeer } from '../support/chat-peer.ts'
 import { whenDocument } from '../support/clients.ts'
 import { ask, openInbox } from '../support/inbox.ts'
@@ -13,7 +15,7 @@ let server: TestServer
 let rooms = 0
 
 beforeAll(async () => {
-  server = await startServer({ environment: { CHAT_SEGMENT_MESSAGES: '3' } })
+  server = await startServer({ environment: { CHAT_SEGMENT_MESSAGES: '3', CALL_RING_TIME: '1000' } })
 })
 afterAll(() => server.stop())
 
@@ -61,6 +63,12 @@ async function whenStamped(peer: ChatPeer, id: string): Promise<void> {
   await peer.until(() => find(peer, id)?.has('seq') === true)
 }
 
+function areStamped({ ydoc }: ChatPeer): boolean {
+  return messagesOf(ydoc)
+    .toArray()
+    .every((message) => message.has('seq'))
+}
+
 /** What has come into somebody's inbox until now, read anew. */
 async function inboxOf(user: string, on: Pick<TestServer, 'url' | 'socketUrl'> = server): Promise<Notification[]> {
   const client = await openInbox(on, user)
@@ -69,10 +77,19 @@ async function inboxOf(user: string, on: Pick<TestServer, 'url' | 'socketUrl'> =
   return found
 }
 
+/** Two servers on one database. */
+async function startTwo(): Promise<readonly [TestServer, TestServer]> {
+  const databaseUrl = `sqlite:${temporaryFolder()}/coweave.db`
+  const instances = await Instances.start(2, { databaseUrl, environment: { CALL_RING_TIME: '1000' } })
+  onTestFinished(() => instances.close())
+  const [one = expect.unreachable(), two = expect.unreachable()] = instances.all.map(({ server }) => server)
+  return [one, two]
+}
+
 /** A user whom no other test knows. */
 function newUser(name: string): string {
   rooms += 1
-  return `${name} ${rooms}`
+  return `${name}-${rooms}`
 }
 
 describe('a mention', () => {
@@ -166,44 +183,92 @@ describe('an answer', () => {
   })
 })
 
+describe('a missed call', () => {
+  test('notifies whom it rang for: who did not answer or decline, and belongs to the room', async () => {
+    const [ann, bob, cyd, dan] = [newUser('ann'), newUser('bob'), newUser('cyd'), newUser('dan')]
+    const document = newDocument()
+    await reads(bob, document)
+    const caller = await join(ann, `chat/${document}`)
+    const other = await join(cyd, `chat/${document}`)
+    const id = callFrom(caller, ann, [bob, cyd, dan])
+    await whenCall(other, id, 'ringing')
+    act(other, id, 'decline', cyd)
+    await caller.until(() => JSON.stringify(callsIn(caller.ydoc)).includes('declined'))
+    act(caller, id, 'cancel', ann)
+    await whenCall(caller, id, 'cancelled')
+    expect(await inboxOf(bob)).toEqual([
+      {
+        id: expect.any(String),
+        kind: 'missed-call',
+        title: `Missed video call in ${document}`,
+        body: '',
+        link: `/d/notes/${encodeURIComponent(document.slice('notes/'.length))}#message=`,
+        from: ann,
+        at: expect.any(Number),
+      },
+    ])
+    for (const user of [ann, cyd, dan]) expect(await inboxOf(user)).toEqual([])
+  })
+
+  test('notifies who missed a call that others took, once, and who had the room open', async () => {
+    const [ann, bob, cyd] = [newUser('ann'), newUser('bob'), newUser('cyd')]
+    const room = `chat/${newDocument()}`
+    const [caller, taker] = [await join(ann, room), await join(bob, room)]
+    await join(cyd, room)
+    const id = callFrom(caller, ann, [bob, cyd])
+    await whenCall(taker, id, 'ringing')
+    act(taker, id, 'answer', bob)
+    await whenCall(caller, id, 'answered')
+    await caller.until(() => JSON.stringify(callsIn(caller.ydoc)).includes('missed'))
+    act(caller, id, 'end', ann)
+    await whenCall(caller, id, 'ended')
+    expect(await inboxOf(cyd)).toMatchObject([{ kind: 'missed-call', from: ann }])
+    for (const user of [ann, bob]) expect(await inboxOf(user)).toEqual([])
+  })
+})
+
 describe('[promise 1] notifications and what they are about', () => {
-  test('are stored together: after crashes everybody who was mentioned has one for each message that has a place', async () => {
-    let crashing = await startServer()
+  test('are stored together: after crashes there is one for each message that has a place, and for the call', async () => {
+    let crashing = await startServer({ environment: { CALL_RING_TIME: '1000' } })
     onTestFinished(async () => void (await crashing.kill()))
-    const segment = segmentName('chat/notes', 1)
+    const [segment, direct] = [segmentName('chat/notes', 1), directChat('ann', 'bob')]
     await reads('bob', 'notes', crashing)
+    const caller = await join('ann', direct, crashing)
+    const call = callFrom(caller, 'ann', ['bob'])
+    await whenCall(caller, call, 'ringing')
     const ids: string[] = []
     for (let round = 0; round < 2; round += 1) {
       const peer = await join('ann', segment, crashing)
-      await peer.sync()
       for (let index = 0; index < 20; index += 1)
         ids.push(write(peer, 'ann', { text: `@bob ${ids.length}`, mentions: ['bob'] }))
-      const last = ids.at(-1) ?? ''
-      // Once in the middle of it, and once when the last one is stored or on its way.
-      await peer.until(() => find(peer, (round % 2 === 0 ? ids.at(-10) : last) ?? '')?.has('seq') === true)
+      // Once in the middle of it, and once when the last one has its place.
+      const awaited = ids.at(round === 0 ? -10 : -1) ?? ''
+      await whenStamped(peer, awaited)
       await crashing.kill()
       crashing = await crashing.restart()
+      await whenCall(await join('ann', direct, crashing), call, 'missed')
     }
     const peer = await join('ann', segment, crashing)
-    await peer.until(() =>
-      messagesOf(peer.ydoc)
-        .toArray()
-        .every((message) => message.has('seq')),
-    )
-    await peer.sync()
+    await peer.until(() => areStamped(peer))
     const stored = messagesOf(peer.ydoc).map((message) => String(message.get('text')))
     expect(stored.length).toBeGreaterThan(20)
-    const bodies = (await inboxOf('bob', crashing)).map(({ body }) => body)
-    expect(bodies.toSorted()).toEqual(stored.toSorted())
+    const found = Map.groupBy(await inboxOf('bob', crashing), ({ kind }) => kind)
+    expect(
+      found
+        .get('mention')
+        ?.map(({ body }) => body)
+        .toSorted(),
+    ).toEqual(stored.toSorted())
+    expect(found.get('missed-call')).toMatchObject([{ title: 'Missed video call', from: 'ann' }])
+    expect(found.size).toBe(2)
   })
 
-  test('[promise 4] come once where two instances stamp the same room', async () => {
-    const instances = await Instances.start(2, { databaseUrl: `sqlite:${temporaryFolder()}/coweave.db` })
-    onTestFinished(() => instances.close())
-    const [one, two] = instances.all.map((instance) => instance.server)
-    if (one === undefined || two === undefined) return expect.unreachable()
+  test('[promise 4] come once where two instances stamp the same room, and see the same call', async () => {
+    const [one, two] = await startTwo()
     await reads('cyd', 'notes', one)
-    const segment = segmentName('chat/notes', 1)
+    const [segment, direct] = [segmentName('chat/notes', 1), directChat('ann', 'bob')]
+    const heads = [await join('ann', direct, one), await join('bob', direct, two)]
+    const calls = heads.slice(0, 1).flatMap((head) => [1, 2, 3].map(() => callFrom(head, 'ann', ['bob'])))
     const [ann, bob] = [await join('ann', segment, one), await join('bob', segment, two)]
     const question = write(ann, 'ann', { text: 'who?' })
     await whenStamped(ann, question)
@@ -211,18 +276,12 @@ describe('[promise 1] notifications and what they are about', () => {
       write(ann, 'ann', { text: `ann ${index}`, mentions: ['cyd'] })
       write(bob, 'bob', { text: `bob ${index}`, mentions: ['cyd'], replyTo: question })
     }
-    for (const peer of [ann, bob]) {
-      await peer.until(
-        () =>
-          messagesOf(peer.ydoc).length === 41 &&
-          messagesOf(peer.ydoc)
-            .toArray()
-            .every((m) => m.has('seq')),
-      )
-    }
+    for (const peer of [ann, bob]) await peer.until(() => messagesOf(peer.ydoc).length === 41 && areStamped(peer))
     const texts = Array.from({ length: 20 }, (_, index) => [`ann ${index}`, `bob ${index}`]).flat()
     expect((await inboxOf('cyd', two)).map(({ body }) => body).toSorted()).toEqual(texts.toSorted())
     const answers = texts.filter((text) => text.startsWith('bob'))
     expect((await inboxOf('ann', two)).map(({ body }) => body).toSorted()).toEqual(answers.toSorted())
+    for (const head of heads) for (const call of calls) await whenCall(head, call, 'missed')
+    for (const on of [one, two]) expect(await inboxOf('bob', on)).toHaveLength(calls.length)
   })
 })
