@@ -3,7 +3,7 @@ import * as Y from 'yjs'
 import { messageIn } from '../../client/chat/message-shape.ts'
 import { unreadCount } from '../../client/chat/messages.ts'
 import { NewLine } from '../../client/chat/new-line.ts'
-import { Outbox, type UnsentMessage } from '../../client/chat/outbox.ts'
+import { messageFrom, Outbox, type UnsentMessage, unsentFrom } from '../../client/chat/outbox.ts'
 import { eraseOutboxes, outboxPrefix, outboxStorage } from '../../client/chat/outbox-storage.ts'
 import { redoOwnChanges } from '../../client/chat/own-changes.ts'
 import { Typing } from '../../client/chat/typing.ts'
@@ -320,6 +320,11 @@ describe('a message that the server sends', () => {
 
   test('is read as it is, without what belongs to no message', () => {
     expect(messageIn({ ...full, room: 'chat/team' })).toEqual(full)
+  })
+
+  test('is sent anew with all that its author gave', () => {
+    const { editedAt: _, deletedAt: _2, reactions: _3, seq: _4, receivedAt: _5, ...given } = full
+    expect(messageFrom({ ...unsentFrom(full), place: 1 }, full.author)).toEqual(given)
   })
 
   test.each(['id', 'author', 'at', 'text'])('is none without %s', (key) => {
