@@ -2,7 +2,7 @@ import * as Y from 'yjs'
 import type { ChatRoom } from '../../model/rooms.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import { SERVER } from '../documents/open-document.ts'
-import { missedCallNotification } from '../inbox/call-notifications.ts'
+import { type MissedCall, missedCallNotification } from '../inbox/call-notifications.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { RoomPeople } from '../inbox/room-people.ts'
 import { Alarm, someDelayMs } from './alarm.ts'
@@ -51,7 +51,7 @@ export class CallKeeper {
   /** Whether those who are called belong to the room. */
   #belongs = new Map<string, boolean>()
   #isLookingUp = false
-  #isHeld = false
+  #isWaiting = false
 
   constructor(options: CallKeeperOptions) {
     this.#options = options
@@ -62,16 +62,12 @@ export class CallKeeper {
   /** A client of this instance changed the head: what comes of it is committed with it. */
   changed(): void {
     if (this.#isClosed) return
-    const { head, here, notifications, room, link } = this.#options
+    const { head, here } = this.#options
     const written = Y.getState(head.store, head.clientID)
     const isKnown = (user: string) => this.#belongs.has(user)
-    const { isOpen, next, missed, unknown, isHeld } = this.#log.advance(head, here(), Date.now(), isKnown)
-    const told = missed.map((call) => ({ ...call, users: call.users.filter((user) => this.#belongs.get(user)) }))
-    notifications.addWithCause(
-      told.filter(({ users }) => users.length > 0).map((call) => missedCallNotification(call, room, link)),
-      () => true,
-    )
-    this.#isHeld = isHeld
+    const { isOpen, next, missed, unknown, isWaiting } = this.#log.advance(head, here(), Date.now(), isKnown)
+    this.#tell(missed)
+    this.#isWaiting = isWaiting
     if (unknown.length > 0) void this.#lookUp(unknown)
     if (!isOpen) this.#belongs.clear()
     if (Y.getState(head.store, head.clientID) > written) this.#isElsewhere = false
@@ -97,6 +93,18 @@ export class CallKeeper {
     this.#hold(false)
   }
 
+  /** Right behind what was just written, so that it is stored with that. */
+  #tell(missed: readonly MissedCall[]): void {
+    const { notifications, room, link } = this.#options
+    const told = missed.map((call) => ({ ...call, users: call.users.filter((user) => this.#belongs.get(user)) }))
+    const caused = told.filter(({ users }) => users.length > 0)
+    notifications.addWithCause(
+      caused.map((call) => missedCallNotification(call, room, link)),
+      // Nothing is expected of a head: what was left out another instance has told.
+      () => true,
+    )
+  }
+
   async #lookUp(users: readonly string[]): Promise<void> {
     if (this.#isLookingUp) return
     this.#isLookingUp = true
@@ -114,7 +122,7 @@ export class CallKeeper {
     } finally {
       this.#isLookingUp = false
     }
-    if (this.#isHeld) this.changed()
+    if (this.#isWaiting) this.changed()
   }
 
   #courtesyMs(): number {

@@ -34,13 +34,13 @@ export interface CallOutlook {
   /** Who is called and of whom it is not known whether they may be told. */
   readonly unknown: readonly string[]
   /** Whether calls wait for that. */
-  readonly isHeld: boolean
+  readonly isWaiting: boolean
 }
 
 interface Advanced {
   readonly course: CallCourse
   readonly missed: MissedCall | undefined
-  readonly isHeld: boolean
+  readonly isWaiting: boolean
 }
 
 /**
@@ -86,7 +86,7 @@ export class CallLog {
     this.#wasHere = new Set([...this.#wasHere].filter((user) => joined.has(user)))
     const stopsRinging = open.map((course) => deadlineOf(course, ringMs)).filter((time) => time !== undefined)
     const vanishes = [...awaySince].flatMap(([user, since]) => (joined.has(user) ? since + vanishedAfterMs : []))
-    // What should have happened by now is held.
+    // What should have happened by now waits.
     const times = [...stopsRinging, ...vanishes].filter((time) => time > now)
     const ringing = open.flatMap(({ parties }) => parties.filter(({ state }) => state === 'ringing'))
     return {
@@ -94,7 +94,7 @@ export class CallLog {
       next: times.length === 0 ? undefined : Math.min(...times),
       missed: calls.flatMap(({ missed }) => missed ?? []),
       unknown: ringing.map(({ user }) => user).filter((user) => !isKnown(user)),
-      isHeld: calls.some(({ isHeld }) => isHeld),
+      isWaiting: calls.some(({ isWaiting }) => isWaiting),
     }
   }
 
@@ -111,10 +111,10 @@ export class CallLog {
     const advanced = advanceCall(start, did, hasVanished, now, this.#times.ringMs)
     const course = advanced.state === 'failed' ? this.#failed(advanced) : advanced
     const users = missedBetween(start, course)
-    const isHeld = !users.every(isKnown)
-    const next = isHeld ? start : course
+    const isWaiting = !users.every(isKnown)
+    const next = isWaiting ? start : course
     if (next !== known) setCourse(entry, next)
-    return { course: next, missed: isHeld || users.length === 0 ? undefined : { id, from, media, users }, isHeld }
+    return { course: next, missed: isWaiting || users.length === 0 ? undefined : { id, from, media, users }, isWaiting }
   }
 
   /** How long it was is not known where no two came back after the server was away, perhaps for days. */

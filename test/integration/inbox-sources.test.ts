@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import type * as Y from 'yjs'
 import { callsIn } from '../../model/calls.ts'
@@ -163,6 +164,25 @@ describe('a mention', () => {
     expect((await ask(server, `/api/rooms/${encodeURIComponent(room)}/messages`, { user: ann, body })).status).toBe(201)
     expect(await inboxOf(bob)).toMatchObject([{ kind: 'mention', body: `${'😀'.repeat(199)}…` }])
   })
+})
+
+test('a document that is damaged keeps no message of the chat beside it waiting', async () => {
+  const damaged = await startServer()
+  onTestFinished(async () => void (await damaged.kill()))
+  const writer = await join('bob', 'notes', damaged)
+  writer.edit((ydoc) => ydoc.getText('text').insert(0, 'a plan'))
+  await writer.answered(1)
+  await damaged.stop()
+  const database = new Database(`${damaged.folder}/coweave.db`)
+  database.prepare('UPDATE clients SET checksum = checksum + 1').run()
+  database.close()
+  const restarted = await damaged.restart()
+  onTestFinished(async () => void (await restarted.kill()))
+  await reads('cyd', 'notes', restarted)
+  await send('ann', segmentName('chat/notes', 1), { text: 'hello', mentions: ['bob', 'cyd'] }, restarted)
+  expect(await inboxOf('cyd', restarted)).toHaveLength(1)
+  expect(await inboxOf('bob', restarted)).toEqual([])
+  expect(restarted.output()).toContain('storage/corrupt')
 })
 
 describe('an answer', () => {
