@@ -122,10 +122,10 @@ export interface UpdateLog {
    *
    * Some updates may be left out, each with its `messages` and `clients`, while the rest of the batch is stored: one with
    * `clients`, when one of them belongs to another user of that document than its `author`, with all updates of that
-   * document behind it in the batch, which may build on it; one that `expects` a room to be as it is not; and one that `follows` one that is left
-   * out. The position of what was left out is 0. The first two look at what is committed, by anybody, and at what the updates before it in
-   * the batch stored. So of several writers who expect the same, one has its update stored, and the others read again and
-   * make theirs anew.
+   * document behind it in the batch, which may build on it; one that `expects` a room to be as it is not; and one that
+   * `follows` an update that is left out. The position of what was left out is 0. The first two look at what is committed,
+   * by anybody, and at what the updates before it in the batch stored. So of several writers who expect the same, one has
+   * its update stored, and the others read again and make theirs anew.
    * Appended again after a rejection, an update with `expects` gets 0 also if it was stored the first time: who gets 0
    * knows that the room isn't as expected, not why. One with `clients` alone is stored again, as its author has them.
    *
