@@ -6,7 +6,8 @@ import type { Anchor, ChatMessage } from '../../../../model/chat.ts'
 import { knownPeople, personOf } from '../../chat/names.ts'
 import { highlightComment } from '../../editor/comment-marks.ts'
 import { useStore } from '../../hooks/use-store.ts'
-import { Icon } from '../Icon.tsx'
+import { Announcer } from './Announcer.tsx'
+import { ChatHead } from './ChatHead.tsx'
 import { ChatSearch } from './ChatSearch.tsx'
 import { Composer, type Context } from './Composer.tsx'
 import type { MessageActions } from './Message.tsx'
@@ -28,6 +29,9 @@ interface Props {
   /** Of the comments: what their text says now. */
   readonly quotes: Readonly<Record<string, string | undefined>>
   readonly newComment: NewComment | undefined
+  /** The id of a message, or of a call, to be scrolled to. */
+  readonly wanted: string | undefined
+  onShown(): void
   onCommentDone(): void
   /** Scrolls the document to a comment's text. */
   onShowText(message: ChatMessage): void
@@ -47,6 +51,8 @@ export function ChatPanel(props: Props) {
     editor,
     quotes,
     newComment,
+    wanted,
+    onShown,
     onCommentDone,
     onShowText,
     onBack,
@@ -70,6 +76,11 @@ export function ChatPanel(props: Props) {
   useEffect(() => {
     if (autoFocus) composer.current?.focus()
   }, [autoFocus])
+  useEffect(() => {
+    if (wanted === undefined) return
+    list.current?.reveal(wanted)
+    onShown()
+  }, [wanted, onShown])
   const commentContext = useMemo<Context | undefined>(
     () => newComment && { kind: 'comment', label: 'Comment on', text: newComment.quote },
     [newComment],
@@ -122,40 +133,22 @@ export function ChatPanel(props: Props) {
 
   return (
     <>
-      <div className="chat-head">
-        {partner !== undefined && (
-          <button type="button" className="icon-button" aria-label="Back to the document’s chat" onClick={onBack}>
-            <Icon name="back" />
-          </button>
-        )}
-        <h2>{title}</h2>
-        {partner !== undefined && (
-          <button
-            type="button"
-            className="icon-button"
-            aria-label={`Call ${title}`}
-            data-tooltip="Call"
-            disabled={!canPost || view.status.kind !== 'online' || calls.some(({ state }) => !isOver(state))}
-            onClick={() => chat.calls.start([partner], 'video')}
-          >
-            <Icon name="phone" />
-          </button>
-        )}
-        <button
-          ref={searchButton}
-          type="button"
-          className="icon-button"
-          aria-label="Search"
-          aria-expanded={searching}
-          data-tooltip="Search"
-          onClick={() => setSearching(!searching)}
-        >
-          <Icon name="search" />
-        </button>
-        <button type="button" className="icon-button" aria-label="Close the chat" onClick={onClose}>
-          <Icon name="close" />
-        </button>
-      </div>
+      <ChatHead
+        title={title}
+        direct={
+          partner === undefined
+            ? undefined
+            : {
+                canCall: canPost && view.status.kind === 'online' && calls.every(({ state }) => isOver(state)),
+                onBack,
+                onCall: () => chat.calls.start([partner], 'video'),
+              }
+        }
+        searching={searching}
+        searchButton={searchButton}
+        onSearch={() => setSearching(!searching)}
+        onClose={onClose}
+      />
       {children}
       <StatusLine view={view} />
       {view.refusedChange !== undefined && (
@@ -227,30 +220,6 @@ function StatusLine({ view }: { view: ChatState }) {
       {view.kept
         ? 'Offline. What you write is kept in this browser and sent later.'
         : 'Offline. This browser can’t keep messages: leave the page open.'}
-    </p>
-  )
-}
-
-interface AnnouncerProps {
-  readonly self: string
-  readonly view: ChatState
-  nameOf(id: string): string
-}
-
-/** Reads out what others write while the chat is open. */
-function Announcer({ self, view, nameOf }: AnnouncerProps) {
-  const [text, setText] = useState('')
-  const last = view.messages.findLast(({ seq, author, deletedAt }) => seq && author !== self && !deletedAt)
-  const seen = useRef(last?.seq ?? 0)
-  useEffect(() => {
-    if (last?.seq === undefined || last.seq <= seen.current) return
-    // What was there before the room was loaded is no news.
-    if (seen.current > 0 || view.messages.length === 1) setText(`${nameOf(last.author)}: ${last.text}`)
-    seen.current = last.seq
-  })
-  return (
-    <p className="visually-hidden" role="status">
-      {text}
     </p>
   )
 }
