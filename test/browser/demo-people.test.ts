@@ -92,6 +92,63 @@ test('the lobby shows who is there, what they do, and when they were last seen',
   await ada.close()
 })
 
+test('names are completed by keyboard and by mouse', async () => {
+  const [ada, nat] = await Promise.all([open('Ada Names', 'notes/names'), open('Nat Names', 'notes/names')])
+  await ada.faceOf('Nat Names').waitFor()
+  const [chat, nats] = [await ChatPage.open(ada), await ChatPage.open(nat)]
+  const list = chat.panel.getByRole('listbox', { name: 'People to mention' })
+  const options = () => list.getByRole('option').allTextContents()
+  const active = async () => {
+    const id = await chat.field.getAttribute('aria-activedescendant')
+    return id === null ? undefined : ada.page.locator(`[id="${id}"][aria-selected="true"] > :last-child`).textContent()
+  }
+  const mentions = chat.panel.getByText(/^Mentions /)
+
+  await chat.field.pressSequentially('Hello @names')
+  await list.waitFor()
+  expect(await options(), 'oneself is not called').toEqual(['NNNat Names'])
+  await expectNoFaults(ada, 'the list of names')
+  await chat.field.press('Escape')
+  await list.waitFor({ state: 'detached' })
+  await chat.field.fill('')
+
+  const other = await open('Nate Other', 'notes/elsewhere')
+  await member(ada, 'Nate Other', 'Online, in Elsewhere').waitFor()
+  await chat.field.pressSequentially('@nat')
+  await list.waitFor()
+  expect(await options()).toEqual(['NNNat Names', 'NONate Other'])
+  const order = [await active()]
+  for (const key of ['ArrowDown', 'ArrowDown', 'ArrowUp']) {
+    await chat.field.press(key)
+    order.push(await active())
+  }
+  expect(order).toEqual(['Nat Names', 'Nate Other', 'Nat Names', 'Nate Other'])
+  await chat.field.press('Tab')
+  expect(await chat.field.inputValue()).toBe('@Nate Other ')
+  await chat.field.press('Backspace')
+  expect(await list.count(), 'a whole name needs no completion').toBe(0)
+  await chat.field.press('Backspace')
+  await mentions.waitFor({ state: 'detached' })
+  await chat.field.fill('')
+
+  await chat.field.pressSequentially('Look, @nat names')
+  await chat.field.press('Enter')
+  await chat.field.pressSequentially('and @nate')
+  await list.getByRole('option', { name: 'Nate Other' }).click()
+  await expectFocused(chat.field)
+  expect(await mentions.textContent()).toBe('Mentions Nat Names, Nate Other')
+  await chat.field.pressSequentially('!')
+  await chat.field.press('Enter')
+  await nats.expectTexts('Look, @Nat Names and @Nate Other !')
+  const called = nats.message('Look').locator('.mention')
+  await expect.poll(() => called.allTextContents(), polled).toEqual(['@Nat Names', '@Nate Other'])
+  expect(await called.evaluateAll((names) => names.map((name) => name.getAttribute('data-self')))).toEqual([
+    'true',
+    'false',
+  ])
+  for (const person of [ada, nat, other]) await person.close()
+})
+
 test('the bell counts, and leads to what happened', async () => {
   const ada = await open('Ada Bell', 'notes/bell')
   await bell(ada, 0).click()
@@ -119,4 +176,28 @@ test('the bell counts, and leads to what happened', async () => {
   await ada.page.getByRole('textbox', { name: 'Message to cem' }).waitFor()
   expect(new URL(ada.page.url()).pathname, 'beside the document that was open').toBe('/d/notes/bell-two')
   await ada.close()
+})
+
+test('who is mentioned while elsewhere finds the message', async () => {
+  const [ada, bob] = await Promise.all([open('Ada Calls', 'notes/calls'), open('Bob Calls', 'notes/calls')])
+  await bob.write('I was here')
+  await ada.text.getByText('I was here').waitFor()
+  await bob.page.goto(`${server.url}/d/notes/elsewhere`)
+  await member(ada, 'Bob Calls', 'Online, in Elsewhere').waitFor()
+
+  const chat = await ChatPage.open(ada)
+  await chat.send('Nobody is called here')
+  await chat.field.pressSequentially('Please read this, @bob c')
+  await chat.field.press('Enter')
+  await chat.field.press('Enter')
+  for (let number = 1; number <= 12; number += 1) await chat.send(`Later ${number}\n\n\n`)
+  await bell(bob, 1).click()
+  await inbox(bob)
+    .getByRole('link', { name: /Ada Calls mentioned you in I was here/ })
+    .click()
+  await bob.page.waitForURL(/\/d\/notes\/calls$/)
+  const bobs = new ChatPage(bob)
+  await expectFocused(bobs.message('Please read this'))
+  await bell(bob, 0).waitFor()
+  for (const person of [ada, bob]) await person.close()
 })

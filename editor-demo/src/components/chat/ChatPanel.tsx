@@ -5,6 +5,7 @@ import { useCalls, useChat } from '../../../../client/react/index.ts'
 import type { Anchor, ChatMessage } from '../../../../model/chat.ts'
 import { knownPeople, personOf } from '../../chat/names.ts'
 import { highlightComment } from '../../editor/comment-marks.ts'
+import { useMentionable } from '../../hooks/use-mentionable.ts'
 import { useStore } from '../../hooks/use-store.ts'
 import { Announcer } from './Announcer.tsx'
 import { ChatHead } from './ChatHead.tsx'
@@ -69,6 +70,7 @@ export function ChatPanel(props: Props) {
   const list = useRef<MessageListHandle>(null)
   const composer = useRef<{ focus(): void }>(null)
   const title = partner === undefined ? 'Chat' : personOf(partner, people).name
+  const mentionable = useMentionable(self, partner, view)
   const canPost = !view.readOnly && view.status.kind !== 'refused'
   const nameOf = (id: string) => (id === self ? 'yourself' : personOf(id, people).name)
 
@@ -102,12 +104,13 @@ export function ChatPanel(props: Props) {
     setSearching(false)
     composer.current?.focus()
   }
-  const send = (text: string) => {
+  const send = (text: string, mentions: readonly string[]) => {
     if (shown?.kind === 'edit') {
       if (text !== shown.text) chat.edit(shown.id, text)
     } else {
       chat.send({
         text,
+        ...(mentions.length > 0 ? { mentions } : {}),
         ...(shown?.kind === 'reply' ? { replyTo: shown.id } : {}),
         ...(shown?.kind === 'comment' && newComment ? { anchor: newComment.anchor } : {}),
       })
@@ -195,6 +198,7 @@ export function ChatPanel(props: Props) {
           ref={composer}
           label={partner === undefined ? 'Message' : `Message to ${title}`}
           context={shown}
+          people={mentionable}
           onCancel={cancel}
           onSend={send}
           onType={() => chat.typing()}

@@ -182,6 +182,7 @@ export function MessageList({ chat, self, view, canPost, quotes, calls, actions,
               <li
                 key={message.id}
                 className={startsGroup ? 'message message-first' : 'message'}
+                data-calls-me={message.mentions?.includes(self) === true && message.deletedAt === undefined}
                 data-message={message.id}
                 // One stop for Tab: the arrow keys lead to the other messages and their actions.
                 tabIndex={message.id === focusable ? 0 : -1}
