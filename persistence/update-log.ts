@@ -1,4 +1,5 @@
 import type { ClientClaim } from './client-claim.ts'
+import type { PushStore } from './push-store.ts'
 
 /** One Yjs update on its way into the log. */
 export interface NewUpdate {
@@ -16,6 +17,8 @@ export interface NewUpdate {
   readonly clients: readonly number[]
   /** The chat messages that this update makes or changes, as they are after it: stored with it or not at all. */
   readonly messages?: readonly ArchivedMessage[]
+  /** When these messages are to be pushed to who subscribed to their rooms, ms since 1970; see PushStore. */
+  readonly pushAt?: number | undefined
   /** What must be so for this update to be stored: it is left out otherwise. For what only one instance may write. */
   readonly expects?: ExpectedRoom | undefined
   /**
@@ -112,6 +115,9 @@ export interface UpdateLog {
    * as a restored backup.
    */
   readonly id: string
+
+  /** Who is told of messages through the push service of their browser, and what is still to be told. */
+  readonly pushes: PushStore
 
   /**
    * Commits a batch in one transaction and resolves with the position of each update, in the batch's order.

@@ -9,6 +9,7 @@ import { findOwners } from './client-table.ts'
 import { lockHeads, removeEmpty, saveRecords } from './document-table.ts'
 import { lockRooms } from './locked-rooms.ts'
 import { storeMessages } from './message-table.ts'
+import { storePushes } from './push-table.ts'
 import { beat, databaseIdOf } from './schema.ts'
 import type { Session } from './session.ts'
 import { insertRows, type NewRow } from './update-table.ts'
@@ -26,7 +27,7 @@ export interface Appended {
 export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
   const memory = Buffer.concat(batch.map(({ data }) => data))
   let end = 0
-  return batch.map(({ document, at, author, data, clients, messages = [], expects, follows }) => {
+  return batch.map(({ document, at, author, data, clients, messages = [], expects, pushAt, follows }) => {
     end += data.length
     return {
       document: storable(document, 'the name of a document'),
@@ -40,6 +41,7 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
         id: id.toWellFormed(),
         json,
       })),
+      pushAt: pushAt === undefined ? undefined : natural(pushAt, 'pushAt'),
       expects: expects && {
         room: storable(expects.room, 'the name of a room'),
         lastSeq: expects.lastSeq === undefined ? undefined : natural(expects.lastSeq, 'lastSeq'),
@@ -75,6 +77,7 @@ export async function appendBatch(
   const wanted = batch.map(({ document, clients }) => ({ document: recordOf(records, document), clients }))
   const owners = await findOwners(session, wanted)
   const rows: NewRow[] = []
+  const stored: NewUpdate[] = []
   /** Of which an update was left out for its clients. */
   const broken = new Set<string>()
 
@@ -92,6 +95,7 @@ export async function appendBatch(
     }
     rooms.add(messages)
     rows.push(row)
+    stored.push(update)
     records.set(name, withRow(document, row, claimed))
     return row.position
   }
@@ -109,6 +113,7 @@ export async function appendBatch(
   const isEmpty = ({ position }: DocumentRecord) => position === 0
   session.join(removeEmpty(session, [...records.values()].filter(isEmpty)))
   session.join(storeMessages(session, keys, rooms.added()))
+  session.join(storePushes(session, stored))
   return {
     positions,
     due: heads

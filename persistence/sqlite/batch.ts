@@ -30,7 +30,7 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
   const encoder = createEncoder()
   const names = new Map<string, number>()
   writeVarUint(encoder, batch.length)
-  for (const { document, at, author, data, clients, messages = [], expects, follows = false } of batch) {
+  for (const { document, at, author, data, clients, messages = [], expects, pushAt, follows = false } of batch) {
     writeName(encoder, names, document)
     writeVarUint(encoder, natural(at, 'at'))
     writeName(encoder, names, author)
@@ -44,6 +44,7 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
       writeVarString(encoder, id)
       writeVarString(encoder, json)
     }
+    writeVarUint(encoder, pushAt === undefined ? 0 : natural(pushAt, 'pushAt') + 1)
     const kind = expects === undefined ? Expects.Nothing : expects.lastSeq === undefined ? Expects.Ids : Expects.Seq
     writeUint8(encoder, follows ? kind | FOLLOWS : kind)
     if (expects === undefined) continue
@@ -77,8 +78,14 @@ export function unpackBatch(packed: Uint8Array): UnpackedUpdate[] {
       id: readVarString(decoder),
       json: readVarString(decoder),
     })),
+    pushAt: readPushAt(decoder),
     ...readConditions(decoder, readName),
   }))
+}
+
+function readPushAt(decoder: Decoder): number | undefined {
+  const next = readVarUint(decoder)
+  return next === 0 ? undefined : next - 1
 }
 
 function readConditions(decoder: Decoder, readName: () => string): Pick<UnpackedUpdate, 'expects' | 'follows'> {

@@ -105,6 +105,31 @@ const MIGRATIONS = [
     INSERT INTO messages_text (messages_text, rowid, text) VALUES ('delete', old.row, old.text);
   END;
   `,
+  `
+  -- Browsers that are told of messages in a room through their push service. id: the endpoint's hash; data: endpoint and
+  -- keys as JSON. Without checksums: what can't be read ends, and its browser subscribes anew.
+  CREATE TABLE push_subscriptions (
+    id TEXT PRIMARY KEY,
+    room TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    key TEXT,
+    data BLOB NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX push_subscriptions_by_room ON push_subscriptions (room, at);
+
+  -- What is still to be pushed; message: its id in the subscription's room. An id is never used again, since whoever
+  -- claimed it may settle it late.
+  CREATE TABLE pushes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    subscription TEXT NOT NULL,
+    message TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL
+  );
+  CREATE INDEX pushes_by_time ON pushes (due_at);
+  CREATE INDEX pushes_by_subscription ON pushes (subscription);
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length
