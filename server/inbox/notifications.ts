@@ -16,6 +16,8 @@ export interface NotificationsOptions {
   readonly durability: Durability
   /** The document of that name, if this instance has it open. */
   readonly openDocument: (name: string) => OpenDocument | undefined
+  /** How long after that a notification is pushed to who is not there, ms; undefined where none is. */
+  readonly pushDelayMs?: number | undefined
   /**
    * A notification is on disk in a user's inbox. Called once for each, whatever it comes of, on the instance that stored
    * it, and before anybody hears of it; it must not throw. Not called for what was stored while that could not be known.
@@ -115,7 +117,7 @@ export class Notifications {
 
   /** Resolves with those users whom the log has left out. Taken in one turn, all of it is in one batch. */
   #write(users: readonly string[], notification: Notification, follows: boolean): Promise<string[]> {
-    const { durability, openDocument, onStored } = this.#options
+    const { durability, openDocument, onStored, pushDelayMs } = this.#options
     const { client, data } = updateWith(notification)
     const json = JSON.stringify(notification)
     const row = { at: notification.at, author: SERVER, clients: [client], data }
@@ -126,6 +128,7 @@ export class Notifications {
         ...row,
         messages: [{ room, seq: ANY_SEQ, id: notification.id, json }],
         expects: { room, lastSeq: undefined },
+        pushAt: pushDelayMs === undefined ? undefined : notification.at + pushDelayMs,
         follows,
       }
       return new Promise<string | undefined>((resolve, reject) => {
