@@ -206,6 +206,12 @@ export const settings = {
   CHAT_SEGMENT_MESSAGES: int(1)
     .default(MESSAGES_PER_SEGMENT)
     .describe('Messages in one part of a chat room before the next one is opened'),
+  NOTIFY: z
+    .enum(['members', 'anyone'])
+    .default('members')
+    .describe(
+      'Whom mentions and missed calls notify: who belongs to the room as far as the server knows (docs/inbox.md), or `anyone`, for products where everybody may read everything; so it is in demo mode',
+    ),
   NOTIFICATION_LINK: z
     .string()
     .max(500)

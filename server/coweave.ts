@@ -12,7 +12,7 @@ import { Cluster } from './cluster/cluster.ts'
 import { connectForCommands } from './cluster/redis-connections.ts'
 import { parseRedisUrl } from './cluster/redis-url.ts'
 import { Relay } from './cluster/relay.ts'
-import { type Config, vapidOf } from './config.ts'
+import { type Config, isDemo, vapidOf } from './config.ts'
 import { Authentication } from './connection/authentication.ts'
 import { ConnectionCounts } from './connection/connection-counts.ts'
 import { EgressGroup } from './connection/egress.ts'
@@ -110,6 +110,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     limits: { maxTextLength: config.CHAT_MESSAGE_LENGTH, maxMessages: config.CHAT_SEGMENT_MESSAGES },
     notifications,
     link: config.NOTIFICATION_LINK,
+    present: (name) => openDocument(name)?.users ?? new Set(),
+    isOpenToAll: isDemo(config) || config.NOTIFY === 'anyone',
     catchUp,
     callTimes: { ringMs: config.CALL_RING_TIME, vanishedAfterMs: config.CALL_AWAY_TIME },
     isCutOff: () => relay?.isUp === false,

@@ -1,17 +1,11 @@
 import type * as Y from 'yjs'
-import type { ChatRoom } from '../../model/rooms.ts'
-import type { StorageError } from '../../persistence/storage-error.ts'
-import type { UpdateLog } from '../../persistence/update-log.ts'
 import { excerptOf, linkTo, titleOf } from './notices.ts'
 import { type CausedNotification, notificationId } from './notifications.ts'
-import { isDamage, RoomPeople } from './room-people.ts'
+import { isDamage, RoomPeople, type RoomPeopleOptions } from './room-people.ts'
 
-export interface MessageNotificationsOptions {
-  readonly room: ChatRoom
-  readonly log: UpdateLog
+export interface MessageNotificationsOptions extends RoomPeopleOptions {
   /** See linkTo(). */
   readonly link: string
-  readonly onProblem: (error: StorageError) => void
 }
 
 /** The open parts of a room: number → messages. */

@@ -5,6 +5,10 @@ import type { UpdateLog } from '../../persistence/update-log.ts'
 export interface RoomPeopleOptions {
   readonly room: ChatRoom
   readonly log: UpdateLog
+  /** Who has a document open, as far as this instance knows. */
+  readonly present: (document: string) => ReadonlySet<string>
+  /** Whether everybody belongs to every room, as in a product all of whose users may read everything. */
+  readonly isOpenToAll: boolean
   readonly onProblem: (error: StorageError) => void
 }
 
@@ -16,9 +20,9 @@ interface Writers {
 
 /**
  * Who belongs to a room, as far as the server knows: nobody tells it who has been granted what and is not there. Of a
- * direct chat these are its members; of the chat beside a document, whoever has written in that document, in the head of
- * the room, as everybody does who has read a message, or in the parts of it that are asked for. The log says so by the Yjs
- * client ids.
+ * direct chat these are its members; of the chat beside a document, whoever has that document or the head of the room
+ * open, or has written in one of them, as everybody does who has read a message, or in the parts of the room that are asked
+ * for. The log says so by the Yjs client ids.
  */
 export class RoomPeople {
   readonly #options: RoomPeopleOptions
@@ -31,10 +35,11 @@ export class RoomPeople {
   /** Those of `users` who belong to the room, with these segments. @throws {StorageError} when that can't be told now */
   async among(users: Iterable<string>, segments: readonly number[] = []): Promise<ReadonlySet<string>> {
     const wanted = new Set(users)
-    const { room } = this.#options
+    const { room, present, isOpenToAll } = this.#options
     if (room.kind === 'dm') return wanted.intersection(new Set(room.members))
+    if (isOpenToAll) return wanted
     const documents = [room.room, ...segments.map((number) => segmentName(room.room, number)), room.beside]
-    const found = new Set<string>()
+    const found = wanted.intersection(present(room.room).union(present(room.beside)))
     for (const document of documents) {
       if (found.size === wanted.size) break
       const writers = await this.#writersOf(document)

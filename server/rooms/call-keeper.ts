@@ -21,8 +21,6 @@ export interface CallKeeperOptions {
   /** Keeps the head in memory until `over` resolves. */
   readonly hold: (over: Promise<void>) => void
   readonly people: RoomPeople
-  /** Whether a user is known to have the head open. */
-  readonly isPresent: (user: string) => boolean
   readonly notifications: Pick<Notifications, 'addWithCause'>
   /** See linkTo(). */
   readonly link: string
@@ -108,12 +106,12 @@ export class CallKeeper {
   async #lookUp(users: readonly string[]): Promise<void> {
     if (this.#isLookingUp) return
     this.#isLookingUp = true
-    const { people, isPresent, onProblem } = this.#options
+    const { people, onProblem } = this.#options
     try {
       const found = await people.among(users)
       // Asked anew for the next call once none is open.
       if (this.#held === undefined) return
-      for (const user of users) this.#belongs.set(user, found.has(user) || isPresent(user))
+      for (const user of users) this.#belongs.set(user, found.has(user))
     } catch (error) {
       if (!(error instanceof StorageError)) throw error
       onProblem(error)

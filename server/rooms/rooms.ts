@@ -38,6 +38,9 @@ export interface RoomsOptions {
   readonly notifications: Notifications
   /** What notifications of messages and calls lead to; see linkTo(). */
   readonly link: string
+  /** See RoomPeople. */
+  readonly present: (document: string) => ReadonlySet<string>
+  readonly isOpenToAll: boolean
   /** Resolves once a document has what other instances have committed until now. */
   readonly catchUp: (document: OpenDocument) => Promise<void>
   readonly callTimes: CallTimes
@@ -190,7 +193,7 @@ export class Rooms {
 
   #openedHead(open: OpenDocument, rules: HeadRules, room: ChatRoom): void {
     const { ydoc, name } = open
-    const { callTimes, isCutOff, logger, log, notifications, link } = this.#options
+    const { callTimes, isCutOff, logger, log, notifications, link, present, isOpenToAll } = this.#options
     const onProblem = (error: StorageError) => {
       logger.error({ room: name, error }, 'whom a missed call notifies could not be read')
     }
@@ -199,8 +202,7 @@ export class Rooms {
     const calls = new CallKeeper({
       room,
       head: ydoc,
-      people: new RoomPeople({ room, log, onProblem }),
-      isPresent: (user) => open.users.has(user),
+      people: new RoomPeople({ room, log, present, isOpenToAll, onProblem }),
       notifications,
       link,
       onProblem,
@@ -238,7 +240,7 @@ export class Rooms {
     const { room } = chat
     const known = this.#stampers.get(room)
     if (known !== undefined) return known
-    const { log, durability, logger, notifications, link } = this.#options
+    const { log, durability, logger, notifications, link, present, isOpenToAll } = this.#options
     const stamper = new Stamper({
       room,
       log,
@@ -247,6 +249,8 @@ export class Rooms {
         room: chat,
         log,
         link,
+        present,
+        isOpenToAll,
         onProblem: (error) => logger.error({ room, error }, 'whom messages notify could not be read'),
       }),
       notifications,

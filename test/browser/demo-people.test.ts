@@ -179,10 +179,7 @@ test('the bell counts, and leads to what happened', async () => {
 })
 
 test('who is mentioned while elsewhere finds the message', async () => {
-  const [ada, bob] = await Promise.all([open('Ada Calls', 'notes/calls'), open('Bob Calls', 'notes/calls')])
-  await bob.write('I was here')
-  await ada.text.getByText('I was here').waitFor()
-  await bob.page.goto(`${server.url}/d/notes/elsewhere`)
+  const [ada, bob] = await Promise.all([open('Ada Calls', 'notes/calls'), open('Bob Calls', 'notes/elsewhere')])
   await member(ada, 'Bob Calls', 'Online, in Elsewhere').waitFor()
 
   const chat = await ChatPage.open(ada)
@@ -193,7 +190,7 @@ test('who is mentioned while elsewhere finds the message', async () => {
   for (let number = 1; number <= 12; number += 1) await chat.send(`Later ${number}\n\n\n`)
   await bell(bob, 1).click()
   await inbox(bob)
-    .getByRole('link', { name: /Ada Calls mentioned you in I was here/ })
+    .getByRole('link', { name: /Ada Calls mentioned you in Calls/ })
     .click()
   await bob.page.waitForURL(/\/d\/notes\/calls$/)
   const bobs = new ChatPage(bob)

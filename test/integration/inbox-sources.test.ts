@@ -120,8 +120,9 @@ describe('a mention', () => {
     expect(body.notifications).toEqual([notification])
   })
 
-  test('reaches only who belongs to the room: by reading, by writing in it or in the document, or as a member', async () => {
-    const [ann, bob, cyd, dan, eve] = [newUser('ann'), newUser('bob'), newUser('cyd'), newUser('dan'), newUser('eve')]
+  test('reaches only who belongs to the room: by reading, by writing in it or in the document, as a member, or being there', async () => {
+    const [ann, bob, cyd, dan] = [newUser('ann'), newUser('bob'), newUser('cyd'), newUser('dan')]
+    const [eve, fay] = [newUser('eve'), newUser('fay')]
     const document = newDocument()
     const segment = segmentName(`chat/${document}`, 1)
     await reads(bob, document)
@@ -129,11 +130,11 @@ describe('a mention', () => {
     const writer = await join(dan, document)
     writer.edit((ydoc) => ydoc.getText('text').insert(0, 'a plan'))
     await writer.answered(1)
-    // Who only looks on, or belongs to another room, is a stranger here.
-    await join(eve, document)
+    await join(fay, document)
+    // Who belongs to another room is a stranger here.
     await reads(eve, newDocument())
-    await send(ann, segment, { text: 'all of you', mentions: [bob, cyd, dan, eve, 'constructor'] })
-    for (const user of [bob, cyd, dan]) expect(await inboxOf(user)).toHaveLength(1)
+    await send(ann, segment, { text: 'all of you', mentions: [bob, cyd, dan, eve, fay, 'constructor'] })
+    for (const user of [bob, cyd, dan, fay]) expect(await inboxOf(user)).toHaveLength(1)
     expect(await inboxOf(eve)).toEqual([])
     expect(await inboxOf('constructor')).toEqual([])
 
