@@ -1,11 +1,13 @@
 import * as Y from 'yjs'
 import { CoweaveError } from '../model/errors.ts'
+import type { StoredEvent } from './event-store.ts'
 import type { PortableLog } from './portable-log.ts'
 import type { DocumentSummary, LogRow, NewUpdate, StoredDocument } from './update-log.ts'
 
 const DOCUMENTS_PER_PAGE = 500
 const MESSAGES_PER_PAGE = 500
 const SUBSCRIPTIONS_PER_PAGE = 500
+const EVENTS_PER_PAGE = 500
 /** A batch ends with the row that takes it over either of these. */
 const BATCH_ROWS = 500
 const BATCH_BYTES = 4 * 1024 * 1024
@@ -20,7 +22,9 @@ export interface Migrated {
 /**
  * Copies a whole log into an empty one and verifies the copy: each document's rows byte for byte with their positions,
  * times, authors and claims of client ids, that both load as the same Yjs state, and each message. Snapshots are made
- * anew. Push subscriptions come along, as far as they can be read; pushes that are still due do not. After an interruption the same call goes on where it ended. Nobody else may write to either of them.
+ * anew. Events keep their numbers, so that whoever reads them goes on where they were; consumers inside the
+ * server begin anew with what is kept. Push subscriptions come along, as far as they can be read; pushes that are still
+ * due do not. After an interruption the same call goes on where it ended. Nobody else may write to either of them.
  * @throws {CoweaveError} `migrate/not-empty` when the target holds something that the source doesn't; nothing has been
  * written then
  * @throws {CoweaveError} `migrate/differs` when the copy is not the same, as when the source has grown meanwhile
@@ -30,6 +34,7 @@ export async function migrate(source: PortableLog, target: PortableLog): Promise
   await refuseOthers(source, target)
   for await (const { name } of documentsOf(source)) await copyDocument(source, target, name)
   await copyArchive(source, target)
+  await copyEvents(source, target)
   await copySubscriptions(source, target)
   return await verify(source, target)
 }
@@ -45,6 +50,10 @@ async function refuseOthers(source: PortableLog, target: PortableLog): Promise<v
     const { room, seq, id, json } = message
     const found = await source.messageById(room, id)
     if (found?.json !== json) throw notEmpty(`the message ${seq} of ${room}, which is not the source's`)
+  }
+  for await (const event of eventsOf(target)) {
+    const [found] = await source.events.read({ after: event.number - 1, limit: 1 })
+    if (!same(event, found)) throw notEmpty(`the event ${event.number}, which is not the source's`)
   }
 }
 
@@ -71,6 +80,17 @@ async function copyArchive(source: PortableLog, target: PortableLog): Promise<vo
     const { messages, next } = await source.archive({ after, limit: MESSAGES_PER_PAGE })
     await target.restoreMessages(messages)
     after = next
+  }
+}
+
+async function copyEvents(source: PortableLog, target: PortableLog): Promise<void> {
+  const last = await source.events.last()
+  for (let after = 0; ; ) {
+    const page = await source.events.read({ after, limit: EVENTS_PER_PAGE })
+    await target.restoreEvents(page, last)
+    const [end] = page.slice(-1)
+    if (end === undefined) return
+    after = end.number
   }
 }
 
@@ -106,6 +126,11 @@ async function verify(source: PortableLog, target: PortableLog): Promise<Migrate
     if (!same(message, copy)) throw differs(`the message ${message.seq} of ${message.room}`)
     counts.messages += 1
   }
+  const copiedEvents = eventsOf(target)
+  for await (const event of eventsOf(source)) {
+    const { value: copy } = await copiedEvents.next()
+    if (!same(event, copy)) throw differs(`the event ${event.number}`)
+  }
   return counts
 }
 
@@ -124,6 +149,16 @@ async function* archiveOf(log: PortableLog) {
     const { messages, next } = await log.archive({ after, limit: MESSAGES_PER_PAGE })
     yield* messages
     after = next
+  }
+}
+
+async function* eventsOf(log: PortableLog): AsyncGenerator<StoredEvent, undefined> {
+  for (let after = 0; ; ) {
+    const page = await log.events.read({ after, limit: EVENTS_PER_PAGE })
+    yield* page
+    const [end] = page.slice(-1)
+    if (end === undefined) return
+    after = end.number
   }
 }
 

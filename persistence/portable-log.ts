@@ -1,3 +1,4 @@
+import type { StoredEvent } from './event-store.ts'
 import type { ArchivedMessage, UpdateLog } from './update-log.ts'
 
 /** A page of the archive. */
@@ -17,4 +18,11 @@ export interface PortableLog extends UpdateLog {
 
   /** Stores messages by the rules of append(), in one transaction, without an update. @throws {StorageError} as append() */
   restoreMessages(messages: readonly ArchivedMessage[]): Promise<void>
+
+  /**
+   * Stores events under the numbers they have, in one transaction, without an update; those that are there stay. The next
+   * event gets a number above `last`.
+   * @throws {StorageError} as append()
+   */
+  restoreEvents(events: readonly StoredEvent[], last: number): Promise<void>
 }

@@ -1,4 +1,5 @@
 import type { ClientClaim } from './client-claim.ts'
+import type { EventStore, NewEvent } from './event-store.ts'
 import type { PushStore } from './push-store.ts'
 
 /** One Yjs update on its way into the log. */
@@ -19,6 +20,8 @@ export interface NewUpdate {
   readonly messages?: readonly ArchivedMessage[]
   /** When these messages are to be pushed to who subscribed to their rooms, ms since 1970; see PushStore. */
   readonly pushAt?: number | undefined
+  /** What happened by this update: stored with it or not at all; see EventStore. */
+  readonly events?: readonly NewEvent[] | undefined
   /** What must be so for this update to be stored: it is left out otherwise. For what only one instance may write. */
   readonly expects?: ExpectedRoom | undefined
   /**
@@ -119,6 +122,9 @@ export interface UpdateLog {
   /** Who is told of messages through the push service of their browser, and what is still to be told. */
   readonly pushes: PushStore
 
+  /** What happened by updates, for who is told of it later. */
+  readonly events: EventStore
+
   /**
    * Commits a batch in one transaction and resolves with the position of each update, in the batch's order.
    * Once resolved, the whole batch survives a power cut. After a rejection, all or none of it is stored: append
@@ -126,7 +132,7 @@ export interface UpdateLog {
    * commit order, without gaps, and a reader never sees a position before the ones below it, also with several
    * processes writing. An empty batch writes and commits too: it tells whether storage takes writes.
    *
-   * Some updates may be left out, each with its `messages` and `clients`, while the rest of the batch is stored: one with
+   * Some updates may be left out, each with its `messages`, `events` and `clients`, while the rest of the batch is stored: one with
    * `clients`, when one of them belongs to another user of that document than its `author`, with all updates of that
    * document behind it in the batch, which may build on it; one that `expects` a room to be as it is not; and one that
    * `follows` an update that is left out. The position of what was left out is 0. The first two look at what is committed,

@@ -7,6 +7,7 @@ import { StorageError } from '../storage-error.ts'
 import type { NewUpdate } from '../update-log.ts'
 import { findOwners } from './client-table.ts'
 import { lockHeads, removeEmpty, saveRecords } from './document-table.ts'
+import { storeEvents } from './event-table.ts'
 import { lockRooms } from './locked-rooms.ts'
 import { storeMessages } from './message-table.ts'
 import { storePushes } from './push-table.ts'
@@ -27,7 +28,7 @@ export interface Appended {
 export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
   const memory = Buffer.concat(batch.map(({ data }) => data))
   let end = 0
-  return batch.map(({ document, at, author, data, clients, messages = [], expects, pushAt, follows }) => {
+  return batch.map(({ document, at, author, data, clients, messages = [], expects, pushAt, follows, events }) => {
     end += data.length
     return {
       document: storable(document, 'the name of a document'),
@@ -47,6 +48,11 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
         lastSeq: expects.lastSeq === undefined ? undefined : natural(expects.lastSeq, 'lastSeq'),
       },
       follows,
+      events: events?.map((event) => ({
+        ...event,
+        document: storable(event.document, 'the name of a document'),
+        at: natural(event.at, 'at'),
+      })),
     }
   })
 }
@@ -114,6 +120,8 @@ export async function appendBatch(
   session.join(removeEmpty(session, [...records.values()].filter(isEmpty)))
   session.join(storeMessages(session, keys, rooms.added()))
   session.join(storePushes(session, stored))
+  // Last, since whoever takes numbers of events keeps others from it until the commit.
+  session.join(storeEvents(session, keys, stored))
   return {
     positions,
     due: heads

@@ -7,6 +7,7 @@ import { verifiedRows } from '../update-row.ts'
 import { readClaims } from './client-table.ts'
 import type { Connections } from './connections.ts'
 import { findHead } from './document-table.ts'
+import { findEventDamages } from './event-table.ts'
 import { findMessageDamages } from './message-checker.ts'
 import { attempt } from './problem.ts'
 import type { Session } from './session.ts'
@@ -30,6 +31,7 @@ export async function* findDamages(connections: Connections, keys: KeyRing | und
     yield* documentDamages(connections, keys, String(row[1]))
   }
   yield* findMessageDamages(connections, keys)
+  yield* findEventDamages(connections, keys)
   yield* orphans(connections)
 }
 

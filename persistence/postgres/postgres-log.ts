@@ -4,6 +4,7 @@ import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import { shownUrl } from '../database-url.ts'
 import type { KeyRing } from '../encryption.ts'
+import type { StoredEvent } from '../event-store.ts'
 import type { ArchivePage, PortableLog } from '../portable-log.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
@@ -20,10 +21,12 @@ import { appendBatch, copyBatch } from './appender.ts'
 import { readClaims } from './client-table.ts'
 import { Connections } from './connections.ts'
 import { findHead, listRecords, readPositions } from './document-table.ts'
+import { restoreEvents } from './event-table.ts'
 import { searchMessages } from './message-search.ts'
 import { findMessage, knownIds, pageOfArchive, pageOfMessages, restoreMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
 import { toStorageError } from './postgres-errors.ts'
+import { PostgresEvents } from './postgres-events.ts'
 import { PostgresPushes } from './postgres-pushes.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
 import { loadDocument, readDocument } from './reader.ts'
@@ -81,12 +84,13 @@ interface Opened {
 class PostgresLog implements PortableLog {
   readonly id: string
   readonly pushes: PostgresPushes
+  readonly events: PostgresEvents
   readonly #settings: WorkerSettings
   readonly #onProblem: (error: Error) => void
   readonly #writer: Connections
   readonly #readers: Connections
   readonly #searcher: Connections
-  /** Their own, so that what is pushed doesn't wait for large batches, nor edits for it. */
+  /** Their own, so that pushes and consumers of events don't wait for large batches, nor edits for them. */
   readonly #pushers: Connections
   /** Started by the first compaction. */
   #compactor: PostgresThread | undefined
@@ -106,6 +110,10 @@ class PostgresLog implements PortableLog {
     this.pushes = new PostgresPushes(settings.keys, {
       read: (work) => this.#call('reading pushes', () => this.#readers.read(work)),
       write: (work) => this.#call('writing pushes', () => this.#pushers.write(work)),
+    })
+    this.events = new PostgresEvents(settings.keys, {
+      read: (work) => this.#call('reading events', () => this.#readers.read(work)),
+      write: (work) => this.#call('keeping account of events', () => this.#pushers.write(work)),
     })
     this.#compactions = new Compactions(async (document, { optional }) => {
       this.#compactor ??= startThread('compactor', settings, onProblem)
@@ -211,6 +219,12 @@ class PostgresLog implements PortableLog {
   restoreMessages(messages: readonly ArchivedMessage[]): Promise<void> {
     return this.#call('storing messages', () =>
       this.#writer.write((session) => restoreMessages(session, this.#settings.keys, messages)),
+    )
+  }
+
+  restoreEvents(events: readonly StoredEvent[], last: number): Promise<void> {
+    return this.#call('storing events', () =>
+      this.#writer.write((session) => restoreEvents(session, this.#settings.keys, events, last)),
     )
   }
 

@@ -109,6 +109,33 @@ const MIGRATIONS = [
   CREATE INDEX pushes_by_time ON coweave.pushes (due_at);
   CREATE INDEX pushes_by_subscription ON coweave.pushes (subscription);
   `,
+  `
+  -- What happened, in the order of commits. data: whom it concerns and the rest, as JSON.
+  CREATE TABLE coweave.events (
+    number bigint PRIMARY KEY,
+    id text COLLATE "C" NOT NULL UNIQUE,
+    kind text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    document text COLLATE "C" NOT NULL,
+    key text,
+    data bytea NOT NULL,
+    checksum integer NOT NULL
+  );
+  CREATE INDEX events_by_kind ON coweave.events (kind, number);
+
+  -- The last number that was given, one row: whoever takes numbers keeps it locked until they are committed, which a
+  -- sequence does not, so that no event becomes visible behind one with a higher number.
+  CREATE TABLE coweave.event_counter (last bigint NOT NULL) WITH (fillfactor = 50);
+  INSERT INTO coweave.event_counter (last) VALUES (0);
+
+  -- Who works through the events, how far that is, and which process does it now.
+  CREATE TABLE coweave.event_consumers (
+    name text COLLATE "C" PRIMARY KEY,
+    last bigint NOT NULL,
+    owner text NOT NULL,
+    until bigint NOT NULL
+  ) WITH (fillfactor = 50);
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -8,12 +8,14 @@ import {
   writeVarUint,
   writeVarUint8Array,
 } from 'lib0/encoding'
+import type { NewEvent } from '../event-store.ts'
 import { natural } from '../natural.ts'
 import type { ArchivedMessage, ExpectedRoom, NewUpdate } from '../update-log.ts'
 
-/** What follows of an expected room, with FOLLOWS where the update follows another. */
+/** What follows of an expected room, with FOLLOWS where the update follows another, and HAS_EVENTS where events come. */
 const Expects = { Nothing: 0, Seq: 1, Ids: 2 } as const
 const FOLLOWS = 4
+const HAS_EVENTS = 8
 
 /** An update as the writer gets it. */
 export interface UnpackedUpdate extends NewUpdate {
@@ -30,7 +32,8 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
   const encoder = createEncoder()
   const names = new Map<string, number>()
   writeVarUint(encoder, batch.length)
-  for (const { document, at, author, data, clients, messages = [], expects, pushAt, follows = false } of batch) {
+  for (const update of batch) {
+    const { document, at, author, data, clients, messages = [], expects, pushAt, follows = false, events = [] } = update
     writeName(encoder, names, document)
     writeVarUint(encoder, natural(at, 'at'))
     writeName(encoder, names, author)
@@ -46,10 +49,12 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
     }
     writeVarUint(encoder, pushAt === undefined ? 0 : natural(pushAt, 'pushAt') + 1)
     const kind = expects === undefined ? Expects.Nothing : expects.lastSeq === undefined ? Expects.Ids : Expects.Seq
-    writeUint8(encoder, follows ? kind | FOLLOWS : kind)
-    if (expects === undefined) continue
-    writeName(encoder, names, expects.room)
-    if (expects.lastSeq !== undefined) writeVarUint(encoder, natural(expects.lastSeq, 'lastSeq'))
+    writeUint8(encoder, kind | (follows ? FOLLOWS : 0) | (events.length > 0 ? HAS_EVENTS : 0))
+    if (expects !== undefined) {
+      writeName(encoder, names, expects.room)
+      if (expects.lastSeq !== undefined) writeVarUint(encoder, natural(expects.lastSeq, 'lastSeq'))
+    }
+    if (events.length > 0) writeEvents(encoder, names, events)
   }
   return toUint8Array(encoder)
 }
@@ -88,11 +93,43 @@ function readPushAt(decoder: Decoder): number | undefined {
   return next === 0 ? undefined : next - 1
 }
 
-function readConditions(decoder: Decoder, readName: () => string): Pick<UnpackedUpdate, 'expects' | 'follows'> {
+function readConditions(
+  decoder: Decoder,
+  readName: () => string,
+): Pick<UnpackedUpdate, 'expects' | 'follows' | 'events'> {
   const byte = readUint8(decoder)
-  const [kind, follows] = [byte & ~FOLLOWS, (byte & FOLLOWS) > 0]
-  if (kind === Expects.Nothing) return { expects: undefined, follows }
-  return { expects: { room: readName(), lastSeq: kind === Expects.Seq ? readVarUint(decoder) : undefined }, follows }
+  const [kind, follows] = [byte & ~(FOLLOWS | HAS_EVENTS), (byte & FOLLOWS) > 0]
+  const expects =
+    kind === Expects.Nothing
+      ? undefined
+      : { room: readName(), lastSeq: kind === Expects.Seq ? readVarUint(decoder) : undefined }
+  return { expects, follows, events: byte & HAS_EVENTS ? readEvents(decoder, readName) : undefined }
+}
+
+/** Updates of one batch may share an event: what it says is a name too, so that it is written once. */
+function writeEvents(encoder: Encoder, names: Map<string, number>, events: readonly NewEvent[]): void {
+  writeVarUint(encoder, events.length)
+  for (const { id, kind, at, document, users, json } of events) {
+    for (const text of [id, kind, document, json]) writeName(encoder, names, text)
+    writeVarUint(encoder, natural(at, 'at'))
+    writeVarUint(encoder, users.length)
+    for (const user of users) writeVarString(encoder, user)
+  }
+}
+
+function readEvents(decoder: Decoder, readName: () => string): NewEvent[] {
+  return Array.from({ length: readVarUint(decoder) }, () => {
+    const [id, kind, document, json] = [readName(), readName(), readName(), readName()]
+    const at = readVarUint(decoder)
+    return {
+      id,
+      kind,
+      at,
+      document,
+      users: Array.from({ length: readVarUint(decoder) }, () => readVarString(decoder)),
+      json,
+    }
+  })
 }
 
 /** A name's index; the name itself follows where the index is new. */

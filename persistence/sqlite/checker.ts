@@ -7,6 +7,7 @@ import type { Damage } from '../update-log.ts'
 import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentFinder } from './document-table.ts'
+import { eventDamages } from './event-table.ts'
 import { messageDamages } from './message-checker.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packDamage } from './replies.ts'
@@ -40,6 +41,7 @@ function* findDamages(db: Database, keys: KeyRing | undefined): Generator<Damage
       else yield { document: undefined, position: undefined, problem: `a document's name is ${typeof name}` }
     }
     yield* messageDamages(db, keys)
+    yield* eventDamages(db, keys)
     yield* orphans(db)
   } catch (error) {
     yield { document: undefined, position: undefined, problem: messageOf(error) }

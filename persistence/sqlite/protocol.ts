@@ -1,4 +1,6 @@
 import type { KeyRing } from '../encryption.ts'
+import type { StoredEvent } from '../event-store.ts'
+import type { EventCall } from './event-table.ts'
 import type { PushCall } from './push-table.ts'
 
 /**
@@ -41,6 +43,8 @@ export type Request =
   | { readonly kind: 'archive'; readonly after: number; readonly limit: number }
   | { readonly kind: 'restore'; readonly messages: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'push'; readonly call: PushCall }
+  | { readonly kind: 'event'; readonly call: EventCall }
+  | { readonly kind: 'restore-events'; readonly events: readonly StoredEvent[]; readonly last: number }
   | { readonly kind: 'compact'; readonly document: string }
   | { readonly kind: 'check-next' }
   | { readonly kind: 'backup'; readonly target: string }

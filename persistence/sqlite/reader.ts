@@ -7,6 +7,7 @@ import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentLoader } from './document-loader.ts'
 import { documentFinder, documentLister, positionReader } from './document-table.ts'
+import { eventReader } from './event-table.ts'
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
@@ -46,6 +47,7 @@ export function openReader(settings: WorkerSettings): Role {
   const pageOfArchive = archivePager(db, settings.keys)
   const search = messageSearcher(db, settings.keys)
   const pushes = pushReader(db, settings.keys)
+  const events = eventReader(db, settings.keys)
 
   function load(name: string): Uint8Array<ArrayBuffer> {
     return loadDocument(name, (document) => {
@@ -106,6 +108,11 @@ export function openReader(settings: WorkerSettings): Role {
           const { call } = request
           if (call.name === 'upcoming') return packText(JSON.stringify(pushes.upcoming(...call.given)))
           if (call.name === 'subscriptions') return packText(JSON.stringify(pushes.subscriptions(...call.given)))
+        }
+        if (request.kind === 'event') {
+          const { call } = request
+          if (call.name === 'read') return packText(JSON.stringify(events.read(...call.given)))
+          if (call.name === 'last') return packText(JSON.stringify(events.last()))
         }
         if (request.kind === 'search') return packFoundMessages(search(request))
       } catch (error) {

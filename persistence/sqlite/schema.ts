@@ -130,6 +130,29 @@ const MIGRATIONS = [
   CREATE INDEX pushes_by_time ON pushes (due_at);
   CREATE INDEX pushes_by_subscription ON pushes (subscription);
   `,
+  `
+  -- What happened, in the order of commits. data: whom it concerns and the rest, as JSON. A number is never used again,
+  -- since readers remember how far they are.
+  CREATE TABLE events (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    key TEXT,
+    data BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+  );
+  CREATE INDEX events_by_kind ON events (kind, number);
+
+  -- Who works through the events, how far that is, and which process does it now.
+  CREATE TABLE event_consumers (
+    name TEXT PRIMARY KEY,
+    last INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    until INTEGER NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -3,6 +3,7 @@ import { CoweaveError } from '../../model/errors.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
+import type { StoredEvent } from '../event-store.ts'
 import type { ArchivePage, PortableLog } from '../portable-log.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
@@ -35,6 +36,7 @@ import {
   unpackTexts,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
+import { SqliteEvents } from './sqlite-events.ts'
 import { SqlitePushes } from './sqlite-pushes.ts'
 import { type SqliteThread, startThread } from './sqlite-thread.ts'
 import { refuseDamagedWal } from './wal-damage.ts'
@@ -77,6 +79,7 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
 class SqliteLog implements PortableLog {
   readonly id: string
   readonly pushes: SqlitePushes
+  readonly events: SqliteEvents
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -100,6 +103,13 @@ class SqliteLog implements PortableLog {
       write: async (call) => {
         this.#refuseIfClosed()
         return await this.#writer.call({ kind: 'push', call })
+      },
+    })
+    this.events = new SqliteEvents({
+      read: (call) => this.#read({ kind: 'event', call }),
+      write: async (call) => {
+        this.#refuseIfClosed()
+        return await this.#writer.call({ kind: 'event', call })
       },
     })
     this.#compactions = new Compactions(
@@ -190,6 +200,11 @@ class SqliteLog implements PortableLog {
     this.#refuseIfClosed()
     const packed = packMessages(messages.map(({ json, ...message }) => ({ ...message, data: Buffer.from(json) })))
     await this.#writer.call({ kind: 'restore', messages: packed }, [packed])
+  }
+
+  async restoreEvents(events: readonly StoredEvent[], last: number): Promise<void> {
+    this.#refuseIfClosed()
+    await this.#writer.call({ kind: 'restore-events', events, last })
   }
 
   async compact(document: string): Promise<number> {

@@ -1,9 +1,11 @@
 import type { Database } from 'better-sqlite3'
+import { joinEvents, type NewEvent } from '../event-store.ts'
 import type { ArchivedMessage } from '../update-log.ts'
 import { type UnpackedUpdate, unpackBatch } from './batch.ts'
 import { clientClaimer } from './client-table.ts'
 import { openForWriting } from './database.ts'
 import { DocumentCache } from './document-cache.ts'
+import { type EventCall, eventRestorer, eventTables, eventWriter } from './event-table.ts'
 import { expectationCheck, messageWriter } from './message-table.ts'
 import { placeGuard } from './place-guard.ts'
 import { nothing, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
@@ -18,11 +20,20 @@ export function openWriter(settings: WorkerSettings): Role {
   const append = appender(db, settings)
   const restore = restorer(db, settings)
   const push = pusher(db, settings)
+  const event = eventKeeper(db, settings)
+  const restoreEvents = db.transaction(eventRestorer(db, settings.keys))
+  const inPlace = placeGuard(settings.file)
   return {
     handle(request) {
       if (request.kind === 'append') return append(unpackBatch(request.batch))
       if (request.kind === 'restore') return restore(unpackMessages(request.messages))
       if (request.kind === 'push') return push(request.call)
+      if (request.kind === 'event') return event(request.call)
+      if (request.kind === 'restore-events') {
+        restoreEvents.immediate(request.events, request.last)
+        inPlace()
+        return nothing()
+      }
       return unexpectedRequest('writer', request)
     },
     close() {
@@ -74,6 +85,29 @@ function pusher(db: Database, settings: WorkerSettings): (call: PushCall) => Uin
   }
 }
 
+/** Forgets events, and keeps account of their consumers; see EventStore. */
+function eventKeeper(db: Database, settings: WorkerSettings): (call: EventCall) => Uint8Array<ArrayBuffer> {
+  const tables = eventTables(db)
+  const run = db.transaction((call: EventCall): unknown => {
+    if (call.name === 'forget') return tables.forget(...call.given)
+    if (call.name === 'claim') return tables.claim(...call.given)
+    if (call.name === 'pass') return tables.pass(...call.given)
+    if (call.name === 'release') return tables.release(...call.given)
+    throw new Error(`the writer got the call "${call.name}"`)
+  })
+  const inPlace = placeGuard(settings.file)
+  return (call) => {
+    let answer: unknown
+    try {
+      answer = run.immediate(call)
+    } catch (error) {
+      throw toStorageError(error, `${settings.file}: events`)
+    }
+    inPlace()
+    return packText(JSON.stringify(answer ?? null))
+  }
+}
+
 function appender(
   db: Database,
   settings: WorkerSettings,
@@ -87,16 +121,17 @@ function appender(
   const claimClients = clientClaimer(db)
   const writeMessage = messageWriter(db, settings.keys)
   const writePushes = pushWriter(db)
+  const writeEvents = eventWriter(db, settings.keys)
   const isAsExpected = expectationCheck(db)
   const documents = new DocumentCache(db)
   const inPlace = placeGuard(settings.file)
 
   /**
    * Stores an update, or leaves it out with all that comes with it; see append(). Returns its position or 0. `broken` are
-   * the documents of which an update was left out for its clients.
+   * the documents of which an update was left out for its clients; what `happened` by stored ones is written at the end.
    */
-  function store(update: UnpackedUpdate, broken: Set<string>): number {
-    const { at, author, clients, data, expects, messages } = update
+  function store(update: UnpackedUpdate, broken: Set<string>, happened: NewEvent[]): number {
+    const { at, author, clients, data, expects, messages, events } = update
     if (broken.has(update.document)) return 0
     if (expects !== undefined && !isAsExpected(expects, messages)) return 0
     const document = documents.open(update.document, at)
@@ -111,24 +146,27 @@ function appender(
     documents.count(update.document, { at, bytes: data.length, clients: claimed })
     for (const message of messages) writeMessage(message)
     writePushes(update)
+    if (events !== undefined) happened.push(...events)
     return position
   }
 
   return (batch) => {
     const touched = new Set<string>()
     const broken = new Set<string>()
+    const happened: NewEvent[] = []
     let positions: number[]
     try {
       begin.run()
       documents.refresh()
       let leading = 0
       positions = batch.map((update) => {
-        const position = update.follows && leading === 0 ? 0 : store(update, broken)
+        const position = update.follows && leading === 0 ? 0 : store(update, broken, happened)
         if (!update.follows) leading = position
         if (position > 0) touched.add(update.document)
         return position
       })
       for (const name of touched) documents.save(name)
+      if (happened.length > 0) writeEvents(joinEvents(happened))
       if (batch.length === 0) beat.run()
       commit.run()
     } catch (error) {

@@ -46,7 +46,16 @@ async function fill(log: PortableLog, seed: number): Promise<void> {
       const seq = random.chance(0.3) ? 1 + random.int(5) : (seqs.get(room) ?? 0) + 1
       seqs.set(room, Math.max(seq, seqs.get(room) ?? 0))
       const messages = random.chance(0.4) ? [archived(room, seq, `message ${round}`)] : []
-      return update(document, '', { data, author, at: 1_000 + random.int(1_000), clients: [random.int(50)], messages })
+      const event = { id: `${round} ${random.int(2 ** 32)}`, kind: 'k', at: 1, document, users: [author], json: '{}' }
+      const events = random.chance(0.1) ? [event] : []
+      return update(document, '', {
+        data,
+        author,
+        at: 1_000 + random.int(1_000),
+        clients: [random.int(50)],
+        messages,
+        events,
+      })
     })
     await log.append(random.chance(0.1) ? batch.slice(1) : batch) // some updates are missing: others wait for them
     if (random.chance(0.1)) await log.compact(random.pick(names))
@@ -65,6 +74,8 @@ test.each(seedsFor([], 1))(
     }
     const subscriptions = await source.pushes.subscriptions({ limit: 9 })
     expect(subscriptions.subscriptions).toHaveLength(3)
+    const events = await source.events.read({ after: 0, limit: 999 })
+    expect(events.length).toBeGreaterThan(20)
     const summaries = await source.documents({ limit: 100 })
     const archive = await source.archive({ limit: 10_000 })
     expect(archive.messages.length).toBeGreaterThan(20)
@@ -86,6 +97,8 @@ test.each(seedsFor([], 1))(
       expect(await log.documents({ limit: 100 })).toEqual(summaries)
       expect(await log.archive({ limit: 10_000 })).toMatchObject({ messages: archive.messages })
       expect(await log.pushes.subscriptions({ limit: 9 })).toEqual(subscriptions)
+      expect(await log.events.read({ after: 0, limit: 999 })).toEqual(events)
+      expect(await log.events.last()).toBe(await source.events.last())
       for (const { name } of summaries) {
         expect(await readAll(log, name)).toEqual(await readAll(source, name))
         expect((await log.load(name)).clients).toEqual((await source.load(name)).clients)

@@ -3,6 +3,7 @@ import { afterAll, beforeAll } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
+import { describeEventStore } from '../persistence/event-store-contract.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
 import { describePushStore } from '../persistence/push-store-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
@@ -30,3 +31,4 @@ describeUpdateLog('Postgres', (folder) => open(folder))
 if (isSoak) describeUpdateLog('Postgres, encrypted', (folder) => open(folder, encryption))
 describeMessageSearch('Postgres', (folder) => open(folder))
 describePushStore('Postgres', (folder) => open(folder))
+describeEventStore('Postgres', (folder) => open(folder))

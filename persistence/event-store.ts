@@ -1,0 +1,124 @@
+import { checksum } from './checksum.ts'
+import type { KeyRing } from './encryption.ts'
+import { type SealContext, type SealedBytes, seal, unseal } from './sealed-bytes.ts'
+import { StorageError } from './storage-error.ts'
+
+/** Something that happened, on its way into the log together with the update that made it happen. */
+export interface NewEvent {
+  /** Unique for ever: of events with the same id, the first is kept. */
+  readonly id: string
+  /** `<thing>.<what became of it>` */
+  readonly kind: string
+  /** When it happened, ms since 1970. */
+  readonly at: number
+  /** Where it happened; '' for no single document. */
+  readonly document: string
+  /** Whom it concerns. Updates of one batch may share an event: then it concerns the users of those that are stored. */
+  readonly users: readonly string[]
+  /** The rest that is told of it, as JSON. */
+  readonly json: string
+}
+
+export interface StoredEvent extends NewEvent {
+  /** Its place among all events, from 1, with gaps. */
+  readonly number: number
+}
+
+export interface EventRange {
+  /** The number of the last event that was read. */
+  readonly after: number
+  readonly limit: number
+  /** The only kind to read. */
+  readonly kind?: string | undefined
+}
+
+/**
+ * What happened, for who is told of it later: webhooks, billing. Events are stored by append(), with the updates that
+ * made them happen, and are read in the order of their numbers. An event never appears behind one that was read, also with
+ * several processes writing, so that a number is all that a reader has to remember.
+ *
+ * Every implementation passes the suite in test/persistence/event-store-contract.ts. Calls reject as those of UpdateLog.
+ */
+export interface EventStore {
+  /**
+   * Events above `after`, lowest first. A page may be shorter than `limit` where events are large: there is nothing more
+   * only once it is empty.
+   * @throws {StorageError} `storage/corrupt` (naming the event), `storage/key`
+   */
+  read(range: EventRange): Promise<StoredEvent[]>
+
+  /** The highest number that was ever given, 0 for none. */
+  last(): Promise<number>
+
+  /** Deletes up to `limit` of the oldest events that happened before `before`, and returns how many. */
+  forget(options: { readonly before: number; readonly limit: number }): Promise<number>
+
+  /**
+   * Makes `owner` the only one who works for a consumer, for so long, or for longer. Returns the number of the last event
+   * that the consumer is done with, 0 at first; undefined while another owner has it. By the clock of the database.
+   */
+  claim(consumer: string, options: { readonly owner: string; readonly forMs: number }): Promise<number | undefined>
+
+  /** Writes down that a consumer is done with all events up to `last`. False if `owner` no longer works for it. */
+  pass(consumer: string, options: { readonly owner: string; readonly last: number }): Promise<boolean>
+
+  /** Lets others claim a consumer at once, if `owner` works for it. */
+  release(consumer: string, owner: string): Promise<void>
+}
+
+/** An event's bytes as they are stored, with the checksum over all of the row but its number. */
+export interface SealedEvent extends SealedBytes {
+  readonly checksum: number
+}
+
+/** What parseEvent() takes. */
+export const EVENT_COLUMNS = 'number, id, kind, at, document, key, data, checksum'
+/** A page of events ends with the one that takes it over this. */
+export const EVENT_PAGE_BYTES = 1024 * 1024
+
+type EventKey = Pick<NewEvent, 'id' | 'kind' | 'at' | 'document'>
+
+export function sealEvent(keys: KeyRing | undefined, event: NewEvent): SealedEvent {
+  const plain = Buffer.from(`{"users":${JSON.stringify(event.users)},"data":${event.json}}`)
+  const sealed = seal(keys, plain, context(event))
+  return { ...sealed, checksum: eventChecksum(event, sealed) }
+}
+
+/** Verifies a row of EVENT_COLUMNS. @throws {StorageError} `storage/corrupt` or `storage/key`, naming the event */
+export function parseEvent(keys: KeyRing | undefined, values: readonly unknown[]): StoredEvent {
+  const [number, id, kind, at, document, key, data, sum] = values
+  if (
+    typeof number === 'number' &&
+    typeof id === 'string' &&
+    typeof kind === 'string' &&
+    typeof at === 'number' &&
+    typeof document === 'string' &&
+    (key === null || typeof key === 'string') &&
+    data instanceof Uint8Array
+  ) {
+    const event = { id, kind, at, document }
+    const sealed = { key, data }
+    if (eventChecksum(event, sealed) === sum) {
+      const content = JSON.parse(Buffer.from(unseal(keys, sealed, context(event))).toString())
+      return { number, ...event, users: content.users, json: JSON.stringify(content.data) }
+    }
+  }
+  throw new StorageError('storage/corrupt', `bad checksum of event ${String(number)}`)
+}
+
+/** Events with the same id as one, with the users of all of them. */
+export function joinEvents(events: readonly NewEvent[]): NewEvent[] {
+  return [...Map.groupBy(events, ({ id }) => id).values()].flatMap((same) => {
+    const [first] = same
+    if (first === undefined || same.length === 1) return same
+    return [{ ...first, users: [...new Set(same.flatMap(({ users }) => users))] }]
+  })
+}
+
+function context({ id, kind, at, document }: EventKey): SealContext {
+  return { kind: 'event', document, position: 0, details: [id, kind, at] }
+}
+
+function eventChecksum({ id, kind, at, document }: EventKey, { key, data }: SealedBytes): number {
+  return checksum([at], id, kind, document, key ?? '', data)
+}

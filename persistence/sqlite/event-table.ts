@@ -1,0 +1,146 @@
+import type { Database } from 'better-sqlite3'
+import type { KeyRing } from '../encryption.ts'
+import {
+  EVENT_COLUMNS,
+  EVENT_PAGE_BYTES,
+  type EventStore,
+  type NewEvent,
+  parseEvent,
+  type StoredEvent,
+  sealEvent,
+} from '../event-store.ts'
+import { StorageError } from '../storage-error.ts'
+import type { Damage } from '../update-log.ts'
+
+/** A call of an EventStore, as its worker gets it. */
+export type EventCall = {
+  [Name in keyof EventStore]: { readonly name: Name; readonly given: Parameters<EventStore[Name]> }
+}[keyof EventStore]
+
+export type EventReads = 'read' | 'last'
+
+type Answers<Name extends keyof EventStore> = (
+  ...given: Parameters<EventStore[Name]>
+) => Awaited<ReturnType<EventStore[Name]>>
+
+/** Rows read at once by a check: nothing is held open between two of its answers. */
+const PAGE_ROWS = 500
+
+/** Returns a function that stores events whose ids are new; call it inside a transaction. */
+export function eventWriter(db: Database, keys: KeyRing | undefined): (events: readonly NewEvent[]) => void {
+  const insert = db.prepare(
+    `INSERT INTO events (id, kind, at, document, key, data, checksum) VALUES (?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT (id) DO NOTHING`,
+  )
+  return (events) => {
+    for (const event of events) {
+      const { id, kind, at, document } = event
+      const { key, data, checksum } = sealEvent(keys, event)
+      insert.run(id, kind, at, document, key, data, checksum)
+    }
+  }
+}
+
+/** Returns a function that stores events under the numbers they have; call it inside a transaction. */
+export function eventRestorer(
+  db: Database,
+  keys: KeyRing | undefined,
+): (events: readonly StoredEvent[], last: number) => void {
+  const insert = db.prepare(
+    `INSERT INTO events (number, id, kind, at, document, key, data, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+     ON CONFLICT DO NOTHING`,
+  )
+  const raise = db.prepare(`UPDATE sqlite_sequence SET seq = max(seq, ?) WHERE name = 'events'`)
+  const begin = db.prepare(`INSERT INTO sqlite_sequence (name, seq) VALUES ('events', ?)`)
+  return (events, last) => {
+    for (const event of events) {
+      const { number, id, kind, at, document } = event
+      const { key, data, checksum } = sealEvent(keys, event)
+      insert.run(number, id, kind, at, document, key, data, checksum)
+    }
+    if (raise.run(last).changes === 0) begin.run(last)
+  }
+}
+
+/** What a reader answers. */
+export function eventReader(db: Database, keys: KeyRing | undefined): { [Name in EventReads]: Answers<Name> } {
+  const all = db
+    .prepare<[number, number], unknown[]>(
+      `SELECT ${EVENT_COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ?`,
+    )
+    .raw()
+  const ofKind = db
+    .prepare<[string, number, number], unknown[]>(
+      `SELECT ${EVENT_COLUMNS} FROM events WHERE kind = ? AND number > ? ORDER BY number LIMIT ?`,
+    )
+    .raw()
+  const last = db.prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'events'`).pluck()
+  return {
+    read({ after, limit, kind }) {
+      const page: StoredEvent[] = []
+      let bytes = 0
+      const rows = kind === undefined ? all.iterate(after, limit) : ofKind.iterate(kind, after, limit)
+      for (const values of rows) {
+        const event = parseEvent(keys, values)
+        page.push(event)
+        bytes += lengthOf(values)
+        if (bytes >= EVENT_PAGE_BYTES) break
+      }
+      return page
+    },
+    last: () => last.get() ?? 0,
+  }
+}
+
+/** What the writer answers; call each inside a transaction. */
+export function eventTables(db: Database): { [Name in Exclude<keyof EventStore, EventReads>]: Answers<Name> } {
+  const forget = db.prepare(
+    `DELETE FROM events WHERE number IN (
+       SELECT number FROM (SELECT number, at FROM events ORDER BY number LIMIT ?) WHERE at < ?
+     )`,
+  )
+  const claim = db
+    .prepare<[string, string, number, number], number>(
+      `INSERT INTO event_consumers (name, last, owner, until) VALUES (?, 0, ?, ?)
+       ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
+       WHERE event_consumers.owner = excluded.owner OR event_consumers.until <= ?
+       RETURNING last`,
+    )
+    .pluck()
+  const pass = db.prepare('UPDATE event_consumers SET last = max(last, ?) WHERE name = ? AND owner = ?')
+  const release = db.prepare('UPDATE event_consumers SET until = 0 WHERE name = ? AND owner = ?')
+  return {
+    forget: ({ before, limit }) => forget.run(limit, before).changes,
+    claim: (consumer, { owner, forMs }) => claim.get(consumer, owner, Date.now() + forMs, Date.now()),
+    pass: (consumer, { owner, last }) => pass.run(last, consumer, owner).changes > 0,
+    release(consumer, owner) {
+      release.run(consumer, owner)
+    },
+  }
+}
+
+/** Each damaged event. */
+export function* eventDamages(db: Database, keys: KeyRing | undefined): Generator<Damage, void, undefined> {
+  const select = db
+    .prepare<[unknown], unknown[]>(
+      `SELECT ${EVENT_COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ${PAGE_ROWS}`,
+    )
+    .raw()
+  for (let last: unknown = 0; ; ) {
+    const page = select.all(last)
+    for (const values of page) {
+      last = values[0]
+      try {
+        parseEvent(keys, values)
+      } catch (error) {
+        if (!(error instanceof StorageError)) throw error
+        yield { document: undefined, position: undefined, problem: error.message }
+      }
+    }
+    if (page.length < PAGE_ROWS) return
+  }
+}
+
+function lengthOf(values: readonly unknown[]): number {
+  return values.reduce<number>((sum, value) => sum + (value instanceof Uint8Array ? value.length : 0), 0)
+}

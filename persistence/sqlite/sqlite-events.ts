@@ -1,0 +1,40 @@
+import type { EventRange, EventStore, StoredEvent } from '../event-store.ts'
+import type { EventCall } from './event-table.ts'
+import { unpackText } from './replies.ts'
+
+type Ask = (call: EventCall) => Promise<Uint8Array<ArrayBuffer>>
+
+/** The events of an SQLite log: each call goes to a thread, which answers in JSON. */
+export class SqliteEvents implements EventStore {
+  readonly #read: Ask
+  readonly #write: Ask
+
+  constructor({ read, write }: { readonly read: Ask; readonly write: Ask }) {
+    this.#read = read
+    this.#write = write
+  }
+
+  async read(range: EventRange): Promise<StoredEvent[]> {
+    return JSON.parse(unpackText(await this.#read({ name: 'read', given: [range] })))
+  }
+
+  async last(): Promise<number> {
+    return JSON.parse(unpackText(await this.#read({ name: 'last', given: [] })))
+  }
+
+  async forget(...given: Parameters<EventStore['forget']>): Promise<number> {
+    return JSON.parse(unpackText(await this.#write({ name: 'forget', given })))
+  }
+
+  async claim(...given: Parameters<EventStore['claim']>): Promise<number | undefined> {
+    return JSON.parse(unpackText(await this.#write({ name: 'claim', given }))) ?? undefined
+  }
+
+  async pass(...given: Parameters<EventStore['pass']>): Promise<boolean> {
+    return JSON.parse(unpackText(await this.#write({ name: 'pass', given })))
+  }
+
+  async release(...given: Parameters<EventStore['release']>): Promise<void> {
+    await this.#write({ name: 'release', given })
+  }
+}
