@@ -220,6 +220,7 @@ export const settings = {
     .describe(
       'Where notifications of messages and calls lead: `{document}` stands for the document that the chat is beside, or the name of a direct chat, `{message}` for the id of the message',
     ),
+  EVENT_DAYS: int(1).default(30).describe('How long it is kept what `GET /api/events` tells (docs/events.md), days'),
   DRAIN_TIME: int(0, 3_600_000)
     .default(0)
     .describe('Time over which clients are sent away one after the other before the server stops, ms'),

@@ -23,6 +23,8 @@ import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
+import { EventBus } from './events/event-bus.ts'
+import { EventRetention } from './events/event-retention.ts'
 import { createApp } from './http/app.ts'
 import type { Measured } from './http/metrics.ts'
 import { SealedFiles } from './http/sealed-files.ts'
@@ -65,11 +67,17 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const durability = new Durability(log, {
     commitTimeoutMs: config.COMMIT_TIMEOUT,
     onFailure: (error) => logger.error({ error }, 'a commit failed and is tried again'),
-    onCommitted: (batch, positions) => cluster.committed(batch, positions),
+    onCommitted: (batch, positions) => {
+      cluster.committed(batch, positions)
+      bus.committed(batch, positions)
+    },
     onLost: (names) => forgetDocuments(names),
     onRefused: (names) => forgetRefused(names),
     onRecovered: () => logger.info('storage takes writes again'),
   })
+  const onEventProblem = (error: unknown) => logger.warn({ error }, 'events can not be read or forgotten now')
+  const bus = new EventBus({ events: log.events, onProblem: onEventProblem })
+  const retention = new EventRetention({ events: log.events, days: config.EVENT_DAYS, onProblem: onEventProblem })
   const redis = config.REDIS_URL === undefined ? undefined : parseRedisUrl(config.REDIS_URL)
   const relay =
     redis === undefined
@@ -190,6 +198,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     durability,
     posting,
     notifications,
+    bus,
     rates,
     gateway,
     exchange,
@@ -235,12 +244,15 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     gateway.stop()
     rooms.close()
     load.close()
+    bus.close()
     const pushed = pusher?.stop()
+    const forgotten = retention.stop()
     await app.close()
     await uploads.close()
     documents.close()
     durability.close()
     await pushed
+    await forgotten
     await cluster.close()
     counters?.disconnect()
     await log.close()
@@ -254,10 +266,12 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
         listenTextResolver: (address) => `Coweave is listening on ${address}`,
       })
       pusher?.start()
+      retention.start()
       const { port } = addressOf(app)
       return port
     },
     drain() {
+      bus.close()
       draining ??= gateway.drain(config.DRAIN_TIME)
       return draining
     },

@@ -248,6 +248,7 @@ export class Durability {
   }
 }
 
-function bytesOf({ data, messages = [] }: NewUpdate): number {
-  return messages.reduce((sum, { json }) => sum + json.length, data.length)
+function bytesOf({ data, messages = [], events }: NewUpdate): number {
+  const bytes = messages.reduce((sum, { json }) => sum + json.length, data.length)
+  return events === undefined ? bytes : events.reduce((sum, { json }) => sum + json.length, bytes)
 }

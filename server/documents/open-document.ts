@@ -2,6 +2,7 @@ import type { Document } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { CloseCode } from '../../model/close-codes.ts'
+import type { NewEvent } from '../../persistence/event-store.ts'
 import type { NewUpdate } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level } from '../access/grants.ts'
@@ -88,6 +89,8 @@ export class OpenDocument {
   readonly #subscribers = new Subscribers()
   /** How many updates wait for their commit. */
   #uncommitted = 0
+  /** What has happened by the change that is being made. */
+  #events: NewEvent[] | undefined
 
   /** `guard` keeps the document to its rules; free-form documents have none. `archive` is for those with messages. */
   constructor(
@@ -138,6 +141,12 @@ export class OpenDocument {
    */
   get users(): ReadonlySet<string> {
     return new Set([...this.#subscribers.users(), ...this.presence.users])
+  }
+
+  /** Something happens by the change that the server is just making: it is stored with that change. */
+  happened(event: NewEvent): void {
+    this.#events ??= []
+    this.#events.push(event)
   }
 
   /** Sends a direct message to its receiver's connections, on other instances too. */
@@ -264,7 +273,9 @@ export class OpenDocument {
   ): void {
     this.#size.grow(stored.length)
     const messages = this.#archive?.take() ?? []
-    this.#append({ document: this.name, at: Date.now(), author, data: stored, clients, messages })
+    const events = this.#events
+    this.#events = undefined
+    this.#append({ document: this.name, at: Date.now(), author, data: stored, clients, messages, events })
     if (shown !== undefined) this.#broadcastUpdate(sender, shown, false)
   }
 

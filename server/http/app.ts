@@ -10,11 +10,13 @@ import type { Gateway } from '../connection/gateway.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Exchange } from '../documents/exchange.ts'
+import type { EventBus } from '../events/event-bus.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
 import { serveDemo } from './demo.ts'
 import { serveDocumentSync } from './document-sync.ts'
+import { serveEvents } from './events.ts'
 import { serveHealth } from './health.ts'
 import { serveIce } from './ice.ts'
 import { type Measured, serveMetrics } from './metrics.ts'
@@ -39,6 +41,7 @@ export interface AppParts {
   readonly durability: Durability
   readonly posting: Posting
   readonly notifications: Notifications
+  readonly bus: EventBus
   readonly rates: UserRates
   readonly gateway: Gateway
   readonly exchange: Exchange
@@ -77,6 +80,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveDocuments(app, parts.tokens, parts.log)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })
+  serveEvents(app, { ...parts, config })
   servePush(app, { ...parts, pushes: parts.log.pushes, config })
   serveIce(app, parts.tokens, config)
   serveSync(app, parts.gateway, config)

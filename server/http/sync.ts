@@ -72,7 +72,7 @@ export function serveSync(app: FastifyInstance, gateway: Gateway, config: Config
 }
 
 /** A hijacked answer has none of the headers that were set on the reply. */
-function corsHeaders(reply: FastifyReply): OutgoingHttpHeaders {
+export function corsHeaders(reply: FastifyReply): OutgoingHttpHeaders {
   return Object.fromEntries(
     ['vary', 'access-control-allow-origin', 'access-control-allow-credentials']
       .map((name) => [name, reply.getHeader(name)] as const)

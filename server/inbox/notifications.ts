@@ -7,6 +7,7 @@ import { StorageError } from '../../persistence/storage-error.ts'
 import { ANY_SEQ, type UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type OpenDocument, SERVER } from '../documents/open-document.ts'
+import { notificationAdded } from '../events/notification-events.ts'
 
 /** A Yjs client id is taken in an inbox about once in a thousand million notifications. */
 const MAX_ATTEMPTS = 3
@@ -120,6 +121,7 @@ export class Notifications {
     const { durability, openDocument, onStored, pushDelayMs } = this.#options
     const { client, data } = updateWith(notification)
     const json = JSON.stringify(notification)
+    const event = notificationAdded(notification)
     const row = { at: notification.at, author: SERVER, clients: [client], data }
     const written = users.map((user) => {
       const room = inboxOf(user)
@@ -130,6 +132,7 @@ export class Notifications {
         expects: { room, lastSeq: undefined },
         pushAt: pushDelayMs === undefined ? undefined : notification.at + pushDelayMs,
         follows,
+        events: [{ ...event, users: [user] }],
       }
       return new Promise<string | undefined>((resolve, reject) => {
         durability.append(update, (position) => {

@@ -4,6 +4,7 @@ import { openSegmentOf } from '../../model/chat.ts'
 import type { ChatRoom } from '../../model/rooms.ts'
 import type { StorageError } from '../../persistence/storage-error.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
+import { callEnded } from '../events/call-events.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import { RoomPeople, type RoomPeopleOptions } from '../inbox/room-people.ts'
 import { CallKeeper } from './call-keeper.ts'
@@ -53,6 +54,7 @@ export class Heads {
       people: new RoomPeople({ room, log, present, isOpenToAll, onProblem }),
       notifications,
       link,
+      onOver: (call) => open.happened(callEnded(name, call)),
       onProblem,
       times: callTimes,
       here: () => (isCutOff() ? EVERYBODY : open.users),

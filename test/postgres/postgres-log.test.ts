@@ -1,5 +1,6 @@
 import { basename } from 'node:path'
-import { afterAll, beforeAll } from 'vitest'
+import pg from 'pg'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
@@ -7,6 +8,7 @@ import { describeEventStore } from '../persistence/event-store-contract.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
 import { describePushStore } from '../persistence/push-store-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
+import { update } from '../persistence/updates.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { isSoak } from '../support/random.ts'
 
@@ -32,3 +34,35 @@ if (isSoak) describeUpdateLog('Postgres, encrypted', (folder) => open(folder, en
 describeMessageSearch('Postgres', (folder) => open(folder))
 describePushStore('Postgres', (folder) => open(folder))
 describeEventStore('Postgres', (folder) => open(folder))
+
+test('no event appears behind one that was read, also where the commit of an earlier one is held up', async () => {
+  const url = await postgres.createDatabase()
+  const logs = await Promise.all([openPostgresLog({ url }), openPostgresLog({ url })])
+  const other = new pg.Client({ connectionString: url })
+  await other.connect()
+  onTestFinished(async () => {
+    await other.end()
+    await Promise.all(logs.map((log) => log.close()))
+  })
+  const waiting = async () => {
+    const sql = `SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`
+    return (await postgres.query(url, sql)).length
+  }
+  // Whoever stores the event of this id now waits whether it is taken, with its number given.
+  await other.query(`BEGIN; INSERT INTO coweave.events VALUES (-1, 'first', 'k', 1, '', NULL, '', 0)`)
+  const event = { kind: 'k', at: 1, document: '', users: [], json: '{}' }
+  const store = (nth: number, id: string) => logs[nth]?.append([update(id, 'x', { events: [{ id, ...event }] })])
+  const first = store(0, 'first')
+  await expect.poll(waiting).toBe(1)
+  let isStored = false
+  const second = store(1, 'second')?.then(() => {
+    isStored = true
+  })
+  await expect.poll(async () => isStored || (await waiting()) === 2).toBe(true)
+  const read = async (after: number) => (await logs[0]?.events.read({ after, limit: 9 })) ?? []
+  const seen = await read(0)
+  await other.query('ROLLBACK')
+  await Promise.all([first, second])
+  const rest = await read(seen.at(-1)?.number ?? 0)
+  expect([...seen, ...rest].map(({ id }) => id)).toEqual(['first', 'second'])
+})

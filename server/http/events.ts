@@ -1,0 +1,75 @@
+import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
+import { CloseCode } from '../../model/close-codes.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
+import { AccessError } from '../access/access-error.ts'
+import type { Tokens } from '../access/tokens.ts'
+import type { EventBus } from '../events/event-bus.ts'
+import { streamEvents, toldEvent } from '../events/event-stream.ts'
+import { HttpError } from './problem.ts'
+import { authenticate, parse } from './request.ts'
+import { corsHeaders } from './sync.ts'
+
+/** Back ends of products read them, of which there are few. */
+export const MAX_STREAMS = 100
+
+const number = z
+  .string()
+  .regex(/^\d{1,15}$/, 'is not the number of an event')
+  .transform(Number)
+
+const eventsQuery = z.strictObject({
+  after: number.default(0),
+  limit: z.coerce.number().int().min(1).max(1_000).default(100),
+  kind: z.string().min(1).max(64).optional(),
+})
+
+export interface EventsApi {
+  readonly tokens: Tokens
+  readonly log: UpdateLog
+  readonly bus: EventBus
+  readonly config: { readonly PING_INTERVAL: number }
+}
+
+/**
+ * `GET /api/events`, with an admin's token: what happened, oldest first, from behind the event with the number `after`, of
+ * all kinds or one. With `Accept: text/event-stream` the answer goes on with what happens next, and `Last-Event-ID`
+ * counts instead of `after`.
+ */
+export function serveEvents(app: FastifyInstance, { tokens, log, bus, config }: EventsApi): void {
+  let streams = 0
+
+  app.get('/api/events', { exposeHeadRoute: false }, async (request, reply) => {
+    const { admin, expires } = await authenticate(request, tokens)
+    if (!admin) throw new AccessError('access/not-admin', CloseCode.Forbidden, 'the token is not an admin’s')
+    const { after, limit, kind } = parse(eventsQuery, request.query)
+    if (request.headers.accept?.includes('text/event-stream') !== true) {
+      const events = await log.events.read({ after, limit, kind })
+      void reply.header('Cache-Control', 'no-store')
+      return { events: events.map(toldEvent), next: events.at(-1)?.number ?? after }
+    }
+    const lastId = request.headers['last-event-id']
+    const last = lastId === undefined ? after : parse(number, lastId)
+    if (bus.isClosed) throw new HttpError(503, 'events/stopping', 'the server is stopping; ask again')
+    if (streams >= MAX_STREAMS) {
+      throw new HttpError(503, 'events/too-many-streams', `there are ${MAX_STREAMS} streams of events; close some`)
+    }
+    streams += 1
+    reply.hijack()
+    try {
+      await streamEvents(reply.raw, corsHeaders(reply), {
+        events: log.events,
+        bus,
+        after: last,
+        kind,
+        heartbeatMs: config.PING_INTERVAL,
+        endsAt: expires,
+      })
+    } catch (error) {
+      request.log.error({ error }, 'a stream of events was cut off')
+    } finally {
+      streams -= 1
+    }
+    return reply
+  })
+}

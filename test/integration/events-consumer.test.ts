@@ -1,0 +1,95 @@
+import { join } from 'node:path'
+import { expect, onTestFinished, test, vi } from 'vitest'
+import type { StoredEvent } from '../../persistence/event-store.ts'
+import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
+import { EventBus } from '../../server/events/event-bus.ts'
+import { EventConsumer } from '../../server/events/event-consumer.ts'
+import { EventRetention } from '../../server/events/event-retention.ts'
+import { makeFolder } from '../persistence/folder.ts'
+import { update } from '../persistence/updates.ts'
+
+async function openLog(): Promise<UpdateLog> {
+  const log = await openSqliteLog({ file: join(await makeFolder(), 'log.db') })
+  onTestFinished(() => log.close())
+  return log
+}
+
+async function store(log: UpdateLog, ids: readonly string[], at = Date.now()): Promise<void> {
+  const events = ids.map((id) => ({ id, kind: 'k', at, document: 'notes', users: [], json: '{}' }))
+  await log.append([update('notes', 'x', { events })])
+}
+
+interface Worker {
+  readonly consumer: EventConsumer
+  readonly handled: string[]
+}
+
+/** Works for the consumer "billing" as an instance does. */
+function startWorker(log: UpdateLog, handle: (event: StoredEvent) => Promise<void> = async () => {}): Worker {
+  const problems: unknown[] = []
+  const bus = new EventBus({ events: log.events, onProblem: (error) => problems.push(error) })
+  const handled: string[] = []
+  const consumer = new EventConsumer({
+    name: 'billing',
+    events: log.events,
+    bus,
+    handle: async (event) => {
+      handled.push(event.id)
+      await handle(event)
+    },
+    onProblem: (error) => problems.push(error),
+  })
+  consumer.start()
+  onTestFinished(async () => {
+    bus.close()
+    await consumer.stop()
+  })
+  return { consumer, handled }
+}
+
+const soon = { timeout: 20_000 }
+
+test('a consumer handles each event in order, on one instance at a time, and another one goes on where it stopped', async () => {
+  const log = await openLog()
+  await store(log, ['1', '2', '3'])
+  const [one, other] = [startWorker(log), startWorker(log)]
+  await expect.poll(() => [...one.handled, ...other.handled], soon).toEqual(['1', '2', '3'])
+  const [working, idle] = one.handled.length > 0 ? [one, other] : [other, one]
+  await store(log, ['4'])
+  await expect.poll(() => working.handled, soon).toEqual(['1', '2', '3', '4'])
+  expect(idle.handled).toEqual([])
+  await working.consumer.stop()
+  await store(log, ['5'])
+  await expect.poll(() => idle.handled, soon).toEqual(['5'])
+})
+
+test('an event that could not be handled comes again before the next one, also to who takes over from a crashed instance', async () => {
+  const log = await openLog()
+  await store(log, ['1', '2'])
+  // Has handled the first event and written it down, and is not heard of again.
+  expect(await log.events.claim('billing', { owner: 'crashed', forMs: 500 })).toBe(0)
+  const [first] = await log.events.read({ after: 0, limit: 1 })
+  await log.events.pass('billing', { owner: 'crashed', last: first?.number ?? 0 })
+  let failures = 0
+  const { handled } = startWorker(log, async () => {
+    failures += 1
+    if (failures === 1) throw new Error('the other side is away')
+  })
+  await expect.poll(() => handled, soon).toEqual(['2', '2'])
+})
+
+test('events are forgotten once they are so many days old', async () => {
+  const log = await openLog()
+  const day = 24 * 60 * 60 * 1000
+  const old = Array.from({ length: 1_200 }, (_, index) => `old ${index}`)
+  await store(log, old, Date.now() - 3 * day - 60_000)
+  await store(log, ['young'], Date.now() - 3 * day + 60_000)
+  const problems: unknown[] = []
+  const options = { events: log.events, days: 3, intervalMs: 50, onProblem: (error: unknown) => problems.push(error) }
+  const retentions = [new EventRetention(options), new EventRetention(options)]
+  for (const retention of retentions) retention.start()
+  await vi.waitUntil(async () => (await log.events.read({ after: 0, limit: 9 }))[0]?.id === 'young', soon)
+  for (const retention of retentions) await retention.stop()
+  expect(problems).toEqual([])
+})
