@@ -25,11 +25,12 @@ export async function storeEvents(
 ): Promise<void> {
   const events = joinEvents(updates.flatMap(({ events = [] }) => events))
   if (events.length === 0) return
+  // Without its counter, an event has no number, and fails: it is not left out.
   await session.rows(
     `WITH counter AS (UPDATE coweave.event_counter SET last = last + $1 RETURNING last - $1 AS before)
      INSERT INTO coweave.events (${EVENT_COLUMNS})
-     SELECT counter.before + given.nth, id, kind, at, document, key, data, checksum
-     FROM counter, unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::int[])
+     SELECT (SELECT before FROM counter) + given.nth, id, kind, at, document, key, data, checksum
+     FROM unnest($2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::int[])
        WITH ORDINALITY AS given (id, kind, at, document, key, data, checksum, nth)
      ON CONFLICT (id) DO NOTHING`,
     [events.length, ...columnsOf(keys, events)],
@@ -119,7 +120,7 @@ export async function releaseConsumer(session: Session, consumer: string, owner:
   await session.rows('UPDATE coweave.event_consumers SET until = 0 WHERE name = $1 AND owner = $2', [consumer, owner])
 }
 
-/** Each damaged event. */
+/** Each damaged event, and a counter that would give numbers again. */
 export async function* findEventDamages(
   connections: Connections,
   keys: KeyRing | undefined,
@@ -135,7 +136,15 @@ export async function* findEventDamages(
       const { problem } = await attempt('events', async () => parseEvent(keys, values))
       if (problem !== undefined) yield { document: undefined, position: undefined, problem }
     }
-    if (page.length < PAGE_ROWS) return
+    if (page.length < PAGE_ROWS) break
+  }
+  const sql = 'SELECT 1 FROM coweave.event_counter WHERE last >= (SELECT coalesce(max(number), 0) FROM coweave.events)'
+  const { found, problem } = await attempt('events', () => connections.read((session) => session.rows(sql)))
+  if (found?.length === 1) return
+  yield {
+    document: undefined,
+    position: undefined,
+    problem: problem ?? 'the counter of events is missing or behind them',
   }
 }
 

@@ -1,3 +1,6 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import type { StoredEvent } from '../../persistence/event-store.ts'
@@ -6,6 +9,7 @@ import type { UpdateLog } from '../../persistence/update-log.ts'
 import { EventBus } from '../../server/events/event-bus.ts'
 import { EventConsumer } from '../../server/events/event-consumer.ts'
 import { EventRetention } from '../../server/events/event-retention.ts'
+import { streamEvents } from '../../server/events/event-stream.ts'
 import { makeFolder } from '../persistence/folder.ts'
 import { update } from '../persistence/updates.ts'
 
@@ -92,4 +96,48 @@ test('events are forgotten once they are so many days old', async () => {
   await vi.waitUntil(async () => (await log.events.read({ after: 0, limit: 9 }))[0]?.id === 'young', soon)
   for (const retention of retentions) await retention.stop()
   expect(problems).toEqual([])
+})
+
+test('[promise 5] a stream whose reader takes nothing is cut off, and little of it was read for that', async () => {
+  const log = await openLog()
+  const json = JSON.stringify('x'.repeat(500_000))
+  const large = Array.from({ length: 80 }, (_, index) => ({
+    id: `${index}`,
+    kind: 'k',
+    at: 1,
+    document: '',
+    users: [],
+    json,
+  }))
+  for (let first = 0; first < large.length; first += 20) {
+    await log.append([update('notes', 'x', { events: large.slice(first, first + 20) })])
+  }
+  const bus = new EventBus({ events: log.events, onProblem: () => expect.unreachable() })
+  let read = 0
+  const events = {
+    read: async (range: Parameters<typeof log.events.read>[0]) => {
+      const page = await log.events.read(range)
+      read += page.length
+      return page
+    },
+  }
+  const over = Promise.withResolvers<void>()
+  const server = createServer((_request, response) => {
+    const options = { events, bus, after: 0, kind: undefined, heartbeatMs: 200, endsAt: undefined }
+    streamEvents(response, {}, options).then(over.resolve, over.reject)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  if (address === null || typeof address === 'string') return expect.fail()
+  const reader = connect(address.port, '127.0.0.1').pause()
+  onTestFinished(() => {
+    bus.close()
+    reader.destroy()
+    server.close()
+  })
+  reader.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  await over.promise
+  // The sockets' own buffers hold some megabytes.
+  expect(read).toBeLessThan(60)
 })

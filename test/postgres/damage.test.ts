@@ -18,7 +18,8 @@ beforeAll(async () => {
   await log.append([typist.type('one '), typist.type('two ')])
   await log.compact('snapped')
   const messages = ['the launch', 'on Monday', 'at nine'].map((text, index) => archived('chat/a', index + 1, text))
-  await log.append([{ ...typist.type('three'), messages }])
+  const events = ['one', 'two'].map((id) => ({ id, kind: 'k', at: 1, document: 'chat/a', users: [], json: '{}' }))
+  await log.append([{ ...typist.type('three'), messages, events }])
   await log.close()
 })
 afterAll(() => postgres.stop())
@@ -177,6 +178,16 @@ describe('damage around the rows is found', () => {
     const { check } = await damaged(`UPDATE coweave.messages SET words = 'tuesday' WHERE seq = 2`)
     const problem = expect.stringMatching(/chat\/a: the words of the message with seq 2/)
     expect(await check()).toContainEqual({ document: 'chat/a', position: undefined, problem })
+  })
+
+  test.each([
+    ['an event that is changed', 'UPDATE coweave.events SET at = 2 WHERE number = 2', 'bad checksum of event 2'],
+    ['a counter of events that went back', 'UPDATE coweave.event_counter SET last = 1', 'the counter of events'],
+    ['a counter of events that is gone', 'DELETE FROM coweave.event_counter', 'the counter of events'],
+  ])('%s', async (_, sql, text) => {
+    const { check } = await damaged(sql)
+    const problem = expect.stringContaining(text)
+    expect(await check()).toContainEqual({ document: undefined, position: undefined, problem })
   })
 })
 
