@@ -82,7 +82,7 @@ export function describeEventStore(name: string, open: (folder: string) => Promi
 
     test('never appear behind one that was read, whoever writes them', async () => {
       const folder = await makeFolder()
-      const writers = await Promise.all([openIn(folder), openIn(folder)])
+      const writers = [await openIn(folder), await openIn(folder)]
       const reader = await openIn(folder)
       const seen: string[] = []
       let after = 0

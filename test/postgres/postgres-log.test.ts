@@ -37,7 +37,7 @@ describeEventStore('Postgres', (folder) => open(folder))
 
 test('no event appears behind one that was read, also where the commit of an earlier one is held up', async () => {
   const url = await postgres.createDatabase()
-  const logs = await Promise.all([openPostgresLog({ url }), openPostgresLog({ url })])
+  const logs = [await openPostgresLog({ url }), await openPostgresLog({ url })]
   const other = new pg.Client({ connectionString: url })
   await other.connect()
   onTestFinished(async () => {
