@@ -173,9 +173,12 @@ export function migrate(db: Database): void {
 
 /** How many steps this database has had; 0 for a new one. @throws {StorageError} as migrate() */
 export function versionOf(db: Database): number {
-  const applicationId = db.pragma('application_id', { simple: true })
-  const version = Number(db.pragma('user_version', { simple: true }))
-  const tables = Number(db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get())
+  // At one moment: another process may be making the tables.
+  const { applicationId, version, tables } = db.transaction(() => ({
+    applicationId: db.pragma('application_id', { simple: true }),
+    version: Number(db.pragma('user_version', { simple: true })),
+    tables: Number(db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get()),
+  }))()
   if (applicationId !== APPLICATION_ID && (tables > 0 || version > 0)) {
     throw new StorageError('storage/corrupt', `${db.name} is an SQLite database, but not one of Coweave`)
   }
