@@ -3,6 +3,7 @@ import type { ArchivedMessage } from '../update-log.ts'
 import { type UnpackedUpdate, unpackBatch } from './batch.ts'
 import { clientClaimer } from './client-table.ts'
 import { openForWriting } from './database.ts'
+import { type DeletingRequest, deleter } from './deleter.ts'
 import { DocumentCache } from './document-cache.ts'
 import { expectationCheck, messageWriter } from './message-table.ts'
 import { placeGuard } from './place-guard.ts'
@@ -14,17 +15,40 @@ import { rowInserter } from './update-table.ts'
 /** The thread that appends: one transaction and one fsync a batch. */
 export function openWriter(settings: WorkerSettings): Role {
   const { db } = openForWriting(settings)
-  const append = appender(db, settings)
+  const documents = new DocumentCache(db)
+  const append = appender(db, settings, documents)
+  const change = deleting(db, settings, documents)
   const restore = restorer(db, settings)
   return {
     handle(request) {
       if (request.kind === 'append') return append(unpackBatch(request.batch))
       if (request.kind === 'restore') return restore(unpackMessages(request.messages))
+      if (request.kind === 'delete' || request.kind === 'undelete' || request.kind === 'free') return change(request)
       return unexpectedRequest('writer', request)
     },
     close() {
       db.close()
     },
+  }
+}
+
+/** Deletes documents and takes that back. */
+function deleting(
+  db: Database,
+  settings: WorkerSettings,
+  documents: DocumentCache,
+): (request: DeletingRequest) => Uint8Array<ArrayBuffer> {
+  const change = deleter(db)
+  const inPlace = placeGuard(settings.file)
+  return (request) => {
+    try {
+      const reply = change(request)
+      documents.clear()
+      inPlace()
+      return reply
+    } catch (error) {
+      throw toStorageError(error, `${request.document}: ${request.kind}`)
+    }
   }
 }
 
@@ -50,6 +74,7 @@ function restorer(
 function appender(
   db: Database,
   settings: WorkerSettings,
+  documents: DocumentCache,
 ): (batch: readonly UnpackedUpdate[]) => Uint8Array<ArrayBuffer> {
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
@@ -60,7 +85,6 @@ function appender(
   const claimClients = clientClaimer(db)
   const writeMessage = messageWriter(db, settings.keys)
   const isAsExpected = expectationCheck(db)
-  const documents = new DocumentCache(db)
   const inPlace = placeGuard(settings.file)
 
   /**
@@ -72,6 +96,7 @@ function appender(
     if (broken.has(update.document)) return 0
     if (expects !== undefined && !isAsExpected(expects, messages)) return 0
     const document = documents.open(update.document, at)
+    if (document === undefined) return 0
     const position = document.position + 1
     // A document that was just made has no claims: none is left without a row.
     const claimed = claimClients(document, { clients, user: author, position })

@@ -256,14 +256,19 @@ describe('damaged files never give anything but the truth or an error', () => {
   })
 
   test('a file that ends too early', async () => {
-    const { file, databaseId, bytes, copy } = await makePair()
+    const { file, expected, databaseId, bytes, copy } = await makePair()
+    let errors = 0
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: bytes.length - 1 }), async (length) => {
         await copyFile(file, copy)
         await truncate(copy, length)
-        expect(contentOf(copy, databaseId)).toBeInstanceOf(StorageError)
+        const content = contentOf(copy, databaseId)
+        // Its last pages may be of an index that nothing of this needs.
+        if (content instanceof StorageError) errors++
+        else expect(content).toEqual(expected)
       }),
       { seed, numRuns: 60 },
     )
+    expect(errors).toBeGreaterThan(30)
   })
 })
