@@ -19,6 +19,7 @@ import { EgressGroup } from './connection/egress.ts'
 import { Gateway } from './connection/gateway.ts'
 import { LoadGuard } from './connection/load-guard.ts'
 import { UserRates } from './connection/user-rates.ts'
+import { Deletions } from './documents/deletions.ts'
 import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
@@ -87,6 +88,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     logger,
     relay,
     onBroken: ({ name }) => forget(new Set([name]), 'the document is loaded anew'),
+    onDeleted: ({ name }) => forgetDeleted(new Set([name])),
   })
   const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
@@ -141,6 +143,15 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     return document && documents.get(document)
   }
   const notifications = new Notifications({ log, durability, openDocument })
+  const deletions = new Deletions({
+    log,
+    durability,
+    hocuspocus,
+    logger,
+    keptDays: config.DELETED_DOCUMENT_DAYS,
+    onGone: (names) => forgetDeleted(names),
+    tell: (names) => cluster.deleted(names),
+  })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
@@ -169,6 +180,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     rates,
     gateway,
     exchange,
+    deletions,
     uploads,
     isStopping,
     measure,
@@ -196,6 +208,12 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     forget(names, 'the document is loaded anew')
   }
 
+  /** Whoever has one of them open is told, before its updates can be left out by the log. */
+  function forgetDeleted(names: ReadonlySet<string>): void {
+    for (const connection of gateway.connections) connection.deleted(names)
+    documents.forget(hocuspocus, names)
+  }
+
   /** Documents that hold what the log does not have: whoever has one open comes back and gets what the log has. */
   function forget(names: ReadonlySet<string>, reason: string): void {
     const forgotten = new Set(documents.forget(hocuspocus, names))
@@ -212,6 +230,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     rooms.close()
     load.close()
     await app.close()
+    await deletions.close()
     await uploads.close()
     documents.close()
     durability.close()

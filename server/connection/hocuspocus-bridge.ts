@@ -2,6 +2,7 @@ import type { Connection, Hocuspocus, WebSocketLike } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import { WebSocket } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
+import { DOCUMENT_DELETED } from '../documents/deletions.ts'
 import { type Dialect, deniedReason, documentOfKey } from './dialect.ts'
 import type { Egress } from './egress.ts'
 import { MessageType } from './frames.ts'
@@ -87,7 +88,7 @@ export class HocuspocusBridge {
     // Only Hocuspocus' clients understand a denial; and storage or keys that are away deny nobody.
     if (RETRIED_REASONS.has(reason)) close(CloseCode.TryAgainLater, reason)
     else if (dialect.acknowledges) this.#openAgain(waiting)
-    else close(reason.startsWith('access/token') ? CloseCode.Unauthorized : CloseCode.Forbidden, reason)
+    else close(closeCodeOf(reason), reason)
   }
 
   /** A client that closed a document and opened it once more, while its first token was checked, has sent another one. */
@@ -100,4 +101,9 @@ export class HocuspocusBridge {
       for (const message of waiting.slice(next)) receive(message)
     })
   }
+}
+
+function closeCodeOf(reason: string): CloseCode {
+  if (reason === DOCUMENT_DELETED) return CloseCode.Deleted
+  return reason.startsWith('access/token') ? CloseCode.Unauthorized : CloseCode.Forbidden
 }

@@ -8,6 +8,7 @@ import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
 import { isSchemaOld } from '../access/schema.ts'
 import type { Config } from '../config.ts'
+import { DOCUMENT_DELETED } from '../documents/deletions.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
@@ -222,8 +223,22 @@ export class SocketConnection implements Stranger {
     if (principal.user !== channel.principal.user)
       this.close(CloseCode.Unauthorized, 'the new token is for another user')
     else if (level !== undefined) channel.renew(principal, level)
-    else if (channel.understandsRefusals) this.#revoke(channel)
+    else if (channel.understandsRefusals) this.#revoke(channel, 'access/no-grant')
     else this.close(CloseCode.Forbidden, 'the new token does not grant the document')
+  }
+
+  /**
+   * Documents were deleted. A client that understands it keeps its socket for its others; a stock one comes back and is
+   * told which one it can't have.
+   */
+  deleted(names: ReadonlySet<string>): void {
+    for (const channel of [...this.#channels.values()]) {
+      if (!names.has(channel.document.name)) continue
+      if (!channel.understandsRefusals) this.close(CloseCode.Deleted, `${channel.document.name} was deleted`)
+      // What it waits to be told may be of an update that came too late.
+      else if (channel.document.isWaiting) this.close(CloseCode.TryAgainLater, 'a document was deleted')
+      else this.#revoke(channel, DOCUMENT_DELETED)
+    }
   }
 
   /** What happens by time: pings, deadlines, tokens that end. To be called about once a second. */
@@ -385,8 +400,8 @@ export class SocketConnection implements Stranger {
   }
 
   /** Closes one document to a client that goes on with its others; a stock one would be left deaf. */
-  #revoke(channel: Channel): void {
-    this.egress.send(permissionDeniedFrame(channel.address, 'access/no-grant'), true)
+  #revoke(channel: Channel, reason: string): void {
+    this.egress.send(permissionDeniedFrame(channel.address, reason), true)
     this.#detach(channel.connection.messageAddress, channel)
   }
 

@@ -1,0 +1,206 @@
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { CloseCode } from '../../model/close-codes.ts'
+import { closeSessions, openSession, textOf, whenState, write } from '../support/client-session.ts'
+import { openClient, openYWebsocket, until } from '../support/clients.ts'
+import { startServer, type TestServer, type TokenOptions, tokenFor } from '../support/server.ts'
+
+let server: TestServer
+let documents = 0
+
+beforeAll(async () => {
+  server = await startServer()
+})
+afterAll(async () => {
+  closeSessions()
+  await server.stop()
+})
+
+const moderator: TokenOptions = { access: { '**': 'moderate' } }
+const admin: TokenOptions = { access: {}, admin: true }
+
+async function call(method: string, path: string, token: TokenOptions = moderator, body?: unknown) {
+  const response = await fetch(`${server.url}${path}`, {
+    method,
+    headers: {
+      authorization: `Bearer ${tokenFor('mia', token)}`,
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+    },
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  })
+  const text = await response.text()
+  return {
+    status: response.status,
+    body: response.headers.get('content-type')?.includes('json') ? JSON.parse(text) : text,
+  }
+}
+
+const pathOf = (name: string) => `/api/documents/${encodeURIComponent(name)}`
+const remove = (name: string, token?: TokenOptions, query = '') => call('DELETE', `${pathOf(name)}${query}`, token)
+const restore = (name: string, token?: TokenOptions) => call('POST', `${pathOf(name)}/undelete`, token)
+
+/** A document with a text that is saved, and with a message beside it. */
+async function newDocument(): Promise<string> {
+  documents += 1
+  const name = `plans/${documents}`
+  const ann = openClient(server, name)
+  await ann.synced()
+  ann.text.insert(0, 'hello')
+  await ann.saved()
+  ann.destroy()
+  const posted = await call('POST', `/api/rooms/${encodeURIComponent(`chat/${name}`)}/messages`, undefined, {
+    text: `needle${documents}`,
+  })
+  expect(posted.status).toBe(201)
+  return name
+}
+
+describe('who has a document open when it is deleted', () => {
+  test('is closed with 4410 or told so, and none of them comes back in a loop', async () => {
+    const name = await newDocument()
+    const stock = openClient(server, name)
+    const other = openClient(server, `${name}/other`, { socket: stock.socket })
+    const old = openYWebsocket(server, name)
+    const session = openSession(server, { as: 'eve' })
+    const [document, beside] = [session.document(name), session.document(`${name}/other`)]
+    onTestFinished(() => {
+      for (const client of [stock, other, old]) client.destroy()
+      session.close()
+    })
+    const closes: number[] = []
+    const denials: string[] = []
+    stock.socket.on('close', ({ event }: { event: { code: number } }) => closes.push(event.code))
+    stock.provider.on('authenticationFailed', ({ reason }: { reason: string }) => denials.push(reason))
+    old.on('connection-close', (event: { code: number } | null) => closes.push(event?.code ?? 0))
+    await Promise.all([stock.synced(), other.synced(), document.whenSynced, beside.whenSynced])
+    await until(
+      () => old.synced,
+      (check) => old.on('sync', check),
+    )
+
+    expect((await remove(name)).status).toBe(200)
+    const state = await whenState(document.state, ({ status }) => status.kind === 'refused')
+    expect(state.status).toMatchObject({ kind: 'refused', refusal: { reason: 'deleted' } })
+    expect(beside.state.get().status.kind).toBe('online')
+    await until(
+      () => denials.length > 0,
+      (check) => stock.provider.on('authenticationFailed', check),
+    )
+    await other.synced()
+    other.text.insert(0, 'goes on')
+    await other.saved()
+    expect(denials).toEqual(['document/deleted'])
+    expect(closes).toEqual([CloseCode.Deleted, CloseCode.Deleted])
+    expect(old.shouldConnect).toBe(false)
+
+    expect((await restore(name)).body).toEqual({ name, restored: true })
+    const again = openClient(server, name)
+    onTestFinished(() => again.destroy())
+    await again.synced()
+    expect(again.text.toString()).toBe('hello')
+  })
+})
+
+test('a client of y-websocket hears 4410 also when it comes late', async () => {
+  const name = await newDocument()
+  await remove(name)
+  const late = openYWebsocket(server, name)
+  onTestFinished(() => late.destroy())
+  const code = await new Promise((resolve) => {
+    late.on('connection-close', (event: { code: number } | null) => resolve(event?.code))
+  })
+  expect(code).toBe(CloseCode.Deleted)
+})
+
+test('over HTTP a deleted document is 410 with its chat, found by nobody, and back once it is restored', async () => {
+  const name = await newDocument()
+  const messages = `/api/rooms/${encodeURIComponent(`chat/${name}`)}/messages`
+  const paths = [`${pathOf(name)}/sync`, messages, `/api/search/messages?q=needle&room=chat/${name}`]
+  const found = async () => (await call('GET', `/api/search/messages?q=needle${documents}`)).body.messages.length
+  expect(await found()).toBe(1)
+  const listed = async (token?: TokenOptions, query = '') =>
+    (await call('GET', `/api/documents?prefix=${name}${query}`, token)).body.documents.map(
+      (one: { name: string }) => one.name,
+    )
+
+  const deletion = await remove(name)
+  expect(deletion.body).toMatchObject({ name, deleted: { by: 'mia', isErased: false } })
+  expect(deletion.body.erasedAt - deletion.body.deleted.at).toBe(30 * 24 * 60 * 60 * 1000)
+  expect((await remove(name, admin)).body).toEqual(deletion.body)
+  for (const path of paths)
+    expect(await call('GET', path)).toMatchObject({ status: 410, body: { code: 'document/deleted' } })
+  expect(await call('POST', messages, undefined, { text: 'late' })).toMatchObject({ status: 410 })
+  expect(await found()).toBe(0)
+  expect(await listed()).toEqual([])
+  expect(await listed(admin, '&deleted=true')).toEqual([name])
+  expect(await call('GET', '/api/documents?deleted=true')).toMatchObject({
+    status: 403,
+    body: { code: 'access/not-admin' },
+  })
+
+  expect((await restore(name)).body).toEqual({ name, restored: true })
+  expect((await restore(name)).body).toEqual({ name, restored: false })
+  for (const path of paths) expect((await call('GET', path)).status).toBe(200)
+  expect(await found()).toBe(1)
+  expect(await listed()).toEqual([name])
+})
+
+test('nobody deletes, restores or erases without the right to; rooms are not deleted alone', async () => {
+  const name = await newDocument()
+  const writer: TokenOptions = { access: { '**': 'write' } }
+  const elsewhere: TokenOptions = { access: { 'other/**': 'moderate' } }
+  const denied = { status: 403, body: { code: 'access/no-grant' } }
+  for (const token of [writer, elsewhere]) {
+    expect(await remove(name, token)).toMatchObject(denied)
+    expect(await restore(name, token)).toMatchObject(denied)
+  }
+  expect((await fetch(`${server.url}${pathOf(name)}`, { method: 'DELETE' })).status).toBe(401)
+  expect(await remove(name, undefined, '?erase=true')).toMatchObject({
+    status: 403,
+    body: { code: 'access/not-admin' },
+  })
+  expect(await remove(name, undefined, '?erase=perhaps')).toMatchObject({ status: 400 })
+  expect(await remove('a//b')).toMatchObject({ status: 400, body: { code: 'document/bad-name' } })
+  for (const room of [`chat/${name}`, `chat/${name}@1`, 'dm/ann,bob', 'inbox/ann', 'lobby/all']) {
+    expect(await remove(room, admin)).toMatchObject({ status: 409, body: { code: 'document/is-room' } })
+  }
+  expect((await call('GET', `${pathOf(name)}/sync`)).status).toBe(200)
+})
+
+test('an erased document stays refused until an admin frees its name', async () => {
+  const name = await newDocument()
+  const { body } = await remove(name, admin, '?erase=true')
+  expect(body).toEqual({ name, deleted: { at: expect.any(Number), by: 'mia', isErased: true } })
+  expect(await restore(name)).toMatchObject({ status: 410, body: { code: 'document/erased' } })
+  expect(await call('GET', `${pathOf(name)}/sync`)).toMatchObject({ status: 410 })
+  expect(await restore(name, admin)).toEqual({ status: 200, body: { name, restored: false } })
+  const ann = openClient(server, name)
+  onTestFinished(() => ann.destroy())
+  await ann.synced()
+  expect(ann.text.toString()).toBe('')
+})
+
+test('an edit that is on its way when the document is deleted is either in it or never acknowledged', async () => {
+  const name = await newDocument()
+  const session = openSession(server, { as: 'eve' })
+  onTestFinished(() => session.close())
+  const document = session.document(name)
+  await document.whenSynced
+  const removed = remove(name)
+  for (let edit = 0; edit < 30; edit += 1) {
+    write(document, '.')
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await removed
+  await whenState(document.state, ({ status }) => status.kind === 'refused')
+  write(document, '!')
+  await restore(name)
+  document.retry()
+  await whenState(document.state, ({ status }) => status.kind === 'online')
+  await document.whenSaved()
+  const text = textOf(document)
+  expect(text).toBe(`hello${'.'.repeat(30)}!`)
+  const reader = openClient(server, name)
+  onTestFinished(() => reader.destroy())
+  await reader.synced()
+  expect(reader.text.toString()).toBe(text)
+})
