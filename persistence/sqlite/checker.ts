@@ -37,10 +37,11 @@ function* findDamages(db: Database, keys: KeyRing | undefined): Generator<Damage
     const check = documentChecker(db, keys)
     const isGoing = erasedSince(db)
     for (const name of names) {
-      if (typeof name === 'string')
-        for (const damage of check(name))
-          if (!isGoing(name)) yield damage
-          else yield { document: undefined, position: undefined, problem: `a document's name is ${typeof name}` }
+      if (typeof name === 'string') {
+        for (const damage of check(name)) if (!isGoing(name)) yield damage
+      } else {
+        yield { document: undefined, position: undefined, problem: `a document's name is ${typeof name}` }
+      }
     }
     yield* messageDamages(db, keys)
     yield* orphans(db)
