@@ -204,3 +204,30 @@ test('an edit that is on its way when the document is deleted is either in it or
   await reader.synced()
   expect(reader.text.toString()).toBe(text)
 })
+
+test('a document is erased in the background once its time is up, and edits go on', async () => {
+  const short = await startServer({ environment: { DELETED_DOCUMENT_DAYS: '0.00001' } })
+  onTestFinished(async () => {
+    await short.stop()
+  })
+  const ann = openClient(short, 'gone')
+  const ben = openClient(short, 'stays')
+  onTestFinished(() => {
+    for (const client of [ann, ben]) client.destroy()
+  })
+  await Promise.all([ann.synced(), ben.synced()])
+  ann.text.insert(0, 'hello')
+  await ann.saved()
+  const authorization = `Bearer ${tokenFor('mia', { admin: true })}`
+  await fetch(`${short.url}/api/documents/gone`, { method: 'DELETE', headers: { authorization } })
+  const deletions = async () => {
+    ben.text.insert(0, 'x')
+    await ben.saved()
+    const answer = await fetch(`${short.url}/api/documents?deleted=true`, { headers: { authorization } })
+    return (await answer.json()).documents
+  }
+  const erased = [
+    expect.objectContaining({ name: 'gone', position: 0, deleted: expect.objectContaining({ isErased: true }) }),
+  ]
+  await expect.poll(deletions, { timeout: 20_000 }).toEqual(erased)
+})
