@@ -1,7 +1,9 @@
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { CloseCode } from '../../model/close-codes.ts'
-import { closeSessions, openSession, textOf, whenState, write } from '../support/client-session.ts'
-import { openClient, openYWebsocket, until } from '../support/clients.ts'
+import { preloading } from '../fault/preload/preload.ts'
+import { closeSessions, openSession, whenState, write } from '../support/client-session.ts'
+import { openClient, openYWebsocket, until, whenDocument } from '../support/clients.ts'
 import { startServer, type TestServer, type TokenOptions, tokenFor } from '../support/server.ts'
 
 let server: TestServer
@@ -179,30 +181,43 @@ test('an erased document stays refused until an admin frees its name', async () 
   expect(ann.text.toString()).toBe('')
 })
 
-test('an edit that is on its way when the document is deleted is either in it or never acknowledged', async () => {
-  const name = await newDocument()
-  const session = openSession(server, { as: 'eve' })
-  onTestFinished(() => session.close())
-  const document = session.document(name)
-  await document.whenSynced
-  const removed = remove(name)
-  for (let edit = 0; edit < 30; edit += 1) {
-    write(document, '.')
-    await new Promise((resolve) => setImmediate(resolve))
-  }
-  await removed
-  await whenState(document.state, ({ status }) => status.kind === 'refused')
-  write(document, '!')
-  await restore(name)
-  document.retry()
-  await whenState(document.state, ({ status }) => status.kind === 'online')
+test('[promise 1] an edit that is on its way when the document is deleted is in it, or is not said to be saved', async () => {
+  const slow = await startServer({ environment: preloading(['slow-commits'], { SLOW_COMMIT_MS: '60' }) })
+  onTestFinished(async () => {
+    await slow.stop()
+  })
+  const session = openSession(slow, { as: 'eve', keepLocally: false })
+  const [document, beside] = [session.document('typed'), session.document('beside')]
+  await Promise.all([document.whenSynced, beside.whenSynced])
+  write(document, '.')
   await document.whenSaved()
-  const text = textOf(document)
-  expect(text).toBe(`hello${'.'.repeat(30)}!`)
-  const reader = openClient(server, name)
+  let edits = 1
+  let isOver = false
+  const typing = (async () => {
+    for (; !isOver; edits += 1) {
+      write(document, '.')
+      await setTimeout(5)
+    }
+  })()
+  const authorization = `Bearer ${tokenFor('mia', moderator)}`
+  expect(
+    (await fetch(`${slow.url}/api/documents/typed`, { method: 'DELETE', headers: { authorization } })).status,
+  ).toBe(200)
+  isOver = true
+  await typing
+  await whenState(document.state, ({ status }) => status.kind === 'refused')
+  // Whatever was still to be told has come by then.
+  write(beside, 'x')
+  await beside.whenSaved()
+  const claimed = edits - document.unsaved
+  await fetch(`${slow.url}/api/documents/typed/undelete`, { method: 'POST', headers: { authorization } })
+  const reader = openClient(slow, 'typed')
   onTestFinished(() => reader.destroy())
   await reader.synced()
-  expect(reader.text.toString()).toBe(text)
+  expect(reader.text.length).toBeGreaterThanOrEqual(claimed)
+  document.retry()
+  await whenDocument(reader.ydoc, () => reader.text.length === edits)
+  await document.whenSaved()
 })
 
 test('a document is erased in the background once its time is up, and edits go on', async () => {
