@@ -204,7 +204,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   }
 
   function forgetRefused(names: ReadonlySet<string>): void {
-    logger.warn({ documents: [...names] }, 'two users took the same Yjs client id: the later edits are refused')
+    logger.warn({ documents: [...names] }, 'the log has left out edits: two users took the same Yjs client id, or the document is deleted')
     forget(names, 'the document is loaded anew')
   }
 
