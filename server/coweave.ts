@@ -204,7 +204,10 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   }
 
   function forgetRefused(names: ReadonlySet<string>): void {
-    logger.warn({ documents: [...names] }, 'the log has left out edits: two users took the same Yjs client id, or the document is deleted')
+    logger.warn(
+      { documents: [...names] },
+      'the log has left out edits: two users took the same Yjs client id, or the document is deleted',
+    )
     forget(names, 'the document is loaded anew')
   }
 
@@ -229,8 +232,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     gateway.stop()
     rooms.close()
     load.close()
+    deletions.close()
     await app.close()
-    await deletions.close()
     await uploads.close()
     documents.close()
     durability.close()

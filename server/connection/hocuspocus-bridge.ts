@@ -25,6 +25,8 @@ export interface BridgeOptions {
   readonly context: ConnectionContext
   /** Takes a message of the client once more. */
   readonly receive: (data: Uint8Array) => void
+  /** A document was denied to a client that keeps its connection all the same. */
+  readonly onDenied: (key: string) => void
   /** Closes the client's connection. */
   readonly close: (code: CloseCode, reason: string) => void
 }
@@ -82,13 +84,15 @@ export class HocuspocusBridge {
   }
 
   #denied(key: string, reason: string): void {
-    const { pending, logger, dialect, close } = this.#options
+    const { pending, logger, dialect, close, onDenied } = this.#options
     const waiting = pending.take(key)
     logger.info({ document: documentOfKey(key), reason }, 'document denied')
     // Only Hocuspocus' clients understand a denial; and storage or keys that are away deny nobody.
     if (RETRIED_REASONS.has(reason)) close(CloseCode.TryAgainLater, reason)
-    else if (dialect.acknowledges) this.#openAgain(waiting)
-    else close(closeCodeOf(reason), reason)
+    else if (dialect.acknowledges) {
+      onDenied(key)
+      this.#openAgain(waiting)
+    } else close(closeCodeOf(reason), reason)
   }
 
   /** A client that closed a document and opened it once more, while its first token was checked, has sent another one. */

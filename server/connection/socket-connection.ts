@@ -18,7 +18,7 @@ import { CommitWindow } from './commit-window.ts'
 import type { ConnectionCounts } from './connection-counts.ts'
 import { type Dialect, documentOfKey, type Message } from './dialect.ts'
 import { Egress, type EgressGroup } from './egress.ts'
-import { AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './frames.ts'
+import { type Address, AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { HocuspocusBridge } from './hocuspocus-bridge.ts'
 import { Ingress } from './ingress.ts'
@@ -103,6 +103,8 @@ export class SocketConnection implements Stranger {
   readonly #catchUp: CatchUp
   readonly #openedAt = Date.now()
   #authenticated = false
+  /** Of a document that was denied. */
+  #denied: Address | undefined
 
   constructor(transport: Transport, client: ClientOptions, hocuspocus: Hocuspocus, parts: Parts) {
     const { config } = parts
@@ -134,6 +136,9 @@ export class SocketConnection implements Stranger {
       logger: this.#logger,
       context: { socket: this },
       receive: (data) => this.#receive(data),
+      onDenied: (key) => {
+        this.#denied = this.#dialect.addressOf(key)
+      },
       close: (code, reason) => this.close(code, reason),
     })
     this.#catchUp = new CatchUp({
@@ -258,8 +263,10 @@ export class SocketConnection implements Stranger {
       return
     }
     const [channel] = this.#channels.values()
-    if (channel !== undefined && now - this.egress.lastWriteAt > SILENCE_MS) {
-      this.egress.send(awarenessFrame(channel.address, NO_STATES))
+    // A client that was denied all it wanted would otherwise connect again every 30 s, and be denied again.
+    const address = channel?.address ?? this.#denied
+    if (address !== undefined && now - this.egress.lastWriteAt > SILENCE_MS) {
+      this.egress.send(awarenessFrame(address, NO_STATES))
     }
   }
 
@@ -401,6 +408,7 @@ export class SocketConnection implements Stranger {
 
   /** Closes one document to a client that goes on with its others; a stock one would be left deaf. */
   #revoke(channel: Channel, reason: string): void {
+    this.#denied = channel.address
     this.egress.send(permissionDeniedFrame(channel.address, reason), true)
     this.#detach(channel.connection.messageAddress, channel)
   }

@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Hocuspocus } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import { CoweaveError } from '../../model/errors.ts'
@@ -41,7 +40,6 @@ export interface DeletionsOptions {
 export class Deletions {
   readonly #options: DeletionsOptions
   #timer: NodeJS.Timeout | undefined
-  #purging: Promise<void> | undefined
   #isClosed = false
 
   constructor(options: DeletionsOptions) {
@@ -85,11 +83,10 @@ export class Deletions {
     return this.#options.log.free(name)
   }
 
-  /** Erases nothing more by itself. What was begun goes on after the next start. */
-  async close(): Promise<void> {
+  /** Erases nothing more by itself. What is under way ends when the log is closed, and goes on after the next start. */
+  close(): void {
     this.#isClosed = true
     clearTimeout(this.#timer)
-    await this.#purging
   }
 
   async #gone(name: string): Promise<void> {
@@ -108,18 +105,12 @@ export class Deletions {
   }
 
   #purgeLater(): void {
+    if (this.#isClosed) return
     const { least, most } = PURGE_INTERVAL_MS
     const interval = Math.min(most, Math.max(least, (this.#options.keptDays * DAY_MS) / 10))
     // Not all instances at once.
-    this.#timer = setTimeout(
-      () => {
-        this.#purging = this.#purge().finally(() => {
-          this.#purging = undefined
-          if (!this.#isClosed) this.#purgeLater()
-        })
-      },
-      interval * (0.5 + Math.random() / 2),
-    ).unref()
+    const delayMs = interval * (0.5 + Math.random() / 2)
+    this.#timer = setTimeout(() => void this.#purge().then(() => this.#purgeLater()), delayMs).unref()
   }
 
   /** Several instances may do it at once: each goes on with what the others have done. */
@@ -131,7 +122,6 @@ export class Deletions {
         for (const name of names) {
           if (this.#isClosed) return
           if (await log.erase(name)) logger.info({ document: name }, 'a deleted document was erased')
-          await delay(0)
         }
         if (names.length < PURGE_PAGE) return
       }
