@@ -284,6 +284,22 @@ export interface Inbox {
 }
 
 /** One user's connection to a server, with all documents and rooms on one socket. */
+/** What becomes of notifications on this device while no page is connected. `on`: the browser has a subscription. */
+export type PushState = 'unsupported' | 'denied' | 'off' | 'on'
+
+/** Notifications of the session's user on this device while no page is connected, through a service worker. */
+export interface Push {
+  state(registration: ServiceWorkerRegistration): Promise<PushState>
+  /**
+   * Asks the person for permission, and has notifications pushed to this browser: call it while a click is handled. Called
+   * again it makes sure that the server knows, and that they are those of this session's user.
+   * @throws {CoweaveError} `push/unsupported`, `push/denied`, `push/off` where the server does not push; or the server's
+   */
+  enable(registration: ServiceWorkerRegistration): Promise<void>
+  /** Nothing is pushed to this browser any more, whoever's it was. */
+  disable(registration: ServiceWorkerRegistration): Promise<void>
+}
+
 export interface Session {
   /** Undefined until the first token tells, where `user` was not given. */
   readonly user: string | undefined
@@ -310,6 +326,7 @@ export interface Session {
   lobby(group: string): Lobby
   /** Opens the user's own inbox; each handle is to be destroyed. @throws {CoweaveError} `client/closed` */
   inbox(): Inbox
+  readonly push: Push
   /** Asks for a new token and connects anew with it: after another name was chosen, or something was granted. */
   renewToken(): void
   /** Asks the server's HTTP API with a token, once more with a new one if that is refused. */

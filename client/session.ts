@@ -9,6 +9,7 @@ import type {
   DirectMessage,
   Inbox,
   Lobby,
+  Push,
   Readable,
   Session,
   Status,
@@ -23,6 +24,7 @@ import { SharedDocument } from './document.ts'
 import { DocumentHandle } from './document-handle.ts'
 import { closedError, RefusedError } from './errors.ts'
 import { InboxHandle } from './inbox/inbox-handle.ts'
+import { PushHandle } from './inbox/push.ts'
 import { LocalCopies } from './local-copies.ts'
 import { MessageSizes } from './message-sizes.ts'
 import type { SessionContext, Upload } from './session-context.ts'
@@ -52,6 +54,7 @@ export class ClientSession implements Session, SessionDocuments {
   readonly status: Readable<Status>
   readonly whenUser: Promise<string>
   readonly storageKey: string | undefined
+  readonly push: Push = new PushHandle(this)
   readonly #context: SessionContext
   readonly #copies: (user: string) => LocalCopies
   readonly #erase: (user: string) => Promise<void>

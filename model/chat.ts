@@ -1,4 +1,5 @@
 import * as Y from 'yjs'
+import { uuidOf } from './uuid.ts'
 
 /**
  * The shape of a chat room. Its head (`chat/<room>`) holds which segment is open and who has read how far; its
@@ -8,6 +9,7 @@ import * as Y from 'yjs'
 export const MESSAGES_PER_SEGMENT = 500
 export const MAX_TEXT_LENGTH = 4_000
 export const MAX_ATTACHMENTS = 10
+export const MAX_MENTIONS = 20
 export const MAX_EMOJI_LENGTH = 32
 /** Of one user, on one message. */
 export const MAX_REACTIONS = 20
@@ -46,6 +48,8 @@ export interface ChatMessage {
   readonly at: number
   readonly text: string
   readonly replyTo?: string
+  /** Users whom it calls by name, each once: they are notified. They stay as they were sent. */
+  readonly mentions?: readonly string[]
   readonly anchor?: Anchor
   readonly attachments?: readonly Attachment[]
   readonly editedAt?: number
@@ -59,7 +63,7 @@ export interface ChatMessage {
 }
 
 /** What a client gives of a new message; the rest follows. */
-export type Draft = Pick<ChatMessage, 'text' | 'replyTo' | 'anchor' | 'attachments'>
+export type Draft = Pick<ChatMessage, 'text' | 'replyTo' | 'mentions' | 'anchor' | 'attachments'>
 
 export function messagesOf(segment: Y.Doc): Y.Array<Y.Map<unknown>> {
   return segment.getArray(MESSAGES)
@@ -129,10 +133,7 @@ export function inOrder(messages: readonly ChatMessage[]): ChatMessage[] {
 export function newMessageId(now = Date.now()): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16))
   new DataView(bytes.buffer).setBigUint64(0, (BigInt(now) << 16n) | BigInt(((bytes[6] ?? 0) << 8) | (bytes[7] ?? 0)))
-  bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x70
-  bytes[8] = ((bytes[8] ?? 0) & 0x3f) | 0x80
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+  return uuidOf(bytes, 7)
 }
 
 /** The time in a message's id, ms since 1970: when it was made, by its author's clock. */

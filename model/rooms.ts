@@ -1,3 +1,4 @@
+import { documentNameProblem } from './document-name.ts'
 import { CoweaveError } from './errors.ts'
 
 /** A document with rules, as its name tells. */
@@ -43,6 +44,11 @@ export function chatRoomOf(document: string): ChatRoom | undefined {
 /** The inbox of a user. */
 export function inboxOf(user: string): string {
   return `inbox/${encodeURIComponent(user)}`
+}
+
+/** Whether there can be a user of this id who has an inbox. */
+export function isUserId(id: string): boolean {
+  return id !== '' && id.length <= 255 && id.isWellFormed() && documentNameProblem(inboxOf(id)) === undefined
 }
 
 /** Where the members of a group see who of them is online. */

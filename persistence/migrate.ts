@@ -6,6 +6,7 @@ import type { DocumentSummary, LogRow, NewUpdate, StoredDocument } from './updat
 
 const DOCUMENTS_PER_PAGE = 500
 const MESSAGES_PER_PAGE = 500
+const SUBSCRIPTIONS_PER_PAGE = 500
 /** A batch ends with the row that takes it over either of these. */
 const BATCH_ROWS = 500
 const BATCH_BYTES = 4 * 1024 * 1024
@@ -20,7 +21,7 @@ export interface Migrated {
 /**
  * Copies a whole log into an empty one and verifies the copy: each document's rows byte for byte with their positions,
  * times, authors and claims of client ids, that both load as the same Yjs state, and each message. Snapshots are made
- * anew. After an interruption the same call goes on where it ended. Nobody else may write to either of them.
+ * anew. Push subscriptions come along, as far as they can be read; pushes that are still due do not. After an interruption the same call goes on where it ended. Nobody else may write to either of them.
  * @throws {CoweaveError} `migrate/not-empty` when the target holds something that the source doesn't; nothing has been
  * written then
  * @throws {CoweaveError} `migrate/differs` when the copy is not the same, as when the source has grown meanwhile
@@ -30,6 +31,7 @@ export async function migrate(source: PortableLog, target: PortableLog): Promise
   await refuseOthers(source, target)
   for await (const { name } of documentsOf(source)) await copyDocument(source, target, name)
   await copyArchive(source, target)
+  await copySubscriptions(source, target)
   await copyDeletions(source, target)
   return await verify(source, target)
 }
@@ -82,6 +84,15 @@ async function copyArchive(source: PortableLog, target: PortableLog): Promise<vo
   for (let after: number | undefined = 0; after !== undefined; ) {
     const { messages, next } = await source.archive({ after, limit: MESSAGES_PER_PAGE })
     await target.restoreMessages(messages)
+    after = next
+  }
+}
+
+/** Not verified: they change without a trace in the log, and browsers tell them anew. */
+async function copySubscriptions(source: PortableLog, target: PortableLog): Promise<void> {
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const { subscriptions, next } = await source.pushes.subscriptions({ after, limit: SUBSCRIPTIONS_PER_PAGE })
+    for (const each of subscriptions) await target.pushes.subscribe(each, { max: Number.MAX_SAFE_INTEGER })
     after = next
   }
 }

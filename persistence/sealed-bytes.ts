@@ -9,12 +9,12 @@ export interface SealedBytes {
 
 /** What sealed bytes belong to; encrypted bytes open nowhere else. */
 export interface SealContext {
-  readonly kind: 'row' | 'snapshot' | 'message'
-  /** Of a message its room. */
+  readonly kind: 'row' | 'snapshot' | 'message' | 'subscription'
+  /** Of a message or a subscription its room. */
   readonly document: string
-  /** Of a message its `seq`. */
+  /** Of a message its `seq`; 0 of a subscription. */
   readonly position: number
-  /** The rest that identifies them: time and author of a row, part number of a snapshot, id of a message. */
+  /** The rest that identifies them: time and author of a row, part number of a snapshot, id of a message or a subscription. */
   readonly details: readonly (string | number)[]
 }
 

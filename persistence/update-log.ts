@@ -1,4 +1,5 @@
 import type { ClientClaim } from './client-claim.ts'
+import type { PushStore } from './push-store.ts'
 
 /** One Yjs update on its way into the log. */
 export interface NewUpdate {
@@ -16,8 +17,15 @@ export interface NewUpdate {
   readonly clients: readonly number[]
   /** The chat messages that this update makes or changes, as they are after it: stored with it or not at all. */
   readonly messages?: readonly ArchivedMessage[]
+  /** When these messages are to be pushed to who subscribed to their rooms, ms since 1970; see PushStore. */
+  readonly pushAt?: number | undefined
   /** What must be so for this update to be stored: it is left out otherwise. For what only one instance may write. */
   readonly expects?: ExpectedRoom | undefined
+  /**
+   * It comes of another update, and is left out if that one is: the last one before it in its batch that follows none
+   * itself. What comes of one change in several documents is so stored together or not at all.
+   */
+  readonly follows?: boolean | undefined
 }
 
 /**
@@ -133,6 +141,9 @@ export interface UpdateLog {
    */
   readonly id: string
 
+  /** Who is told of messages through the push service of their browser, and what is still to be told. */
+  readonly pushes: PushStore
+
   /**
    * Commits a batch in one transaction and resolves with the position of each update, in the batch's order.
    * Once resolved, the whole batch survives a power cut. After a rejection, all or none of it is stored: append
@@ -144,10 +155,10 @@ export interface UpdateLog {
    *
    * Some updates may be left out, each with its `messages` and `clients`, while the rest of the batch is stored: one with
    * `clients`, when one of them belongs to another user of that document than its `author`, with all updates of that
-   * document behind it in the batch, which may build on it; and one that `expects` a room to be as it is not. The
-   * position of what was left out is 0. Both look at what is committed, by anybody, and at what the updates before it in
-   * the batch stored. So of several writers who expect the same, one has its update stored, and the others read again and
-   * make theirs anew.
+   * document behind it in the batch, which may build on it; one that `expects` a room to be as it is not; and one that
+   * `follows` an update that is left out. The position of what was left out is 0. The first two look at what is committed,
+   * by anybody, and at what the updates before it in the batch stored. So of several writers who expect the same, one has
+   * its update stored, and the others read again and make theirs anew.
    * Appended again after a rejection, an update with `expects` gets 0 also if it was stored the first time: who gets 0
    * knows that the room isn't as expected, not why. One with `clients` alone is stored again, as its author has them.
    *

@@ -39,6 +39,7 @@ try {
   await ann.locator('.caret[data-name="Ben Okafor"]').waitFor()
   await ann.locator('.remote-selection').waitFor()
   await ann.getByRole('link', { name: 'Interview notes' }).waitFor()
+  await ann.getByRole('button', { name: 'Ben Okafor, Online, in Launch plan' }).waitFor()
   await ann.getByTestId('save-status').getByText('Saved', { exact: true }).waitFor()
   await ann.mouse.move(1200, 700)
   await ann.screenshot({ path: target })

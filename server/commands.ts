@@ -12,6 +12,7 @@ import { type Config, describeSettings, isDemo, readConfig } from './config.ts'
 import { type Coweave, createCoweave } from './coweave.ts'
 import { runDoctor } from './doctor/doctor.ts'
 import { createLogger } from './logger.ts'
+import { newVapidKeys } from './push/vapid.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -25,6 +26,7 @@ const usage = `coweave: a collaboration server for Yjs
                                copies the log of one database into an empty one (sqlite:… or postgres://…) and
                                verifies the copy; stop the servers before. ENCRYPTION_KEY is that of the copy
   coweave token <user>         prints a token   [--name NAME] [--grant PATTERN=LEVEL …] [--admin] [--hours N]
+  coweave vapid                makes a pair of keys for pushing notifications, as settings
   coweave doctor <url>         checks the way to a running server   [--token T] [--document NAME] [--origin URL]
   coweave --help               this text
 
@@ -48,6 +50,12 @@ export async function runCommand(args: readonly string[], environment: Environme
   if (command === 'doctor') {
     // It looks at a server from outside: the settings here are not that server's.
     await runDoctor(required(argument, 'doctor needs the URL of a server'), values, print)
+    return
+  }
+  if (command === 'vapid') {
+    // It makes settings, and needs none.
+    const { publicKey, privateKey } = newVapidKeys()
+    print(`VAPID_PUBLIC_KEY=${publicKey}\nVAPID_PRIVATE_KEY=${privateKey}\n`)
     return
   }
   const config = readConfig(environment)

@@ -4,6 +4,8 @@ import { MAX_TEXT_LENGTH, MESSAGES_PER_SEGMENT } from '../model/chat.ts'
 import { CoweaveError } from '../model/errors.ts'
 import { shownUrl } from '../persistence/database-url.ts'
 import { parseRedisUrl } from './cluster/redis-url.ts'
+import { PUBLIC_PUSH_HOSTS, pushHostProblem } from './push/push-hosts.ts'
+import { isPair, isPublicKey, type Vapid } from './push/vapid.ts'
 
 const MiB = 1024 * 1024
 
@@ -174,10 +176,55 @@ export const settings = {
   CALL_AWAY_TIME: int(1_000)
     .default(VANISHED_AFTER_MS)
     .describe('How long a party of a call may be away before the call goes on, or ends, without it, ms'),
+  VAPID_PUBLIC_KEY: z
+    .string()
+    .refine(isPublicKey, 'must be a public key of P-256 in base64url; `coweave vapid` makes a pair')
+    .optional()
+    .describe(
+      'Public key that browsers subscribe with; with it, notifications are pushed to people who are not connected. `coweave vapid` makes it with its private key (docs/push.md)',
+    ),
+  VAPID_PRIVATE_KEY: z
+    .string()
+    .optional()
+    .describe('Private key of `VAPID_PUBLIC_KEY`; all instances have the same pair'),
+  VAPID_SUBJECT: z
+    .string()
+    .regex(/^(mailto:[^@\s]+@[^@\s]+|https:\/\/\S+)$/, 'must be mailto:<address> or https://…')
+    .optional()
+    .describe('Whom push services write to when something is wrong: `mailto:<address>` or `https://…`'),
+  PUSH_HOSTS: list
+    .pipe(
+      z.array(
+        z.string().superRefine((host, context) => {
+          const message = pushHostProblem(host)
+          if (message !== undefined) context.addIssue({ code: 'custom', message })
+        }),
+      ),
+    )
+    .default(PUBLIC_PUSH_HOSTS)
+    .describe('Push services that the server may call, with commas: users give their endpoints'),
+  PUSH_DELAY: int(100)
+    .default(3_000)
+    .describe('How long a notification waits for a sign of life of a connection of its user before it is pushed, ms'),
+  PUSH_TIMEOUT: int(100).default(10_000).describe('How long a push service may take to answer, ms'),
   CHAT_MESSAGE_LENGTH: int(1).default(MAX_TEXT_LENGTH).describe('Longest text of a chat message, characters'),
   CHAT_SEGMENT_MESSAGES: int(1)
     .default(MESSAGES_PER_SEGMENT)
     .describe('Messages in one part of a chat room before the next one is opened'),
+  NOTIFY: z
+    .enum(['members', 'anyone'])
+    .default('members')
+    .describe(
+      'Whom mentions and missed calls notify: who belongs to the room as far as the server knows (docs/inbox.md), or `anyone`, for products where everybody may read everything; so it is in demo mode',
+    ),
+  NOTIFICATION_LINK: z
+    .string()
+    .max(500)
+    .regex(/^(https?:\/\/|\/(?![/\\]))/, 'must be an http(s) address, or a path that begins with one /')
+    .default('/d/{document}#message={message}')
+    .describe(
+      'Where notifications of messages and calls lead: `{document}` stands for the document that the chat is beside, or the name of a direct chat, `{message}` for the id of the message',
+    ),
   DRAIN_TIME: int(0, 3_600_000)
     .default(0)
     .describe('Time over which clients are sent away one after the other before the server stops, ms'),
@@ -202,6 +249,14 @@ const schema = z.object(settings).superRefine((config, context) => {
   }
   if ((config.TURN_SECRET === undefined) !== (config.TURN_URLS.length === 0)) {
     problem(config.TURN_SECRET === undefined ? 'TURN_SECRET' : 'TURN_URLS', 'TURN_URLS and TURN_SECRET belong together')
+  }
+  const { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey } = config
+  const vapid = ['VAPID_PUBLIC_KEY', 'VAPID_PRIVATE_KEY', 'VAPID_SUBJECT'] as const
+  const missing = vapid.filter((name) => config[name] === undefined)
+  if (missing.length > 0 && missing.length < vapid.length) {
+    problem(missing[0] ?? '', `${vapid.join(', ')} belong together`)
+  } else if (publicKey !== undefined && privateKey !== undefined && !isPair({ publicKey, privateKey })) {
+    problem('VAPID_PRIVATE_KEY', 'must be the private key of VAPID_PUBLIC_KEY; `coweave vapid` makes a pair')
   }
   if (keys.length === 0 && !isLoopback(config.HOST)) {
     problem(
@@ -235,6 +290,12 @@ export function isDemo(config: Config): boolean {
   return config.JWT_SECRET === undefined && config.JWT_PUBLIC_KEY === undefined && config.JWKS_URL === undefined
 }
 
+/** How the server identifies itself to push services; undefined where it does not push. */
+export function vapidOf({ VAPID_PUBLIC_KEY, VAPID_PRIVATE_KEY, VAPID_SUBJECT }: Config): Vapid | undefined {
+  if (VAPID_PUBLIC_KEY === undefined || VAPID_PRIVATE_KEY === undefined || VAPID_SUBJECT === undefined) return undefined
+  return { publicKey: VAPID_PUBLIC_KEY, privateKey: VAPID_PRIVATE_KEY, subject: VAPID_SUBJECT }
+}
+
 export interface SettingDescription {
   readonly name: string
   readonly default: string
@@ -257,5 +318,7 @@ export function isLoopback(host: string): boolean {
 function shown(name: string, value: string | undefined): string {
   if (value === undefined) return '(not set)'
   if (name === 'DATABASE_URL' || name === 'REDIS_URL') return JSON.stringify(shownUrl(value))
-  return name.includes('SECRET') || name === 'ENCRYPTION_KEY' ? '(secret)' : JSON.stringify(value)
+  return ['ENCRYPTION_KEY', 'VAPID_PRIVATE_KEY'].includes(name) || name.includes('SECRET')
+    ? '(secret)'
+    : JSON.stringify(value)
 }

@@ -12,7 +12,7 @@ import { Cluster } from './cluster/cluster.ts'
 import { connectForCommands } from './cluster/redis-connections.ts'
 import { parseRedisUrl } from './cluster/redis-url.ts'
 import { Relay } from './cluster/relay.ts'
-import type { Config } from './config.ts'
+import { type Config, isDemo, vapidOf } from './config.ts'
 import { Authentication } from './connection/authentication.ts'
 import { ConnectionCounts } from './connection/connection-counts.ts'
 import { EgressGroup } from './connection/egress.ts'
@@ -31,6 +31,7 @@ import { readTls } from './http/tls.ts'
 import { Uploads } from './http/uploads.ts'
 import { Notifications } from './inbox/notifications.ts'
 import { createLogger } from './logger.ts'
+import { Pusher } from './push/pusher.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 
@@ -92,11 +93,27 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   })
   const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
+  const openDocument = (name: string) => {
+    const document = hocuspocus.documents.get(name)
+    return document && documents.get(document)
+  }
+  const vapid = vapidOf(config)
+  const notifications = new Notifications({
+    log,
+    durability,
+    openDocument,
+    pushDelayMs: vapid && config.PUSH_DELAY,
+    onProblem: (error) => logger.error({ error }, 'notifications could not be stored'),
+  })
   const rooms = new Rooms({
     log,
     durability,
     logger,
     limits: { maxTextLength: config.CHAT_MESSAGE_LENGTH, maxMessages: config.CHAT_SEGMENT_MESSAGES },
+    notifications,
+    link: config.NOTIFICATION_LINK,
+    present: (name) => openDocument(name)?.users ?? new Set(),
+    isOpenToAll: isDemo(config) || config.NOTIFY === 'anyone',
     catchUp,
     callTimes: { ringMs: config.CALL_RING_TIME, vanishedAfterMs: config.CALL_AWAY_TIME },
     isCutOff: () => relay?.isUp === false,
@@ -138,11 +155,17 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const parts = { config, logger, documents, durability, egresses, users, rates, catchUp }
   const gateway = new Gateway(hocuspocus, parts, load)
   const posting = new Posting({ log, durability, documents, rooms })
-  const openDocument = (name: string) => {
-    const document = hocuspocus.documents.get(name)
-    return document && documents.get(document)
-  }
-  const notifications = new Notifications({ log, durability, openDocument })
+  const pusher =
+    vapid &&
+    new Pusher({
+      pushes: log.pushes,
+      vapid,
+      hosts: config.PUSH_HOSTS,
+      timeoutMs: config.PUSH_TIMEOUT,
+      delayMs: config.PUSH_DELAY,
+      present: (users, since) => gateway.present(users, since),
+      logger,
+    })
   const deletions = new Deletions({
     log,
     durability,
@@ -168,6 +191,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     committed: durability.committed,
     waitingBytes: durability.waitingBytes,
     cluster: cluster.counts,
+    pushes: pusher?.counts,
     isRelayUp: relay?.isUp,
   })
   const app = await createApp(config, logger, {
@@ -233,10 +257,12 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     rooms.close()
     load.close()
     deletions.close()
+    const pushed = pusher?.stop()
     await app.close()
     await uploads.close()
     documents.close()
     durability.close()
+    await pushed
     await cluster.close()
     counters?.disconnect()
     await log.close()
@@ -249,6 +275,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
         port: config.PORT,
         listenTextResolver: (address) => `Coweave is listening on ${address}`,
       })
+      pusher?.start()
       const { port } = addressOf(app)
       return port
     },

@@ -10,13 +10,14 @@ export function messageIn(value: unknown): ChatMessage | undefined {
   if (typeof id !== 'string' || typeof author !== 'string' || typeof at !== 'number' || typeof text !== 'string')
     return undefined
   const anchor = anchorIn(fields.anchor)
-  const { replyTo, attachments } = fields
+  const { replyTo, mentions, attachments } = fields
   return {
     id,
     author,
     at,
     text,
     ...(typeof replyTo === 'string' ? { replyTo } : {}),
+    ...(Array.isArray(mentions) ? { mentions: mentions.filter((user) => typeof user === 'string') } : {}),
     ...(anchor === undefined ? {} : { anchor }),
     ...(Array.isArray(attachments) ? { attachments: attachments.filter(isAttachment) } : {}),
     ...(isTimes(fields.reactions) ? { reactions: fields.reactions } : {}),

@@ -124,13 +124,15 @@ export class Outbox {
 }
 
 /** A message that no longer belongs where it was written. */
-export function unsentFrom({ id, at, text, replyTo, anchor, attachments }: ChatMessage): Omit<UnsentMessage, 'place'> {
+export function unsentFrom(message: ChatMessage): Omit<UnsentMessage, 'place'> {
+  const { id, at, text, replyTo, mentions, anchor, attachments } = message
   return {
     id,
     at,
     text,
     attempts: 0,
     ...(replyTo === undefined ? {} : { replyTo }),
+    ...(mentions === undefined ? {} : { mentions }),
     ...(anchor === undefined ? {} : { anchor }),
     ...(attachments === undefined ? {} : { attachments }),
   }

@@ -1,6 +1,7 @@
 import type { ChatMessage } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import type { SearchPage } from '../api.ts'
+import { fieldsOf, problemIn } from '../problem.ts'
 import type { SessionDocuments } from '../session-documents.ts'
 import { messageIn } from './message-shape.ts'
 
@@ -35,14 +36,4 @@ export async function searchMessages(
     messages: messages.map(messageIn).filter((message): message is ChatMessage => message !== undefined),
     next: typeof next === 'number' ? next : undefined,
   }
-}
-
-function problemIn(answer: unknown, status: number): CoweaveError {
-  const { code, detail } = fieldsOf(answer)
-  if (typeof code !== 'string') return new CoweaveError('http/bad-answer', `the server answered ${status}`)
-  return new CoweaveError(code, typeof detail === 'string' ? detail : `the server answered ${status}`)
-}
-
-function fieldsOf(value: unknown): Partial<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null ? value : {}
 }

@@ -9,7 +9,7 @@ import { followTheme } from './theme.ts'
 
 followTheme()
 const account = new Account() // first: it takes the token out of the address
-const router = new Router()
+const router = new Router(account.identity.id)
 const session = connect({ url: location.origin, user: account.identity.id, token: () => account.token() })
 
 // A token pasted into the address of an open page: start again as whoever it belongs to.

@@ -9,6 +9,7 @@ import { findOwners } from './client-table.ts'
 import { lockHeads, removeEmpty, saveRecords } from './document-table.ts'
 import { lockRooms } from './locked-rooms.ts'
 import { storeMessages } from './message-table.ts'
+import { storePushes } from './push-table.ts'
 import { beat, databaseIdOf } from './schema.ts'
 import type { Session } from './session.ts'
 import { insertRows, type NewRow } from './update-table.ts'
@@ -26,7 +27,7 @@ export interface Appended {
 export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
   const memory = Buffer.concat(batch.map(({ data }) => data))
   let end = 0
-  return batch.map(({ document, at, author, data, clients, messages = [], expects }) => {
+  return batch.map(({ document, at, author, data, clients, messages = [], expects, pushAt, follows }) => {
     end += data.length
     return {
       document: storable(document, 'the name of a document'),
@@ -40,10 +41,12 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
         id: id.toWellFormed(),
         json,
       })),
+      pushAt: pushAt === undefined ? undefined : natural(pushAt, 'pushAt'),
       expects: expects && {
         room: storable(expects.room, 'the name of a room'),
         lastSeq: expects.lastSeq === undefined ? undefined : natural(expects.lastSeq, 'lastSeq'),
       },
+      follows,
     }
   })
 }
@@ -75,9 +78,12 @@ export async function appendBatch(
   const wanted = batch.map(({ document, clients }) => ({ document: recordOf(records, document), clients }))
   const owners = await findOwners(session, wanted)
   const rows: NewRow[] = []
+  const stored: NewUpdate[] = []
   /** Of which an update was left out for its clients. */
   const broken = new Set<string>()
-  const positions = batch.map((update) => {
+
+  /** Takes an update, or leaves it out; see append(). Returns its position or 0. */
+  function store(update: NewUpdate): number {
     const { document: name, at, author, data, clients, expects, messages = [] } = update
     if (broken.has(name) || deleted.has(name)) return 0
     if (expects !== undefined && !rooms.meets(expects, messages)) return 0
@@ -90,8 +96,16 @@ export async function appendBatch(
     }
     rooms.add(messages)
     rows.push(row)
+    stored.push(update)
     records.set(name, withRow(document, row, claimed))
     return row.position
+  }
+
+  let leading = 0
+  const positions = batch.map((update) => {
+    const position = update.follows && leading === 0 ? 0 : store(update)
+    if (!update.follows) leading = position
+    return position
   })
   session.join(insertRows(session, keys, rows))
   const changed = new Set(rows.map(({ document }) => document.name))
@@ -100,6 +114,7 @@ export async function appendBatch(
   const isEmpty = ({ position, tombstone }: DocumentRecord) => position === 0 && tombstone === undefined
   session.join(removeEmpty(session, [...records.values()].filter(isEmpty)))
   session.join(storeMessages(session, keys, rooms.added()))
+  session.join(storePushes(session, stored))
   return {
     positions,
     due: heads

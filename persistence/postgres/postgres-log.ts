@@ -30,6 +30,7 @@ import { searchMessages } from './message-search.ts'
 import { findMessage, knownIds, pageOfArchive, pageOfMessages, restoreMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
 import { toStorageError } from './postgres-errors.ts'
+import { PostgresPushes } from './postgres-pushes.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
 import { loadDocument, readDocument } from './reader.ts'
 import type { WorkerSettings } from './worker.ts'
@@ -85,11 +86,14 @@ interface Opened {
 /** One connection appends, a few read, one searches; what takes long to compute has threads of its own. */
 class PostgresLog implements PortableLog {
   readonly id: string
+  readonly pushes: PostgresPushes
   readonly #settings: WorkerSettings
   readonly #onProblem: (error: Error) => void
   readonly #writer: Connections
   readonly #readers: Connections
   readonly #searcher: Connections
+  /** Their own, so that what is pushed doesn't wait for large batches, nor edits for it. */
+  readonly #pushers: Connections
   /** One of its own, so that nobody waits while something is erased. */
   readonly #eraser: Connections
   /** Started by the first compaction. */
@@ -106,6 +110,11 @@ class PostgresLog implements PortableLog {
     this.#writer = writer
     this.#readers = new Connections({ ...settings, max: READERS, onProblem })
     this.#searcher = new Connections({ ...settings, max: 1, onProblem })
+    this.#pushers = new Connections({ ...settings, max: 1, onProblem })
+    this.pushes = new PostgresPushes(settings.keys, {
+      read: (work) => this.#call('reading pushes', () => this.#readers.read(work)),
+      write: (work) => this.#call('writing pushes', () => this.#pushers.write(work)),
+    })
     this.#eraser = new Connections({ ...settings, max: 1, onProblem })
     this.#compactions = new Compactions(async (document, { optional }) => {
       this.#compactor ??= startThread('compactor', settings, onProblem)
@@ -296,7 +305,9 @@ class PostgresLog implements PortableLog {
     const compactors = this.#compactor === undefined ? [] : [this.#compactor]
     await Promise.all([...this.#checkers, ...compactors].map((thread) => thread.close()))
     await Promise.all(
-      [this.#writer, this.#readers, this.#searcher, this.#eraser].map((connections) => connections.close()),
+      [this.#writer, this.#readers, this.#searcher, this.#pushers, this.#eraser].map((connections) =>
+        connections.close(),
+      ),
     )
   }
 

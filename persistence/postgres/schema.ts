@@ -86,6 +86,30 @@ const MIGRATIONS = [
   CREATE INDEX messages_words ON coweave.messages USING gin (words);
   `,
   `
+  -- Browsers that are told of messages in a room through their push service. id: the endpoint's hash; data: endpoint and
+  -- keys as JSON. Without checksums: what can't be read ends, and its browser subscribes anew.
+  CREATE TABLE coweave.push_subscriptions (
+    id text COLLATE "C" PRIMARY KEY,
+    room text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    key text,
+    data bytea NOT NULL
+  );
+  CREATE INDEX push_subscriptions_by_room ON coweave.push_subscriptions (room, at);
+
+  -- What is still to be pushed; message: its id in the subscription's room.
+  CREATE TABLE coweave.pushes (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    subscription text COLLATE "C" NOT NULL,
+    message bytea NOT NULL,
+    at bigint NOT NULL,
+    due_at bigint NOT NULL,
+    attempts bigint NOT NULL
+  );
+  CREATE INDEX pushes_by_time ON coweave.pushes (due_at);
+  CREATE INDEX pushes_by_subscription ON coweave.pushes (subscription);
+  `,
+  `
   -- Set together, for a deleted document. erasure: 0 for one that can be restored, 1 while its rows are being erased, 2
   -- once nothing but this row is left.
   ALTER TABLE coweave.documents ADD COLUMN deleted_at bigint, ADD COLUMN deleted_by bytea, ADD COLUMN erasure integer;

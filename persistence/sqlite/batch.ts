@@ -11,13 +11,15 @@ import {
 import { natural } from '../natural.ts'
 import type { ArchivedMessage, ExpectedRoom, NewUpdate } from '../update-log.ts'
 
-/** What follows of an expected room. */
+/** What follows of an expected room, with FOLLOWS where the update follows another. */
 const Expects = { Nothing: 0, Seq: 1, Ids: 2 } as const
+const FOLLOWS = 4
 
 /** An update as the writer gets it. */
 export interface UnpackedUpdate extends NewUpdate {
   readonly messages: readonly ArchivedMessage[]
   readonly expects: ExpectedRoom | undefined
+  readonly follows: boolean
 }
 
 /**
@@ -28,7 +30,7 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
   const encoder = createEncoder()
   const names = new Map<string, number>()
   writeVarUint(encoder, batch.length)
-  for (const { document, at, author, data, clients, messages = [], expects } of batch) {
+  for (const { document, at, author, data, clients, messages = [], expects, pushAt, follows = false } of batch) {
     writeName(encoder, names, document)
     writeVarUint(encoder, natural(at, 'at'))
     writeName(encoder, names, author)
@@ -42,10 +44,9 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
       writeVarString(encoder, id)
       writeVarString(encoder, json)
     }
-    writeUint8(
-      encoder,
-      expects === undefined ? Expects.Nothing : expects.lastSeq === undefined ? Expects.Ids : Expects.Seq,
-    )
+    writeVarUint(encoder, pushAt === undefined ? 0 : natural(pushAt, 'pushAt') + 1)
+    const kind = expects === undefined ? Expects.Nothing : expects.lastSeq === undefined ? Expects.Ids : Expects.Seq
+    writeUint8(encoder, follows ? kind | FOLLOWS : kind)
     if (expects === undefined) continue
     writeName(encoder, names, expects.room)
     if (expects.lastSeq !== undefined) writeVarUint(encoder, natural(expects.lastSeq, 'lastSeq'))
@@ -77,14 +78,21 @@ export function unpackBatch(packed: Uint8Array): UnpackedUpdate[] {
       id: readVarString(decoder),
       json: readVarString(decoder),
     })),
-    expects: readExpected(decoder, readName),
+    pushAt: readPushAt(decoder),
+    ...readConditions(decoder, readName),
   }))
 }
 
-function readExpected(decoder: Decoder, readName: () => string): ExpectedRoom | undefined {
-  const kind = readUint8(decoder)
-  if (kind === Expects.Nothing) return undefined
-  return { room: readName(), lastSeq: kind === Expects.Seq ? readVarUint(decoder) : undefined }
+function readPushAt(decoder: Decoder): number | undefined {
+  const next = readVarUint(decoder)
+  return next === 0 ? undefined : next - 1
+}
+
+function readConditions(decoder: Decoder, readName: () => string): Pick<UnpackedUpdate, 'expects' | 'follows'> {
+  const byte = readUint8(decoder)
+  const [kind, follows] = [byte & ~FOLLOWS, (byte & FOLLOWS) > 0]
+  if (kind === Expects.Nothing) return { expects: undefined, follows }
+  return { expects: { room: readName(), lastSeq: kind === Expects.Seq ? readVarUint(decoder) : undefined }, follows }
 }
 
 /** A name's index; the name itself follows where the index is new. */

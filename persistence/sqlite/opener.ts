@@ -5,7 +5,17 @@ import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts
 import { packText } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 
-const TABLES = ['meta', 'documents', 'updates', 'clients', 'snapshots', 'snapshot_parts', 'messages']
+const TABLES = [
+  'meta',
+  'documents',
+  'updates',
+  'clients',
+  'snapshots',
+  'snapshot_parts',
+  'messages',
+  'push_subscriptions',
+  'pushes',
+]
 
 /** The thread that opens the database first: creates or migrates it, looks it over, and answers with its id. */
 export function openOpener(settings: WorkerSettings): Role {

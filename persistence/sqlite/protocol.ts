@@ -1,4 +1,5 @@
 import type { KeyRing } from '../encryption.ts'
+import type { PushCall } from './push-table.ts'
 
 /**
  * What a worker thread is for. Each has a connection of its own, so that none waits for another. Writer, reader and
@@ -50,6 +51,7 @@ export type Request =
   | { readonly kind: 'claims'; readonly document: string; readonly after: number }
   | { readonly kind: 'archive'; readonly after: number; readonly limit: number }
   | { readonly kind: 'restore'; readonly messages: Uint8Array<ArrayBuffer> }
+  | { readonly kind: 'push'; readonly call: PushCall }
   | { readonly kind: 'compact'; readonly document: string }
   | { readonly kind: 'check-next' }
   | { readonly kind: 'backup'; readonly target: string }

@@ -11,6 +11,7 @@ import { documentFinder, documentLister, erasableLister, positionReader, tombsto
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
+import { pushReader } from './push-table.ts'
 import {
   packClaims,
   packFlag,
@@ -20,6 +21,7 @@ import {
   packPositions,
   packReadReply,
   packSummaries,
+  packText,
   packTexts,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
@@ -46,6 +48,7 @@ export function openReader(settings: WorkerSettings): Role {
   const knownIds = messageProbe(db)
   const pageOfArchive = archivePager(db, settings.keys)
   const search = messageSearcher(db, settings.keys)
+  const pushes = pushReader(db, settings.keys)
 
   function load(name: string): Uint8Array<ArrayBuffer> {
     return loadDocument(name, (document) => {
@@ -112,6 +115,11 @@ export function openReader(settings: WorkerSettings): Role {
         if (request.kind === 'has-changed') return packFlag(hasChanged())
         if (request.kind === 'claims') return packClaims(claimsOf(request.document, request.after))
         if (request.kind === 'archive') return packFoundMessages(pageOfArchive(request))
+        if (request.kind === 'push') {
+          const { call } = request
+          if (call.name === 'upcoming') return packText(JSON.stringify(pushes.upcoming(...call.given)))
+          if (call.name === 'subscriptions') return packText(JSON.stringify(pushes.subscriptions(...call.given)))
+        }
         if (request.kind === 'search') return packFoundMessages(search(request))
       } catch (error) {
         throw toStorageError(error, `${'document' in request ? request.document : settings.file}: reading`)

@@ -106,6 +106,31 @@ const MIGRATIONS = [
   END;
   `,
   `
+  -- Browsers that are told of messages in a room through their push service. id: the endpoint's hash; data: endpoint and
+  -- keys as JSON. Without checksums: what can't be read ends, and its browser subscribes anew.
+  CREATE TABLE push_subscriptions (
+    id TEXT PRIMARY KEY,
+    room TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    key TEXT,
+    data BLOB NOT NULL
+  ) WITHOUT ROWID;
+  CREATE INDEX push_subscriptions_by_room ON push_subscriptions (room, at);
+
+  -- What is still to be pushed; message: its id in the subscription's room. An id is never used again, since whoever
+  -- claimed it may settle it late.
+  CREATE TABLE pushes (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    subscription TEXT NOT NULL,
+    message TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    due_at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL
+  );
+  CREATE INDEX pushes_by_time ON pushes (due_at);
+  CREATE INDEX pushes_by_subscription ON pushes (subscription);
+  `,
+  `
   -- Set together, for a deleted document. erasure: 0 for one that can be restored, 1 while its rows are being erased, 2
   -- once nothing but this row is left.
   ALTER TABLE documents ADD COLUMN deleted_at INTEGER;

@@ -40,6 +40,7 @@ import {
   unpackTexts,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
+import { SqlitePushes } from './sqlite-pushes.ts'
 import { type SqliteThread, startThread } from './sqlite-thread.ts'
 import { refuseDamagedWal } from './wal-damage.ts'
 
@@ -80,6 +81,7 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
 /** Hands every call to the thread it belongs to. */
 class SqliteLog implements PortableLog {
   readonly id: string
+  readonly pushes: SqlitePushes
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -98,6 +100,13 @@ class SqliteLog implements PortableLog {
     this.#writer = this.#thread('writer')
     this.#reader = this.#thread('reader')
     this.#compactor = this.#thread('compactor')
+    this.pushes = new SqlitePushes({
+      read: (call) => this.#read({ kind: 'push', call }),
+      write: async (call) => {
+        this.#refuseIfClosed()
+        return await this.#writer.call({ kind: 'push', call })
+      },
+    })
     this.#compactions = new Compactions(
       async (document) => unpackPosition(await this.#compactor.call({ kind: 'compact', document })),
       onProblem,

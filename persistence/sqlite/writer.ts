@@ -8,7 +8,8 @@ import { DocumentCache } from './document-cache.ts'
 import { expectationCheck, messageWriter } from './message-table.ts'
 import { placeGuard } from './place-guard.ts'
 import { nothing, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
-import { packAppendReply, unpackMessages } from './replies.ts'
+import { type PushCall, pushTables, pushWriter } from './push-table.ts'
+import { packAppendReply, packText, unpackMessages } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowInserter } from './update-table.ts'
 
@@ -19,10 +20,12 @@ export function openWriter(settings: WorkerSettings): Role {
   const append = appender(db, settings, documents)
   const change = deleting(db, settings, documents)
   const restore = restorer(db, settings)
+  const push = pusher(db, settings)
   return {
     handle(request) {
       if (request.kind === 'append') return append(unpackBatch(request.batch))
       if (request.kind === 'restore') return restore(unpackMessages(request.messages))
+      if (request.kind === 'push') return push(request.call)
       if (request.kind === 'delete' || request.kind === 'undelete' || request.kind === 'free') return change(request)
       return unexpectedRequest('writer', request)
     },
@@ -71,6 +74,30 @@ function restorer(
   }
 }
 
+/** Writes subscriptions and pushes; see PushStore. */
+function pusher(db: Database, settings: WorkerSettings): (call: PushCall) => Uint8Array<ArrayBuffer> {
+  const tables = pushTables(db, settings.keys)
+  const run = db.transaction((call: PushCall): unknown => {
+    if (call.name === 'subscribe') return tables.subscribe(...call.given)
+    if (call.name === 'unsubscribe') return tables.unsubscribe(...call.given)
+    if (call.name === 'cancel') return tables.cancel(...call.given)
+    if (call.name === 'claim') return tables.claim(...call.given)
+    if (call.name === 'settle') return tables.settle(...call.given)
+    throw new Error(`the writer got the call "${call.name}"`)
+  })
+  const inPlace = placeGuard(settings.file)
+  return (call) => {
+    let answer: unknown
+    try {
+      answer = run.immediate(call)
+    } catch (error) {
+      throw toStorageError(error, `${settings.file}: pushes`)
+    }
+    inPlace()
+    return packText(JSON.stringify(answer ?? null))
+  }
+}
+
 function appender(
   db: Database,
   settings: WorkerSettings,
@@ -84,6 +111,7 @@ function appender(
   const insertRow = rowInserter(db, settings.keys)
   const claimClients = clientClaimer(db)
   const writeMessage = messageWriter(db, settings.keys)
+  const writePushes = pushWriter(db)
   const isAsExpected = expectationCheck(db)
   const inPlace = placeGuard(settings.file)
 
@@ -107,6 +135,7 @@ function appender(
     insertRow(document, { position, at, author, data })
     documents.count(update.document, { at, bytes: data.length, clients: claimed })
     for (const message of messages) writeMessage(message)
+    writePushes(update)
     return position
   }
 
@@ -117,8 +146,10 @@ function appender(
     try {
       begin.run()
       documents.refresh()
+      let leading = 0
       positions = batch.map((update) => {
-        const position = store(update, broken)
+        const position = update.follows && leading === 0 ? 0 : store(update, broken)
+        if (!update.follows) leading = position
         if (position > 0) touched.add(update.document)
         return position
       })

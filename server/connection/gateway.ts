@@ -76,6 +76,19 @@ export class Gateway {
   }
 
   /**
+   * Those of `users` of whom a connection was heard of since then, ms since 1970. The others' connections are asked for a
+   * sign of life.
+   */
+  present(users: ReadonlySet<string>, since: number): Set<string> {
+    const present = new Set<string>()
+    for (const connection of this.connections) {
+      const wanted = [...connection.users].filter((user) => users.has(user))
+      if (wanted.length > 0 && connection.probe(since)) for (const user of wanted) present.add(user)
+    }
+    return present
+  }
+
+  /**
    * Accepts no more clients, and sends away those there are one after the other, spread evenly over `durationMs`, so that
    * they don't all fall on the other instances in one moment. Resolves once all have left; until its turn comes, each is
    * served as ever.

@@ -4,6 +4,8 @@ import type { Transport } from './transport.ts'
 export class Heartbeat {
   readonly #transport: Transport
   readonly #intervalMs: number
+  /** When something last came from the peer, ms since 1970. */
+  #heardAt = Date.now()
   #heardFrom = true
   #lastPingAt = Date.now()
 
@@ -15,6 +17,14 @@ export class Heartbeat {
   /** Something came from the peer. */
   heard(): void {
     this.#heardFrom = true
+    this.#heardAt = Date.now()
+  }
+
+  /** Whether something came since then, ms since 1970. If not, the peer is asked for a sign of life now. */
+  probe(since: number): boolean {
+    if (this.#heardAt >= since) return true
+    this.#transport.ping()
+    return false
   }
 
   /** To be called about once a second. Returns whether the peer seems to be there. */

@@ -150,6 +150,16 @@ export class SocketConnection implements Stranger {
     this.#listen()
   }
 
+  /** Whose tokens came. */
+  get users(): ReadonlySet<string> {
+    return this.#users
+  }
+
+  /** Whether the client was heard of since then, ms since 1970; if not, it is asked for a sign of life. */
+  probe(since: number): boolean {
+    return !this.egress.closed && this.#heartbeat.probe(since)
+  }
+
   get channels(): Iterable<Channel> {
     return this.#channels.values()
   }

@@ -98,7 +98,8 @@ export class Durability {
   }
 
   /**
-   * Takes an update. It is committed when `committed` reaches the value that `appended` has now. `onSettled` is called
+   * Takes an update. One that `follows` another comes right behind it, in the same turn: then it is in the same batch.
+   * It is committed when `committed` reaches the value that `appended` has now. `onSettled` is called
    * then, before anybody hears of it: with its position, 0 if the log has left it out, undefined if it was given up.
    */
   append(update: NewUpdate, onSettled?: (position: number | undefined) => void): void {
@@ -198,11 +199,19 @@ export class Durability {
   /** Before `committed` moves: what was told on the ground of an update that was left out must not leave. */
   #refuse(updates: readonly NewUpdate[], positions: readonly number[]): void {
     if (!positions.includes(0)) return
-    const isRefused = ({ expects }: NewUpdate, index: number) => positions[index] === 0 && expects === undefined
+    const isRefused = ({ expects, follows }: NewUpdate, index: number) =>
+      positions[index] === 0 && expects === undefined && follows !== true
     const refused = new Set(updates.filter(isRefused).map(({ document }) => document))
     if (refused.size === 0) return
-    const dropped = this.#queue.filter(({ update }) => refused.has(update.document))
-    this.#queue = this.#queue.filter(({ update }) => !refused.has(update.document))
+    let isLeaderDropped = false
+    const isDropped = ({ document, follows }: NewUpdate) => {
+      // It falls with the one that it follows, and is not built on what its own document holds.
+      if (follows !== true) isLeaderDropped = refused.has(document)
+      return isLeaderDropped
+    }
+    const [dropped, kept]: [Waiting[], Waiting[]] = [[], []]
+    for (const waiting of this.#queue) (isDropped(waiting.update) ? dropped : kept).push(waiting)
+    this.#queue = kept
     this.#givenUp += dropped.length
     for (const { update } of dropped) this.waitingBytes -= bytesOf(update)
     this.#options.onRefused?.(refused)

@@ -22,6 +22,7 @@ import { serveIce } from './ice.ts'
 import { type Measured, serveMetrics } from './metrics.ts'
 import { serveNotifications } from './notifications.ts'
 import { HttpError, sendProblem } from './problem.ts'
+import { servePush } from './push.ts'
 import { serveRooms } from './rooms.ts'
 import { serveSync } from './sync.ts'
 import { REQUEST_TIMEOUT_MS, slowHandshakes } from './timeouts.ts'
@@ -70,7 +71,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
     delegator: ({ headers }, done) =>
       done(null, {
         origin: allowsOrigin(headers.origin, headers.host, config),
-        methods: ['GET', 'HEAD', 'POST', 'DELETE'],
+        methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
         maxAge: PREFLIGHT_S,
       }),
   })
@@ -80,6 +81,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveDeletion(app, parts)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })
+  servePush(app, { ...parts, pushes: parts.log.pushes, config })
   serveIce(app, parts.tokens, config)
   serveSync(app, parts.gateway, config)
   serveDocumentSync(app, { ...parts, config })

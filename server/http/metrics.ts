@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { FollowerCounts } from '../cluster/follower.ts'
+import type { PushCounts } from '../push/pusher.ts'
 
 /** What is measured, as it is when it is asked for. */
 export interface Measured {
@@ -16,6 +17,8 @@ export interface Measured {
   /** Bytes of updates that wait for storage. */
   readonly waitingBytes: number
   readonly cluster: FollowerCounts
+  /** Undefined where notifications are not pushed. */
+  readonly pushes: Readonly<PushCounts> | undefined
   /** Undefined where there is no Redis. */
   readonly isRelayUp: boolean | undefined
 }
@@ -62,5 +65,11 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
     'How long after they were taken the updates of other instances came, in all',
     ({ cluster }) => cluster.lateMs / 1000,
   )
+  if (measure().pushes !== undefined) {
+    const count = (key: keyof PushCounts) => (measured: Measured) => measured.pushes?.[key] ?? 0
+    counter('coweave_pushes_total', 'Notifications that push services took', count('sent'))
+    counter('coweave_pushes_failed_total', 'Notifications that push services did not take', count('failed'))
+    counter('coweave_push_subscriptions_dropped_total', 'Subscriptions that are over', count('dropped'))
+  }
   app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
 }

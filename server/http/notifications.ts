@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { CloseCode } from '../../model/close-codes.ts'
-import { parseDocumentName } from '../../model/document-name.ts'
 import { MAX_NOTIFICATION_BODY, MAX_NOTIFICATION_TITLE } from '../../model/inbox.ts'
-import { inboxOf } from '../../model/rooms.ts'
+import { inboxOf, isUserId } from '../../model/rooms.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Tokens } from '../access/tokens.ts'
@@ -16,7 +15,7 @@ export const MAX_RECIPIENTS = 10_000
 /** Ten thousand names as long as they may be. */
 const MAX_BODY_BYTES = 4 * 1024 * 1024
 
-const user = z.string().refine(isUser, 'is not the id of a user')
+const user = z.string().refine(isUserId, 'is not the id of a user')
 
 const newNotification = z.strictObject({
   to: z.array(user).min(1).max(MAX_RECIPIENTS),
@@ -84,16 +83,6 @@ export function serveNotifications(app: FastifyInstance, api: NotificationsApi):
     const found = await log.messageById(room, id)
     if (found === undefined) throw new HttpError(404, 'inbox/no-such-notification', `there is no notification ${id}`)
     return found.seq
-  }
-}
-
-function isUser(id: string): boolean {
-  if (id === '' || !id.isWellFormed()) return false
-  try {
-    parseDocumentName(inboxOf(id))
-    return true
-  } catch {
-    return false
   }
 }
 

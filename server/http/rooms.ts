@@ -33,8 +33,8 @@ const searchQuery = z.object({
   limit,
 })
 
-const { id, text, replyTo, anchor, attachments } = messageShape.shape
-const postBody = z.strictObject({ id: id.exactOptional(), text, replyTo, anchor, attachments })
+const { id, text, replyTo, mentions, anchor, attachments } = messageShape.shape
+const postBody = z.strictObject({ id: id.exactOptional(), text, replyTo, mentions, anchor, attachments })
 
 export interface RoomsApi {
   readonly tokens: Tokens

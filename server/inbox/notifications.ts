@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import * as Y from 'yjs'
 import { addNotifications, type Notification } from '../../model/inbox.ts'
 import { inboxOf } from '../../model/rooms.ts'
+import { uuidOf } from '../../model/uuid.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import { ANY_SEQ, type UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
@@ -15,14 +16,34 @@ export interface NotificationsOptions {
   readonly durability: Durability
   /** The document of that name, if this instance has it open. */
   readonly openDocument: (name: string) => OpenDocument | undefined
+  /** How long after that a notification is pushed to who is not there, ms; undefined where none is. */
+  readonly pushDelayMs?: number | undefined
+  /**
+   * A notification is on disk in a user's inbox. Called once for each, whatever it comes of, on the instance that stored
+   * it, and before anybody hears of it; it must not throw. Not called for what was stored while that could not be known.
+   */
+  readonly onStored?: (user: string, notification: Notification) => void
+  readonly onProblem?: (error: StorageError) => void
 }
+
+/** What is said to somebody; the rest follows. */
+export type Notice = Omit<Notification, 'id' | 'at' | 'readAt'>
 
 export interface NewNotifications {
   /** Users. */
   readonly to: readonly string[]
-  readonly notification: Omit<Notification, 'id' | 'at' | 'readAt'>
+  readonly notification: Notice
   /** The same key again brings nobody the same again; without one, each call is another notification. */
   readonly key?: string | undefined
+}
+
+/** A notification that comes of a change in another document. */
+export interface CausedNotification {
+  /** Users, each once. */
+  readonly to: readonly string[]
+  readonly notification: Notice
+  /** The same wherever the same change is found. */
+  readonly id: string
 }
 
 export interface AddedNotifications {
@@ -50,48 +71,83 @@ export class Notifications {
    * @throws {StorageError} `storage/unavailable` when it could not be stored, as far as is known: some may have it
    */
   async add({ to, notification, key }: NewNotifications): Promise<AddedNotifications> {
-    const id = key === undefined ? randomUUID() : idOfKey(key)
-    const inboxes = [...new Set(to.map(inboxOf))]
-    const whole = { id, ...notification, at: Date.now() }
-    let left: readonly string[] = inboxes
+    const id = key === undefined ? randomUUID() : notificationId('notification', key)
+    const users = [...new Set(to)]
+    const known = await this.#addTo(users, { id, ...notification, at: Date.now() })
+    return { id, added: users.length - known, known }
+  }
+
+  /**
+   * Tells of the change whose update was appended right before, in this turn: in one commit with it, or not at all if it is
+   * left out. `isCauseStored` is asked once that is known.
+   */
+  addWithCause(caused: readonly CausedNotification[], isCauseStored: () => boolean): void {
+    for (const { to, notification, id } of caused) {
+      const whole = { id, ...notification, at: Date.now() }
+      this.#write(to, whole, true)
+        .then(async (leftOut) => {
+          // Who got it from another instance has it; for anybody else it is a client id that was taken.
+          if (leftOut.length > 0 && isCauseStored()) await this.#addTo(await this.#without(id, leftOut), whole)
+        })
+        .catch((error: unknown) => {
+          // Mostly given up together with its cause, and so it will come with that.
+          if (!(error instanceof StorageError)) throw error
+          this.#options.onProblem?.(error)
+        })
+    }
+  }
+
+  /** Resolves with how many of the users had it already. */
+  async #addTo(users: readonly string[], notification: Notification): Promise<number> {
+    let left = users
     let known = 0
     for (let attempt = 0; attempt < MAX_ATTEMPTS && left.length > 0; attempt += 1) {
-      const leftOut = await this.#write(left, whole)
-      left = await this.#without(id, leftOut)
+      const leftOut = await this.#write(left, notification, false)
+      left = await this.#without(notification.id, leftOut)
       known += leftOut.length - left.length
     }
     if (left.length > 0) throw unavailable()
-    return { id, added: inboxes.length - known, known }
+    return known
   }
 
-  async #without(id: string, inboxes: readonly string[]): Promise<string[]> {
-    const found = await Promise.all(inboxes.map((inbox) => this.#options.log.knownMessages(inbox, [id])))
-    return inboxes.filter((_, index) => found[index]?.size === 0)
+  async #without(id: string, users: readonly string[]): Promise<string[]> {
+    const found = await Promise.all(users.map((user) => this.#options.log.knownMessages(inboxOf(user), [id])))
+    return users.filter((_, index) => found[index]?.size === 0)
   }
 
-  /** Resolves with those inboxes that the log has left out. Taken in one turn, all of it is in one batch. */
-  #write(inboxes: readonly string[], notification: Notification): Promise<string[]> {
-    const { durability, openDocument } = this.#options
+  /** Resolves with those users whom the log has left out. Taken in one turn, all of it is in one batch. */
+  #write(users: readonly string[], notification: Notification, follows: boolean): Promise<string[]> {
+    const { durability, openDocument, onStored, pushDelayMs } = this.#options
     const { client, data } = updateWith(notification)
     const json = JSON.stringify(notification)
     const row = { at: notification.at, author: SERVER, clients: [client], data }
-    const written = inboxes.map((room) => {
+    const written = users.map((user) => {
+      const room = inboxOf(user)
       const update = {
         document: room,
         ...row,
         messages: [{ room, seq: ANY_SEQ, id: notification.id, json }],
         expects: { room, lastSeq: undefined },
+        pushAt: pushDelayMs === undefined ? undefined : notification.at + pushDelayMs,
+        follows,
       }
       return new Promise<string | undefined>((resolve, reject) => {
         durability.append(update, (position) => {
           if (position === undefined) return reject(unavailable())
-          if (position > 0) openDocument(room)?.takeCommitted({ ...row, position })
-          resolve(position === 0 ? room : undefined)
+          if (position === 0) return resolve(user)
+          openDocument(room)?.takeCommitted({ ...row, position })
+          onStored?.(user, notification)
+          resolve(undefined)
         })
       })
     })
-    return Promise.all(written).then((rooms) => rooms.filter((room) => room !== undefined))
+    return Promise.all(written).then((leftOut) => leftOut.filter((user) => user !== undefined))
   }
+}
+
+/** The id of a notification of which a source has one by that key. */
+export function notificationId(source: 'notification' | 'message' | 'call', key: string): string {
+  return uuidOf(createHash('sha256').update(`coweave.${source}:`).update(key).digest(), 8)
 }
 
 function updateWith(notification: Notification): { client: number; data: Uint8Array } {
@@ -100,15 +156,6 @@ function updateWith(notification: Notification): { client: number; data: Uint8Ar
   const data = Y.encodeStateAsUpdate(inbox)
   inbox.destroy()
   return { client: inbox.clientID, data }
-}
-
-/** A UUID of version 8 (RFC 9562): the beginning of the key's hash. */
-function idOfKey(key: string): string {
-  const hash = createHash('sha256').update('coweave.notification:').update(key).digest()
-  hash[6] = ((hash[6] ?? 0) & 0x0f) | 0x80
-  hash[8] = ((hash[8] ?? 0) & 0x3f) | 0x80
-  const hex = hash.toString('hex', 0, 16)
-  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
 }
 
 function unavailable(): StorageError {

@@ -66,6 +66,13 @@ export function joinedIn({ parties }: CallCourse): string[] {
   return parties.filter(({ state }) => state === 'joined').map(({ user }) => user)
 }
 
+/** For whom a call has stopped ringing between two courses of it, without their having answered or declined. */
+export function missedBetween(before: CallCourse, after: CallCourse): string[] {
+  const isMissed = ({ user, state }: CallParty) =>
+    stateOf(before, user) === 'ringing' && (state === 'missed' || (state === 'ringing' && isOver(after.state)))
+  return after.parties.filter(isMissed).map(({ user }) => user)
+}
+
 function stopRinging(course: CallCourse, now: number, ringMs: number): CallCourse {
   const deadline = deadlineOf(course, ringMs)
   if (deadline === undefined || now < deadline) return course

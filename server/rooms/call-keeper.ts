@@ -1,17 +1,30 @@
 import * as Y from 'yjs'
+import type { ChatRoom } from '../../model/rooms.ts'
+import { StorageError } from '../../persistence/storage-error.ts'
 import { SERVER } from '../documents/open-document.ts'
+import { type MissedCall, missedCallNotification } from '../inbox/call-notifications.ts'
+import type { Notifications } from '../inbox/notifications.ts'
+import type { RoomPeople } from '../inbox/room-people.ts'
+import { Alarm, someDelayMs } from './alarm.ts'
 import { CallLog, type CallTimes, type Here } from './call-log.ts'
 
 /** How long what another instance took, or is in the habit of doing, is left to it, at least and at most. */
 const TAKE_OVER_MS = [1_000, 2_000] as const
+const RETRY_MS = 1_000
 
 export interface CallKeeperOptions {
+  readonly room: ChatRoom
   readonly head: Y.Doc
   readonly times: CallTimes
   /** Who has the head open, on this instance or another. */
   readonly here: () => Here
   /** Keeps the head in memory until `over` resolves. */
   readonly hold: (over: Promise<void>) => void
+  readonly people: RoomPeople
+  readonly notifications: Pick<Notifications, 'addWithCause'>
+  /** See linkTo(). */
+  readonly link: string
+  readonly onProblem: (error: StorageError) => void
 }
 
 /**
@@ -22,6 +35,8 @@ export interface CallKeeperOptions {
  * that two of them write the same but for the times; where one knew of an act that the other did not, either course
  * holds, and the next look at the acts goes on from there. To save writes, who took an act writes at once, and
  * the others wait whether that happens, as all do in what comes by time while another one wrote last.
+ *
+ * Who has missed a call is notified with the same commit, if they belong to the room.
  */
 export class CallKeeper {
   readonly #options: CallKeeperOptions
@@ -29,9 +44,12 @@ export class CallKeeper {
   #isElsewhere = false
   /** Settles once no call is open. */
   #held: PromiseWithResolvers<void> | undefined
-  #timer: NodeJS.Timeout | undefined
-  #dueAt = Number.POSITIVE_INFINITY
+  readonly #alarm = new Alarm(() => this.changed())
   #isClosed = false
+  /** Whether those who are called belong to the room. */
+  #belongs = new Map<string, boolean>()
+  #isLookingUp = false
+  #isWaiting = false
 
   constructor(options: CallKeeperOptions) {
     this.#options = options
@@ -43,34 +61,70 @@ export class CallKeeper {
   changed(): void {
     if (this.#isClosed) return
     const { head, here } = this.#options
-    this.#dueAt = Number.POSITIVE_INFINITY
     const written = Y.getState(head.store, head.clientID)
-    const { isOpen, next } = this.#log.advance(head, here(), Date.now())
+    const isKnown = (user: string) => this.#belongs.has(user)
+    const { isOpen, next, missed, unknown, isWaiting } = this.#log.advance(head, here(), Date.now(), isKnown)
+    this.#tell(missed)
+    this.#isWaiting = isWaiting
+    if (unknown.length > 0) void this.#lookUp(unknown)
+    if (!isOpen) this.#belongs.clear()
     if (Y.getState(head.store, head.clientID) > written) this.#isElsewhere = false
     this.#hold(isOpen)
-    clearTimeout(this.#timer)
-    if (next !== undefined) this.#wake(next + this.#courtesyMs())
+    this.#alarm.clear()
+    if (next !== undefined) this.#wake(next - Date.now() + this.#courtesyMs())
   }
 
   /** The head has taken what `author` committed on another instance. */
   followed(author: string): void {
     if (author === SERVER) this.#isElsewhere = true
-    this.#wake(Date.now() + takeOverMs())
+    this.#wake(someDelayMs(TAKE_OVER_MS))
   }
 
   /** Other people than before may have the head open, or it is known again who has. */
   hereChanged(): void {
-    if (this.#held !== undefined) this.#wake(Date.now() + this.#courtesyMs())
+    if (this.#held !== undefined) this.#wake(this.#courtesyMs())
   }
 
   close(): void {
     this.#isClosed = true
-    clearTimeout(this.#timer)
+    this.#alarm.clear()
     this.#hold(false)
   }
 
+  /** Right behind what was just written, so that it is stored with that. */
+  #tell(missed: readonly MissedCall[]): void {
+    const { notifications, room, link } = this.#options
+    const told = missed.map((call) => ({ ...call, users: call.users.filter((user) => this.#belongs.get(user)) }))
+    const caused = told.filter(({ users }) => users.length > 0)
+    notifications.addWithCause(
+      caused.map((call) => missedCallNotification(call, room, link)),
+      // Nothing is expected of a head: what was left out another instance has told.
+      () => true,
+    )
+  }
+
+  async #lookUp(users: readonly string[]): Promise<void> {
+    if (this.#isLookingUp) return
+    this.#isLookingUp = true
+    const { people, onProblem } = this.#options
+    try {
+      const found = await people.among(users)
+      // Asked anew for the next call once none is open.
+      if (this.#held === undefined) return
+      for (const user of users) this.#belongs.set(user, found.has(user))
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      onProblem(error)
+      this.#wake(RETRY_MS)
+      return
+    } finally {
+      this.#isLookingUp = false
+    }
+    if (this.#isWaiting) this.changed()
+  }
+
   #courtesyMs(): number {
-    return this.#isElsewhere ? takeOverMs() : 0
+    return this.#isElsewhere ? someDelayMs(TAKE_OVER_MS) : 0
   }
 
   #hold(isOpen: boolean): void {
@@ -80,16 +134,7 @@ export class CallKeeper {
     if (this.#held !== undefined) this.#options.hold(this.#held.promise)
   }
 
-  #wake(at: number): void {
-    if (this.#isClosed || at >= this.#dueAt) return
-    this.#dueAt = at
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.changed(), Math.max(0, at - Date.now()))
-    this.#timer.unref()
+  #wake(delayMs: number): void {
+    if (!this.#isClosed) this.#alarm.set(delayMs)
   }
-}
-
-function takeOverMs(): number {
-  const [least, most] = TAKE_OVER_MS
-  return least + Math.random() * (most - least)
 }

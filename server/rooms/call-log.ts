@@ -11,7 +11,8 @@ import {
   setCourse,
   VANISHED_AFTER_MS,
 } from '../../model/calls.ts'
-import { advanceCall, deadlineOf, joinedIn } from './call-course.ts'
+import type { MissedCall } from '../inbox/call-notifications.ts'
+import { advanceCall, deadlineOf, joinedIn, missedBetween } from './call-course.ts'
 
 /** Tells who has the head open. */
 export type Here = Pick<ReadonlySet<string>, 'has'>
@@ -28,6 +29,18 @@ export interface CallOutlook {
   readonly isOpen: boolean
   /** When time alone changes something next, ms since 1970; undefined for no such time. */
   readonly next: number | undefined
+  /** Calls that have just been missed. */
+  readonly missed: readonly MissedCall[]
+  /** Who is called and of whom it is not known whether they may be told. */
+  readonly unknown: readonly string[]
+  /** Whether calls wait for that. */
+  readonly isWaiting: boolean
+}
+
+interface Advanced {
+  readonly course: CallCourse
+  readonly missed: MissedCall | undefined
+  readonly isWaiting: boolean
 }
 
 /**
@@ -47,9 +60,10 @@ export class CallLog {
 
   /**
    * To be called once the head has changed, when it changes who is `here`, and at the time it returns. `here` are the
-   * users who have the head open.
+   * users who have the head open. A call is missed by somebody only once `isKnown` says that it is known whether they may be
+   * told of it, so that they are told with the same commit; until then nothing becomes of it.
    */
-  advance(head: Y.Doc, here: Here, now: number): CallOutlook {
+  advance(head: Y.Doc, here: Here, now: number, isKnown: (user: string) => boolean = () => true): CallOutlook {
     const { ringMs, vanishedAfterMs } = this.#times
     const awaySince = new Map<string, number>()
     const hasVanished = (user: string) => {
@@ -61,30 +75,46 @@ export class CallLog {
       awaySince.set(user, since)
       return now >= since + vanishedAfterMs
     }
-    const courses = head.transact(() => {
-      const open = openCallsOf(head).map((entry) => this.#advanceEntry(entry, hasVanished, now))
+    const calls = head.transact(() => {
+      const advanced = openCallsOf(head).map((entry) => this.#advanceEntry(entry, hasVanished, now, isKnown))
       removeOldest(head)
-      return open
+      return advanced
     })
     this.#awaySince = awaySince
-    const open = courses.filter(({ state }) => !isOver(state))
+    const open = calls.map(({ course }) => course).filter(({ state }) => !isOver(state))
     const joined = new Set(open.flatMap(joinedIn))
     this.#wasHere = new Set([...this.#wasHere].filter((user) => joined.has(user)))
     const stopsRinging = open.map((course) => deadlineOf(course, ringMs)).filter((time) => time !== undefined)
     const vanishes = [...awaySince].flatMap(([user, since]) => (joined.has(user) ? since + vanishedAfterMs : []))
-    const times = [...stopsRinging, ...vanishes]
-    return { isOpen: open.length > 0, next: times.length === 0 ? undefined : Math.min(...times) }
+    // What should have happened by now waits.
+    const times = [...stopsRinging, ...vanishes].filter((time) => time > now)
+    const ringing = open.flatMap(({ parties }) => parties.filter(({ state }) => state === 'ringing'))
+    return {
+      isOpen: open.length > 0,
+      next: times.length === 0 ? undefined : Math.min(...times),
+      missed: calls.flatMap(({ missed }) => missed ?? []),
+      unknown: ringing.map(({ user }) => user).filter((user) => !isKnown(user)),
+      isWaiting: calls.some(({ isWaiting }) => isWaiting),
+    }
   }
 
-  #advanceEntry(entry: Y.Map<unknown>, hasVanished: (user: string) => boolean, now: number): CallCourse {
-    const { from, to, media } = readCall(entry)
+  #advanceEntry(
+    entry: Y.Map<unknown>,
+    hasVanished: (user: string) => boolean,
+    now: number,
+    isKnown: (user: string) => boolean,
+  ): Advanced {
+    const { id, from, to, media } = readCall(entry)
     const known = courseOf(entry)
     const start = known ?? firstCourse({ from, to, media, device: String(entry.get('device')) }, now)
     const did = { from, to, acts: actsOf(entry) }
     const advanced = advanceCall(start, did, hasVanished, now, this.#times.ringMs)
     const course = advanced.state === 'failed' ? this.#failed(advanced) : advanced
-    if (course !== known) setCourse(entry, course)
-    return course
+    const users = missedBetween(start, course)
+    const isWaiting = !users.every(isKnown)
+    const next = isWaiting ? start : course
+    if (next !== known) setCourse(entry, next)
+    return { course: next, missed: isWaiting || users.length === 0 ? undefined : { id, from, media, users }, isWaiting }
   }
 
   /** How long it was is not known where no two came back after the server was away, perhaps for days. */

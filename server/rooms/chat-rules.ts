@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { MAX_ATTACHMENTS, MAX_EMOJI_LENGTH, MAX_REACTIONS, timeOfMessageId } from '../../model/chat.ts'
+import { MAX_ATTACHMENTS, MAX_EMOJI_LENGTH, MAX_MENTIONS, MAX_REACTIONS, timeOfMessageId } from '../../model/chat.ts'
+import { isUserId } from '../../model/rooms.ts'
 import { allows, type Level } from '../access/grants.ts'
 import type { Refusal } from '../documents/guard.ts'
 import type { MessageEdit, PlainMessage, SegmentChange } from './segment-change.ts'
@@ -46,6 +47,11 @@ export const messageShape = z.strictObject({
   at: time,
   text: z.string(),
   replyTo: uuidV7.exactOptional(),
+  mentions: z
+    .array(z.string().refine(isUserId, 'is not the id of a user'))
+    .max(MAX_MENTIONS)
+    .refine((users) => new Set(users).size === users.length, 'names a user twice')
+    .exactOptional(),
   anchor: z.strictObject({ start: relativePosition, end: relativePosition.exactOptional() }).exactOptional(),
   attachments: z
     .array(

@@ -1,19 +1,17 @@
 import type { Document, Hocuspocus } from '@hocuspocus/server'
-import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { messagesOf, openSegmentOf } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
-import { roomOf, segmentName } from '../../model/rooms.ts'
-import type { UpdateLog } from '../../persistence/update-log.ts'
+import { type ChatRoom, roomOf, segmentName } from '../../model/rooms.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { DocumentRules } from '../documents/guard.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import { boundInbox } from '../inbox/bound-inbox.ts'
 import { InboxArchive } from '../inbox/inbox-archive.ts'
+import { MessageNotifications } from '../inbox/message-notifications.ts'
 import { type Archive, MessageArchive } from './archive.ts'
-import { CallKeeper } from './call-keeper.ts'
-import type { CallTimes, Here } from './call-log.ts'
 import { HeadRules } from './head-rules.ts'
+import { Heads, type HeadsOptions } from './heads.ts'
 import { InboxRules } from './inbox-rules.ts'
 import { Lobbies } from './lobby.ts'
 import { LobbyRules } from './lobby-rules.ts'
@@ -26,24 +24,11 @@ const RETRY_MS = 1_000
 /** How long the next segment waits for another instance to open it. */
 const TAKE_OVER_MS = 1_000
 
-export interface RoomsOptions {
-  readonly log: UpdateLog
+export interface RoomsOptions extends Omit<HeadsOptions, 'withDocument'> {
   readonly durability: Durability
-  readonly logger: Logger
   readonly limits: SegmentLimits
   /** Resolves once a document has what other instances have committed until now. */
   readonly catchUp: (document: OpenDocument) => Promise<void>
-  readonly callTimes: CallTimes
-  /** Whether nobody can tell now who is on other instances. */
-  readonly isCutOff: () => boolean
-}
-
-/** Who is there, as far as one can know who does not know who is not. */
-const EVERYBODY: Here = { has: () => true }
-
-interface OpenHead {
-  readonly rules: HeadRules
-  readonly calls: CallKeeper
 }
 
 interface OpenSegment {
@@ -64,7 +49,7 @@ interface OpenSegment {
 export class Rooms {
   readonly #options: RoomsOptions
   readonly #segments = new Map<Y.Doc, OpenSegment>()
-  readonly #heads = new Map<Y.Doc, OpenHead>()
+  readonly #heads: Heads
   readonly #stampers = new Map<string, Stamper>()
   readonly #lobbies: Lobbies
   /** Of segments that became full here, the last ones: the ids that the next one of each must not take. */
@@ -74,6 +59,7 @@ export class Rooms {
   constructor(options: RoomsOptions) {
     this.#options = options
     const withDocument = (name: string, use: (document: Y.Doc) => Promise<void>) => this.withDocument(name, use)
+    this.#heads = new Heads({ ...options, withDocument })
     this.#lobbies = new Lobbies({ withDocument, logger: options.logger })
   }
 
@@ -112,7 +98,7 @@ export class Rooms {
     if (rules instanceof InboxRules) {
       boundInbox(ydoc)
     } else if (rules instanceof Segment && room.segment !== undefined) {
-      const stamper = this.#stamperOf(room.room)
+      const stamper = this.#stamperOf(room)
       this.#openedSegment(open, {
         document: ydoc,
         name: open.name,
@@ -122,8 +108,8 @@ export class Rooms {
         stamper,
         hasNext: false,
       })
-    } else if (rules instanceof HeadRules) {
-      this.#openedHead(open, rules)
+    } else if (rules instanceof HeadRules && (room.kind === 'chat' || room.kind === 'dm')) {
+      this.#heads.opened(open, rules, room)
     } else if (rules instanceof LobbyRules) {
       this.#lobbies.opened(open)
     }
@@ -145,32 +131,32 @@ export class Rooms {
   changed({ ydoc }: OpenDocument): void {
     const open = this.#segments.get(ydoc)
     open?.stamper.changed()
-    this.#tidy(ydoc, open)
-    this.#heads.get(ydoc)?.calls.changed()
+    this.#openNextIfFull(open)
+    this.#heads.changed(ydoc)
   }
 
   /** A document has taken what `author` committed on another instance. */
   followed({ ydoc }: OpenDocument, author: string): void {
     const open = this.#segments.get(ydoc)
     open?.stamper.followed(author)
-    this.#tidy(ydoc, open)
-    this.#heads.get(ydoc)?.calls.followed(author)
+    this.#openNextIfFull(open)
+    this.#heads.followed(ydoc, author)
   }
 
   /** Other people than before may have a document open. */
   hereChanged({ ydoc }: OpenDocument): void {
-    this.#heads.get(ydoc)?.calls.hereChanged()
+    this.#heads.hereChanged(ydoc)
   }
 
   /** It is known again who is on other instances. */
   reconnected(): void {
-    for (const { calls } of this.#heads.values()) calls.hereChanged()
+    this.#heads.reconnected()
   }
 
   /** Writes down what it knows, and nothing more by itself. To be called before the connections are closed. */
   close(): void {
     this.#lobbies.close()
-    for (const { calls } of this.#heads.values()) calls.close()
+    this.#heads.close()
   }
 
   /**
@@ -179,29 +165,6 @@ export class Rooms {
    */
   async stamp(document: Y.Doc): Promise<void> {
     await this.#segments.get(document)?.stamper.stamp()
-  }
-
-  #openedHead(open: OpenDocument, rules: HeadRules): void {
-    const { ydoc, name } = open
-    const { callTimes, isCutOff, logger } = this.#options
-    rules.watch(ydoc)
-    if (openSegmentOf(ydoc) === undefined) ydoc.getMap('room').set('segment', 1)
-    const calls = new CallKeeper({
-      head: ydoc,
-      times: callTimes,
-      here: () => (isCutOff() ? EVERYBODY : open.users),
-      hold: (over) => {
-        this.withDocument(name, () => over).catch((error: unknown) => {
-          // Then it closes when its last client does, and whoever opens it next goes on with its calls.
-          logger.debug({ document: name, error }, 'a head with a call could not be kept open')
-        })
-      },
-    })
-    this.#heads.set(ydoc, { rules, calls })
-    ydoc.once('destroy', () => {
-      this.#heads.delete(ydoc)
-      calls.close()
-    })
   }
 
   #openedSegment(open: OpenDocument, segment: OpenSegment): void {
@@ -215,23 +178,37 @@ export class Rooms {
     })
     const catchUp = () => this.#options.catchUp(open)
     stamper.add({ name, number, document: ydoc, rules, take: (row) => open.takeCommitted(row), catchUp })
-    this.#tidy(ydoc, segment)
+    this.#openNextIfFull(segment)
   }
 
-  #stamperOf(room: string): Stamper {
-    const { log, durability, logger } = this.#options
-    const onProblem = (error: unknown) => logger.error({ room, error }, 'messages could not be stamped')
-    const stamper = this.#stampers.get(room) ?? new Stamper({ room, log, durability, onProblem })
+  #stamperOf(chat: ChatRoom): Stamper {
+    const { room } = chat
+    const known = this.#stampers.get(room)
+    if (known !== undefined) return known
+    const { log, durability, logger, notifications, link, present, isOpenToAll } = this.#options
+    const stamper = new Stamper({
+      room,
+      log,
+      durability,
+      notices: new MessageNotifications({
+        room: chat,
+        log,
+        link,
+        present,
+        isOpenToAll,
+        onProblem: (error) => logger.error({ room, error }, 'whom messages notify could not be read'),
+      }),
+      notifications,
+      onProblem: (error) => logger.error({ room, error }, 'messages could not be stamped'),
+    })
     this.#stampers.set(room, stamper)
     return stamper
   }
 
-  /** What is to be done at once after a change, so that it is committed with it. */
-  #tidy(document: Y.Doc, open: OpenSegment | undefined): void {
-    this.#heads.get(document)?.rules.restore(document)
-    if (open === undefined || open.hasNext || !open.rules.isFull(document)) return
+  #openNextIfFull(open: OpenSegment | undefined): void {
+    if (open === undefined || open.hasNext || !open.rules.isFull(open.document)) return
     open.hasNext = true
-    this.#rememberFull(open.name, document)
+    this.#rememberFull(open.name, open.document)
     if (!open.stamper.isElsewhere) void this.#openNext(open)
     // Whoever stamps opens the next one, too: twice does no harm, but costs clients a moment of doubt.
     else setTimeout(() => void this.#openNext(open), TAKE_OVER_MS).unref()

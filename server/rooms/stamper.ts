@@ -1,9 +1,13 @@
 import * as random from 'lib0/random'
 import * as Y from 'yjs'
+import { messagesOf } from '../../model/chat.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type CommittedUpdate, SERVER } from '../documents/open-document.ts'
+import type { MessageNotifications } from '../inbox/message-notifications.ts'
+import type { Notifications } from '../inbox/notifications.ts'
+import { Alarm, someDelayMs } from './alarm.ts'
 import { idOf, type Segment } from './segment.ts'
 import { stampsFor } from './stamps.ts'
 
@@ -29,6 +33,9 @@ export interface StamperOptions {
   readonly room: string
   readonly log: UpdateLog
   readonly durability: Durability
+  /** Whom messages notify, which is stored with their stamps. */
+  readonly notices: MessageNotifications
+  readonly notifications: Pick<Notifications, 'addWithCause'>
   readonly onProblem: (error: unknown) => void
 }
 
@@ -63,8 +70,9 @@ export class Stamper {
   #isBusy = false
   #isWanted = false
   #waiting: PromiseWithResolvers<void>[] = []
-  #timer: NodeJS.Timeout | undefined
-  #dueAt = Number.POSITIVE_INFINITY
+  /** So many of those who wait, the first, wait for messages of which it is known whom they notify. */
+  #ready = 0
+  readonly #alarm = new Alarm(() => this.#soon())
 
   constructor(options: StamperOptions) {
     this.#options = options
@@ -86,7 +94,7 @@ export class Stamper {
 
   remove(document: Y.Doc): void {
     this.#segments.delete(document)
-    if (this.isIdle) clearTimeout(this.#timer)
+    if (this.isIdle) this.#alarm.clear()
   }
 
   /** Messages came from a client of this instance. */
@@ -121,25 +129,24 @@ export class Stamper {
     queueMicrotask(() => this.#start())
   }
 
-  #later([least, most]: readonly [number, number]): void {
-    const delayMs = least + Math.random() * (most - least)
-    if (this.isIdle || performance.now() + delayMs >= this.#dueAt) return
-    this.#dueAt = performance.now() + delayMs
-    clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => {
-      this.#dueAt = Number.POSITIVE_INFINITY
-      this.#soon()
-    }, delayMs)
-    this.#timer.unref()
+  #later(range: readonly [number, number]): void {
+    if (!this.isIdle) this.#alarm.set(someDelayMs(range))
   }
 
   #start(): void {
     if (this.#isBusy || !this.#isWanted) return
     this.#isWanted = false
     const unstamped = this.#unstamped()
+    const known = this.#known(unstamped)
     if (unstamped.length === 0) this.#resolve(this.#takeWaiting())
+    else if (known.length === 0) void this.#whileBusy(() => this.#lookUp(unstamped))
     else if (this.#lastSeq === undefined) void this.#whileBusy(() => this.#readLastSeq())
-    else this.#stamp(unstamped, this.#lastSeq)
+    else if (known === unstamped) this.#stamp(known, this.#lastSeq, this.#waiting.length)
+    else {
+      // The rest comes next.
+      this.#isWanted = true
+      this.#stamp(known, this.#lastSeq, this.#ready)
+    }
   }
 
   /** Lowest segment first: places are given in the order of segments. Of two messages with the same id, the first. */
@@ -157,16 +164,41 @@ export class Stamper {
       .filter(([, messages]) => messages.length > 0)
   }
 
+  /** In their order, those before the first one of which it is not known whom it notifies; the same if there is none. */
+  #known(unstamped: Unstamped): Unstamped {
+    const isUnknown = (message: Y.Map<unknown>) => this.#options.notices.isUnknown(message)
+    const cut = unstamped.findIndex(([, messages]) => messages.some(isUnknown))
+    const [segment, messages] = unstamped[cut] ?? []
+    if (segment === undefined || messages === undefined) return unstamped
+    const first = messages.slice(0, messages.findIndex(isUnknown))
+    return [...unstamped.slice(0, cut), ...(first.length === 0 ? [] : [[segment, first] as const])]
+  }
+
+  async #lookUp(unstamped: Unstamped): Promise<void> {
+    const { notices } = this.#options
+    const waiting = this.#waiting.length
+    const unknown = unstamped.flatMap(([, messages]) => messages.filter((message) => notices.isUnknown(message)))
+    await notices.lookUp(unknown, this.#openMessages())
+    this.#ready = waiting
+  }
+
+  #openMessages(): Map<number, Y.Array<Y.Map<unknown>>> {
+    return new Map(Array.from(this.#segments.values(), ({ number, document }) => [number, messagesOf(document)]))
+  }
+
   async #readLastSeq(): Promise<void> {
     const { log, room } = this.#options
     const [last] = await log.messages(room, { limit: 1 })
     this.#lastSeq = last?.seq ?? 0
   }
 
-  /** In one batch, and without a promise: so what is stamped next is in the batch right after it. */
-  #stamp(unstamped: Unstamped, after: number): void {
+  /**
+   * In one batch, and without a promise: so what is stamped next is in the batch right after it. It is what the first
+   * `count` of those who wait do so for.
+   */
+  #stamp(unstamped: Unstamped, after: number, count: number): void {
     this.#isBusy = true
-    const waiting = this.#takeWaiting()
+    const waiting = this.#takeWaiting(count)
     const attempts: Attempt[] = []
     let lastSeq = after
     let underWay = unstamped.length
@@ -186,7 +218,7 @@ export class Stamper {
     lastSeq: number,
     onSettled: () => void,
   ): Attempt {
-    const { durability, room } = this.#options
+    const { durability, room, notices, notifications } = this.#options
     const { name, document } = segment
     const client = this.#clientFor(document)
     const at = Date.now()
@@ -199,6 +231,10 @@ export class Stamper {
       attempt.position = position
       onSettled()
     })
+    notifications.addWithCause(
+      messages.flatMap((message) => notices.of(message)),
+      () => Boolean(attempt.position),
+    )
     return attempt
   }
 
@@ -264,10 +300,9 @@ export class Stamper {
     }
   }
 
-  #takeWaiting(): PromiseWithResolvers<void>[] {
-    const waiting = this.#waiting
-    this.#waiting = []
-    return waiting
+  #takeWaiting(count = this.#waiting.length): PromiseWithResolvers<void>[] {
+    this.#ready = 0
+    return this.#waiting.splice(0, count)
   }
 
   #resolve(waiting: readonly PromiseWithResolvers<void>[]): void {

@@ -3,7 +3,7 @@ import * as Y from 'yjs'
 import { messageIn } from '../../client/chat/message-shape.ts'
 import { unreadCount } from '../../client/chat/messages.ts'
 import { NewLine } from '../../client/chat/new-line.ts'
-import { Outbox, type UnsentMessage } from '../../client/chat/outbox.ts'
+import { messageFrom, Outbox, type UnsentMessage, unsentFrom } from '../../client/chat/outbox.ts'
 import { eraseOutboxes, outboxPrefix, outboxStorage } from '../../client/chat/outbox-storage.ts'
 import { redoOwnChanges } from '../../client/chat/own-changes.ts'
 import { Typing } from '../../client/chat/typing.ts'
@@ -308,6 +308,7 @@ describe('unsent messages', () => {
 describe('a message that the server sends', () => {
   const full = message('ann', {
     replyTo: 'r',
+    mentions: ['ben', 'constructor'],
     anchor: { start: { tname: 'text', item: { client: 1, clock: 2 } }, end: { type: null, assoc: -1 } },
     attachments: [{ name: 'a.png', type: 'image/png', size: 1, url: 'https://example.org/a.png' }],
     editedAt: 1,
@@ -321,6 +322,11 @@ describe('a message that the server sends', () => {
     expect(messageIn({ ...full, room: 'chat/team' })).toEqual(full)
   })
 
+  test('is sent anew with all that its author gave', () => {
+    const { editedAt: _, deletedAt: _2, reactions: _3, seq: _4, receivedAt: _5, ...given } = full
+    expect(messageFrom({ ...unsentFrom(full), place: 1 }, full.author)).toEqual(given)
+  })
+
   test.each(['id', 'author', 'at', 'text'])('is none without %s', (key) => {
     expect(messageIn({ ...full, [key]: undefined })).toBeUndefined()
     expect(messageIn({ ...full, [key]: [] })).toBeUndefined()
@@ -332,6 +338,7 @@ describe('a message that the server sends', () => {
 
   test.each([
     ['replyTo', 7],
+    ['mentions', { 0: 'ben' }],
     ['anchor', { start: { item: { client: 'x' } } }],
     ['attachments', 'none'],
     ['reactions', { '👍 ann': 'now' }],

@@ -79,7 +79,7 @@ describe('a room', () => {
     const comment = ann.chat.comment('here?', anchor)
     await whenStored(ben.chat, 2)
     const reply = ben.chat.reply(first, 'hi ann')
-    const wrong = ben.chat.send({ text: 'a slip' })
+    const wrong = ben.chat.send({ text: 'a slip', mentions: ['ann'] })
     ben.chat.react(first, '👍', true)
     await whenStored(ann.chat, 4)
     ann.chat.edit(first, 'hello, all')
@@ -90,7 +90,7 @@ describe('a room', () => {
       { id: first, text: 'hello, all', editedAt: expect.any(Number), reactions: { '👍 ben': expect.any(Number) } },
       { id: comment, text: 'here?', anchor },
       { id: reply, author: 'ben', text: 'hi ann', replyTo: first },
-      { id: wrong, text: '' },
+      { id: wrong, text: '', mentions: ['ann'] },
     ])
     const bens = await until(ben.chat, ({ messages }) => messages[3]?.deletedAt !== undefined)
     expect(bens.messages).toEqual(seen.messages)
@@ -220,7 +220,9 @@ describe('what the server does not take', () => {
     ann.chat.react(ben.chat.state.get().messages[0]?.id ?? '', '🎉', true)
     await until(ben.chat, ({ messages }) => Object.keys(messages[0]?.reactions ?? {}).length === 1)
     ann.documents.cable.cut()
-    const ids = Array.from({ length: 2 * PER_SEGMENT + 2 }, (_, index) => ann.chat.send({ text: `offline ${index}` }))
+    const ids = Array.from({ length: 2 * PER_SEGMENT + 2 }, (_, index) =>
+      ann.chat.send({ text: `offline ${index}`, mentions: ['ben'] }),
+    )
     ann.chat.edit(ann.chat.state.get().messages[0]?.id ?? '', 'before, edited')
     ann.chat.edit(ids[1] ?? '', 'offline one')
     expect(
@@ -237,6 +239,7 @@ describe('what the server does not take', () => {
     expect(anns.messages).toEqual(bens.messages)
     expect(anns.messages.slice(-ids.length).map(({ id }) => id)).toEqual(ids)
     expect(anns.messages.at(-ids.length + 1)?.text).toBe('offline one')
+    expect(anns.messages.slice(-ids.length).every(({ mentions }) => mentions?.[0] === 'ben')).toBe(true)
     expect(anns).toMatchObject({ problems: {}, refusedChange: undefined })
     const edited = await until(ben.chat, ({ messages }) => messages[0]?.text === 'before, edited')
     expect(Object.keys(edited.messages[0]?.reactions ?? {})).toEqual(['🎉 ann'])

@@ -60,6 +60,10 @@ class OfflineSession implements Session {
     }
   }
 
+  get push(): never {
+    throw new Error('nothing is pushed here')
+  }
+
   lobby(): never {
     throw new Error('there is no lobby here')
   }

@@ -386,6 +386,22 @@ const attacks: Record<string, [rule: string, edit: Edit]> = {
     pushes(() => ({ anchor: { start: { tname: 'text', more: true } } })),
   ],
   'an answer to no message': ['chat/message-shape', pushes(() => ({ replyTo: 'the one before' }))],
+  'a mention of nobody': ['chat/message-shape', pushes(() => ({ mentions: [''] }))],
+  'a mention that is no list': ['chat/message-shape', pushes(() => ({ mentions: 'ann' }))],
+  'a mention in a map': ['chat/shape', pushes(() => ({ mentions: new Y.Map([['0', 'ann']]) }))],
+  'a mention in a shared list': ['chat/shape', pushes(() => ({ mentions: Y.Array.from(['ann']) }))],
+  'mentions with a prototype': ['chat/', pushes(() => ({ mentions: [JSON.parse('{"__proto__":{"x":1}}')] }))],
+  'a mention by number': ['chat/message-shape', pushes(() => ({ mentions: [7] }))],
+  'mentioning somebody twice': ['chat/message-shape', pushes(() => ({ mentions: ['ann', 'ann'] }))],
+  'mentioning 21 people': [
+    'chat/message-shape',
+    pushes(() => ({ mentions: Array.from({ length: 21 }, (_, index) => `user ${index}`) })),
+  ],
+  'mentioning somebody later': ['chat/fixed-field', edits(byMallory, { mentions: ['ann'] })],
+  'mentioning somebody by editing': [
+    'chat/fixed-field',
+    edits(byMallory, { text: '@ann', mentions: ['ann'], editedAt: 1 }),
+  ],
   'un-deleting': [
     'chat/',
     (ydoc) => {

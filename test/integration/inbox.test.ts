@@ -1,5 +1,11 @@
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { dismissNotifications, markNotificationsRead, NOTIFICATIONS_KEPT, notificationsIn } from '../../model/inbox.ts'
+import {
+  dismissNotifications,
+  markNotificationsRead,
+  NOTIFICATIONS_KEPT,
+  type Notification,
+  notificationsIn,
+} from '../../model/inbox.ts'
 import { inboxOf } from '../../model/rooms.ts'
 import { openLog } from '../../persistence/open-log.ts'
 import { Durability } from '../../server/documents/durability.ts'
@@ -102,13 +108,16 @@ describe('notifications of a back end', () => {
       durability.close()
       await log.close()
     })
-    const notifications = new Notifications({ log: counted, durability, openDocument: () => undefined })
+    const stored: string[] = []
+    const onStored = (user: string, { title }: Notification) => stored.push(`${title} ${user}`)
+    const notifications = new Notifications({ log: counted, durability, openDocument: () => undefined, onStored })
     const to = Array.from({ length: 10_000 }, (_, index) => `user-${index}`)
     const notification = { kind: 'news', title: 'for all', body: '', link: '' }
     expect(await notifications.add({ to, notification, key: 'all' })).toMatchObject({ added: 10_000, known: 0 })
     expect([batches, loads]).toEqual([[10_000], []])
     expect(await notifications.add({ to, notification, key: 'all' })).toMatchObject({ added: 0, known: 10_000 })
     expect(batches).toEqual([10_000, 10_000])
+    expect(stored).toEqual(to.map((user) => `for all ${user}`))
     expect(await log.positions(to.map(inboxOf))).toEqual(to.map(() => 1))
   })
 

@@ -263,8 +263,8 @@ describe('damaged files never give anything but the truth or an error', () => {
         await copyFile(file, copy)
         await truncate(copy, length)
         const content = contentOf(copy, databaseId)
-        // Its last pages may be of an index that nothing of this needs.
         if (content instanceof StorageError) errors++
+        // Only what no document needs was behind the end.
         else expect(content).toEqual(expected)
       }),
       { seed, numRuns: 60 },

@@ -278,6 +278,31 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
     })
   })
 
+  test(`${name}: an update that follows another is stored with it or not at all`, async () => {
+    const log = await openNew()
+    const following = (document: string, text: string, options: Partial<NewUpdate> = {}) =>
+      update(document, text, { follows: true, ...options })
+    await log.append([stamp('chat/a', 0, 'one'), update('b', 'hers', { author: 'eve', clients: [7] })])
+    const batch = [
+      following('a', 'of nothing'),
+      stamp('chat/a', 0, 'late'),
+      following('a', 'of what is late', {
+        clients: [9],
+        messages: [archived('inbox/ann', ANY_SEQ, 'of what is late')],
+      }),
+      following('a', 'of that, too'),
+      stamp('chat/a', 1, 'two'),
+      following('a', 'of two'),
+      following('b', 'by another', { author: 'bob', clients: [7] }),
+      following('c', 'also of two', { messages: [archived('inbox/ann', ANY_SEQ, 'also of two')] }),
+      update('a', 'by itself'),
+    ]
+    expect(await log.append(batch)).toEqual([0, 0, 0, 0, 2, 1, 0, 1, 2])
+    expect(await textsIn(log, 'a')).toEqual(['of two', 'by itself'])
+    expect((await log.load('a')).clients).toEqual(new Map())
+    expect(await log.messages('inbox/ann', { limit: 9 })).toHaveLength(1)
+  })
+
   describe(`${name}: messages for any place`, () => {
     const room = 'inbox/ann'
     /** An update with a message, to be stored once. */
@@ -343,6 +368,7 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
       clients: fc.array(small(7), { maxLength: 3 }),
       messages: fc.array(fc.record({ room, seq: small(6), id: small(6) }), { maxLength: 2 }),
       expects: fc.option(fc.record({ room, lastSeq: fc.option(small(6), { nil: undefined }) }), { nil: undefined }),
+      follows: fc.boolean(),
     })
     const aBatch = fc.record({ by: small(1), updates: fc.array(anUpdate, { maxLength: 6 }), isRepeated: fc.boolean() })
     await fc.assert(

@@ -11,7 +11,13 @@ export class SharedLogModel {
 
   append(batch: readonly NewUpdate[]): number[] {
     const broken = new Set<string>()
-    return batch.map((update) => (broken.has(update.document) ? 0 : this.#store(update, broken)))
+    let leading = 0
+    return batch.map((update) => {
+      const isLeftOut = broken.has(update.document) || (update.follows === true && leading === 0)
+      const position = isLeftOut ? 0 : this.#store(update, broken)
+      if (update.follows !== true) leading = position
+      return position
+    })
   }
 
   rowsOf(document: string): number[] {

@@ -59,6 +59,12 @@ test.each(seedsFor([], 1))(
   async (seed) => {
     const source = await openSqlite()
     await fill(source, seed)
+    for (const [index, room] of ['inbox/ann', 'inbox/bob', 'inbox/ann'].entries()) {
+      const endpoint = `https://push.example/${room}/${index}`
+      await source.pushes.subscribe({ room, at: 1, subscription: { endpoint, p256dh: 'a', auth: 'b' } }, { max: 9 })
+    }
+    const subscriptions = await source.pushes.subscriptions({ limit: 9 })
+    expect(subscriptions.subscriptions).toHaveLength(3)
     const summaries = await source.documents({ limit: 100 })
     const archive = await source.archive({ limit: 10_000 })
     expect(archive.messages.length).toBeGreaterThan(20)
@@ -79,6 +85,7 @@ test.each(seedsFor([], 1))(
     for (const log of [copy, encrypted, back]) {
       expect(await log.documents({ limit: 100 })).toEqual(summaries)
       expect(await log.archive({ limit: 10_000 })).toMatchObject({ messages: archive.messages })
+      expect(await log.pushes.subscriptions({ limit: 9 })).toEqual(subscriptions)
       for (const { name } of summaries) {
         expect(await readAll(log, name)).toEqual(await readAll(source, name))
         expect((await log.load(name)).clients).toEqual((await source.load(name)).clients)
@@ -150,7 +157,10 @@ test('a copy that is not the same is noticed', async () => {
   const claims = await target.claims('a')
   const changed = (method: 'claims' | 'read' | 'documents', value: unknown): PortableLog =>
     new Proxy(source, {
-      get: (log, name) => (name === method ? value : Reflect.get(log, name, log).bind(log)),
+      get(log, name) {
+        const found: unknown = name === method ? value : Reflect.get(log, name, log)
+        return typeof found === 'function' ? found.bind(log) : found
+      },
     })
   const grown = changed('read', async function* read(document: string, after: number, until?: number) {
     yield* source.read(document, after, until)

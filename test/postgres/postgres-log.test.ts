@@ -4,6 +4,7 @@ import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
+import { describePushStore } from '../persistence/push-store-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { isSoak } from '../support/random.ts'
@@ -28,3 +29,4 @@ describeUpdateLog('Postgres', (folder) => open(folder))
 // What encryption changes stands above the database: SQLite's tests show it each time.
 if (isSoak) describeUpdateLog('Postgres, encrypted', (folder) => open(folder, encryption))
 describeMessageSearch('Postgres', (folder) => open(folder))
+describePushStore('Postgres', (folder) => open(folder))

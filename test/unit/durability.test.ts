@@ -202,6 +202,31 @@ describe('durability', () => {
     expect([log.last().updates, durability.appended, durability.committed]).toEqual([[], 2, 2])
   })
 
+  test('what follows an update is given up with it, and with nothing else', async () => {
+    const { log, refused, append } = setUp()
+    const settled: unknown[] = []
+    const noted = (name: string) => (position: number | undefined) => settled.push([name, position])
+    append('a', { clients: [1] })
+    await vi.advanceTimersByTimeAsync(1)
+    append('a', {}, noted('a'))
+    append('inbox/x', { follows: true }, noted('follows a'))
+    append('b', {}, noted('b'))
+    append('a', { follows: true }, noted('follows b'))
+    log.last().resolve([0])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(settled).toEqual([
+      ['a', undefined],
+      ['follows a', undefined],
+    ])
+    log.last().resolve([1, 0])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(settled.slice(2)).toEqual([
+      ['b', 1],
+      ['follows b', 0],
+    ])
+    expect(refused.map(({ documents }) => documents)).toEqual([['a']])
+  })
+
   test('what the log left out since it expected something else refuses no document', async () => {
     const { log, refused, append } = setUp()
     const settled = vi.fn()

@@ -18,9 +18,13 @@ export interface DirectCall {
   readonly call: Call
 }
 
+/** While no direct chat is watched. */
+export const noHints = new Store<readonly DirectChatHint[]>([])
+
 /**
- * The direct chats worth watching for new messages: with those who are in the same document, and those that were used
- * in this browser before. Somebody who is in neither group is heard of when they are met next.
+ * The direct chats worth watching for new messages and calls: with those who are in the same document, or online in the
+ * lobby, and those that were used in this browser before. Somebody who is in no such group is heard of when they are met
+ * next.
  */
 export class DirectChats {
   /** Those with something unread. */
@@ -30,6 +34,7 @@ export class DirectChats {
   readonly #self: string
   readonly #watched = new Map<string, { readonly chat: Chat; readonly stop: () => void }>()
   #here: readonly string[] = []
+  #online: readonly string[] = []
 
   constructor(session: Session, self: string) {
     this.#session = session
@@ -37,8 +42,15 @@ export class DirectChats {
     this.#watch()
   }
 
+  /** Who is in the same document. */
   setHere(users: readonly string[]): void {
-    this.#here = users.filter((user) => user !== this.#self).slice(0, MAX_HERE)
+    this.#here = users
+    this.#watch()
+  }
+
+  /** Who is online anywhere. */
+  setOnline(users: readonly string[]): void {
+    this.#online = users
     this.#watch()
   }
 
@@ -54,7 +66,8 @@ export class DirectChats {
   }
 
   #watch(): void {
-    const wanted = new Set([...this.#here, ...this.#remembered()])
+    const present = [...new Set([...this.#here, ...this.#online])].filter((user) => user !== this.#self)
+    const wanted = new Set([...present.slice(0, MAX_HERE), ...this.#remembered()])
     for (const user of [...this.#watched.keys()]) if (!wanted.has(user)) this.#unwatch(user)
     for (const user of wanted) {
       if (this.#watched.has(user)) continue

@@ -1,26 +1,29 @@
-/** A stretch of a message: plain text, or a web address to follow. */
+import { type Mentioned, mentionParts } from './mentions.ts'
+
+/** A stretch of a message: plain text, a web address to follow, or somebody's name. */
 export interface TextPart {
   readonly text: string
   readonly href?: string
+  readonly mentioned?: Mentioned
 }
 
 const ADDRESS = /https?:\/\/[^\s<>"'`]+/gi
 /** What ends a sentence rather than an address. */
 const TRAILING = /[.,;:!?…]+$/
 
-/** A message's text, with the addresses in it told apart. Everything else stays text, whatever it looks like. */
-export function textParts(text: string): readonly TextPart[] {
+/** A message's text, with the addresses and the `mentioned` in it told apart. Everything else stays text. */
+export function textParts(text: string, mentioned: readonly Mentioned[] = []): readonly TextPart[] {
   const parts: TextPart[] = []
   let end = 0
   for (const { 0: found, index } of text.matchAll(ADDRESS)) {
     const address = trimmed(found)
     const href = webAddress(address)
     if (href === undefined) continue
-    if (index > end) parts.push({ text: text.slice(end, index) })
+    if (index > end) parts.push(...mentionParts(text.slice(end, index), mentioned))
     parts.push({ text: address, href })
     end = index + address.length
   }
-  if (end < text.length) parts.push({ text: text.slice(end) })
+  if (end < text.length) parts.push(...mentionParts(text.slice(end), mentioned))
   return parts
 }
 

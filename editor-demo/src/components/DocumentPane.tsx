@@ -3,11 +3,13 @@ import { type ReactNode, useMemo, useRef, useState } from 'react'
 import type { CollaborativeDocument } from '../../../client/index.ts'
 import type { DocumentView } from '../../../client/react/index.ts'
 import type { Account } from '../account.ts'
+import type { DirectChats } from '../chat/direct-chats.ts'
 import { commandGroups } from '../editor/commands.ts'
 import { useDocumentChat } from '../hooks/use-document-chat.ts'
 import { usePeople } from '../hooks/use-people.ts'
 import { useRefusedChange } from '../hooks/use-refused-change.ts'
 import { useStore } from '../hooks/use-store.ts'
+import type { ChatTarget } from '../route.ts'
 import { CallWindow } from './call/CallWindow.tsx'
 import { ChatButton } from './chat/ChatButton.tsx'
 import { ChatSide } from './chat/ChatSide.tsx'
@@ -22,19 +24,24 @@ interface Props {
   readonly account: Account
   readonly document: CollaborativeDocument
   readonly view: DocumentView
+  readonly direct: DirectChats | undefined
+  /** Of the chats: what is asked for from outside. */
+  readonly target: ChatTarget | undefined
   readonly menuButton: ReactNode
+  readonly bell: ReactNode
   readonly autoFocus: boolean
 }
 
 /** One document with all that belongs to it; made anew for each. */
-export function DocumentPane({ account, document, view, menuButton, autoFocus }: Props) {
+export function DocumentPane({ account, document, view, direct, target, menuButton, bell, autoFocus }: Props) {
   const { status, readOnly, presence } = view
   const { identity } = useStore(account.view)
   const [editor, setEditor] = useState<Editor | null>(null)
   const [linking, setLinking] = useState(false)
   const toolbar = useRef<HTMLDivElement>(null)
   const people = usePeople(document, presence, identity)
-  const chat = useDocumentChat({ self: identity.id, name: document.name, chat: view.chat, people, editor })
+  const { id: self } = identity
+  const chat = useDocumentChat({ self, name: document.name, chat: view.chat, direct, target, people, editor })
   const [refusedChange, dismissRefusedChange] = useRefusedChange(document)
   const groups = useMemo(
     () => commandGroups(() => setLinking(true), chat.room === undefined ? undefined : chat.comment),
@@ -50,6 +57,7 @@ export function DocumentPane({ account, document, view, menuButton, autoFocus }:
             document={document}
             people={people}
             menuButton={menuButton}
+            bell={bell}
             chatButton={<ChatButton chat={chat} />}
             unreadFrom={chat.unreadFrom}
             onMessage={chat.openDirect}

@@ -17,9 +17,11 @@ interface Props {
   onCreate(): void
   /** On narrow screens: the button that closes the drawer. */
   readonly closeButton: ReactNode
+  /** Below the documents. */
+  readonly children: ReactNode
 }
 
-export function Sidebar({ account, list, current, onOpen, onCreate, closeButton }: Props) {
+export function Sidebar({ account, list, current, onOpen, onCreate, closeButton, children }: Props) {
   const known = useStore(titles)
   const listed = list.documents.map(({ name }) => name)
   // A new document is on the server only after its first edit; it is on the list before.
@@ -61,6 +63,7 @@ export function Sidebar({ account, list, current, onOpen, onCreate, closeButton 
           </p>
         )}
       </nav>
+      {children}
       <div className="sidebar-foot">
         <Profile account={account} />
         <ThemeChoice />

@@ -34,7 +34,10 @@ function follow(tooltip: HTMLElement): () => void {
     hide()
     if (target === null) return
     if (event.type === 'focusin') {
-      if (target.matches(':focus-visible')) show(target)
+      // A popover that closes gives the focus back, and the browser opens no other one meanwhile.
+      timer = setTimeout(() => {
+        if (target.matches(':focus-visible')) show(target)
+      })
     } else if (event instanceof PointerEvent && event.pointerType === 'mouse') {
       timer = setTimeout(() => {
         if (target.isConnected) show(target)

@@ -14,12 +14,13 @@ interface Props {
   readonly document: CollaborativeDocument
   readonly people: readonly Person[]
   readonly menuButton: ReactNode
+  readonly bell: ReactNode
   readonly chatButton: ReactNode
   readonly unreadFrom: readonly DirectChatHint[]
   onMessage(user: string): void
 }
 
-export function TopBar({ account, document, people, menuButton, chatButton, unreadFrom, onMessage }: Props) {
+export function TopBar({ account, document, people, menuButton, bell, chatButton, unreadFrom, onMessage }: Props) {
   const title = titleOf(document.name, useStore(titles))
   useEffect(() => {
     globalThis.document.title = `${title} · Coweave`
@@ -33,6 +34,7 @@ export function TopBar({ account, document, people, menuButton, chatButton, unre
       <SaveIndicator account={account} document={document} />
       <People people={people} unreadFrom={unreadFrom} onMessage={onMessage} />
       <CopyLink />
+      {bell}
       {chatButton}
     </div>
   )

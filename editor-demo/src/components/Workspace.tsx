@@ -1,15 +1,19 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type * as Y from 'yjs'
-import { useDocument } from '../../../client/react/index.ts'
+import { useDocument, useInbox } from '../../../client/react/index.ts'
 import type { Account } from '../account.ts'
+import type { DirectChats } from '../chat/direct-chats.ts'
+import { useDirectChats } from '../hooks/use-direct-chats.ts'
 import { type DocumentList, useDocumentList } from '../hooks/use-document-list.ts'
 import { useMedia } from '../hooks/use-media.ts'
 import { useStore } from '../hooks/use-store.ts'
 import { randomId } from '../identity.ts'
-import type { Router } from '../route.ts'
+import type { ChatTarget, Router } from '../route.ts'
 import { BadAddress } from './BadAddress.tsx'
 import { DocumentPane } from './DocumentPane.tsx'
 import { Icon } from './Icon.tsx'
+import { Bell } from './inbox/Bell.tsx'
+import { LobbyPanel } from './lobby/LobbyPanel.tsx'
 import { Sidebar } from './Sidebar.tsx'
 
 const LIST_DELAY_MS = 500
@@ -22,7 +26,10 @@ interface Props {
 /** The list of documents beside the one that is open; on narrow screens the list is a drawer. */
 export function Workspace({ account, router }: Props) {
   const route = useStore(router.route)
+  const { identity } = useStore(account.view)
   const list = useDocumentList()
+  const direct = useDirectChats(identity.id)
+  useInbox() // stays open, whatever shows it
   const narrow = useMedia('(max-width: 860px)')
   const [drawerOpen, setDrawerOpen] = useState(false)
   const [created, setCreated] = useState<string>()
@@ -57,6 +64,8 @@ export function Workspace({ account, router }: Props) {
     setCreated(name)
     open(name)
   }
+  const bell = <Bell onFollow={(link) => router.follow(link)} />
+  const current = route.kind === 'document' ? route.name : undefined
   const menu = narrow ? (
     <button
       ref={menuButton}
@@ -75,11 +84,16 @@ export function Workspace({ account, router }: Props) {
       <button type="button" className="skip-link" onClick={focusEditor}>
         Skip to the text
       </button>
-      <aside className="sidebar" data-open={covered} inert={narrow && !drawerOpen} aria-label="Documents and settings">
+      <aside
+        className="sidebar"
+        data-open={covered}
+        inert={narrow && !drawerOpen}
+        aria-label="Documents, people and settings"
+      >
         <Sidebar
           account={account}
           list={list}
-          current={route.kind === 'document' ? route.name : undefined}
+          current={current}
           onOpen={open}
           onCreate={create}
           closeButton={
@@ -89,7 +103,17 @@ export function Workspace({ account, router }: Props) {
               </button>
             )
           }
-        />
+        >
+          <LobbyPanel
+            identity={identity}
+            document={current}
+            direct={direct}
+            onChat={(user) => {
+              router.openChat(user)
+              setDrawerOpen(false)
+            }}
+          />
+        </Sidebar>
       </aside>
       {covered && <div className="backdrop" onClick={closeDrawer} aria-hidden="true" />}
       <main ref={main} className="main" tabIndex={-1} inert={covered}>
@@ -99,7 +123,10 @@ export function Workspace({ account, router }: Props) {
             account={account}
             name={route.name}
             list={list}
+            direct={direct}
+            target={route.chat}
             menuButton={menu}
+            bell={bell}
             autoFocus={route.name === created}
           />
         ) : (
@@ -114,18 +141,19 @@ interface OpenDocumentProps {
   readonly account: Account
   readonly name: string
   readonly list: DocumentList
+  readonly direct: DirectChats | undefined
+  readonly target: ChatTarget | undefined
   readonly menuButton: React.ReactNode
+  readonly bell: React.ReactNode
   readonly autoFocus: boolean
 }
 
-function OpenDocument({ account, name, list, menuButton, autoFocus }: OpenDocumentProps) {
+function OpenDocument({ name, list, ...rest }: OpenDocumentProps) {
   const view = useDocument(name)
   const { document, ydoc } = view
   useListRefresh(name, ydoc, list)
   if (document === undefined) return null
-  return (
-    <DocumentPane account={account} document={document} view={view} menuButton={menuButton} autoFocus={autoFocus} />
-  )
+  return <DocumentPane document={document} view={view} {...rest} />
 }
 
 /** The list learns of a document once it has been written to, by whomever; the server needs a moment for that. */

@@ -1,10 +1,9 @@
 import { useEffect, useState } from 'react'
 import { useSession } from '../../../client/react/index.ts'
 import { DirectChats } from '../chat/direct-chats.ts'
-import type { Person } from '../people.ts'
 
-/** Watches the direct chats with those who are here. */
-export function useDirectChats(self: string, people: readonly Person[]): DirectChats | undefined {
+/** Watches direct chats, whichever document is open. */
+export function useDirectChats(self: string): DirectChats | undefined {
   const session = useSession()
   const [direct, setDirect] = useState<DirectChats>()
   useEffect(() => {
@@ -16,6 +15,5 @@ export function useDirectChats(self: string, people: readonly Person[]): DirectC
       setDirect(undefined)
     }
   }, [session, self])
-  useEffect(() => direct?.setHere(people.map(({ id }) => id)), [direct, people])
   return direct
 }

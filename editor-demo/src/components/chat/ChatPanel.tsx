@@ -5,8 +5,10 @@ import { useCalls, useChat } from '../../../../client/react/index.ts'
 import type { Anchor, ChatMessage } from '../../../../model/chat.ts'
 import { knownPeople, personOf } from '../../chat/names.ts'
 import { highlightComment } from '../../editor/comment-marks.ts'
+import { useMentionable } from '../../hooks/use-mentionable.ts'
 import { useStore } from '../../hooks/use-store.ts'
-import { Icon } from '../Icon.tsx'
+import { Announcer } from './Announcer.tsx'
+import { ChatHead } from './ChatHead.tsx'
 import { ChatSearch } from './ChatSearch.tsx'
 import { Composer, type Context } from './Composer.tsx'
 import type { MessageActions } from './Message.tsx'
@@ -28,6 +30,9 @@ interface Props {
   /** Of the comments: what their text says now. */
   readonly quotes: Readonly<Record<string, string | undefined>>
   readonly newComment: NewComment | undefined
+  /** The id of a message, or of a call, to be scrolled to. */
+  readonly wanted: string | undefined
+  onShown(): void
   onCommentDone(): void
   /** Scrolls the document to a comment's text. */
   onShowText(message: ChatMessage): void
@@ -47,6 +52,8 @@ export function ChatPanel(props: Props) {
     editor,
     quotes,
     newComment,
+    wanted,
+    onShown,
     onCommentDone,
     onShowText,
     onBack,
@@ -63,6 +70,7 @@ export function ChatPanel(props: Props) {
   const list = useRef<MessageListHandle>(null)
   const composer = useRef<{ focus(): void }>(null)
   const title = partner === undefined ? 'Chat' : personOf(partner, people).name
+  const mentionable = useMentionable(self, partner, view)
   const canPost = !view.readOnly && view.status.kind !== 'refused'
   const nameOf = (id: string) => (id === self ? 'yourself' : personOf(id, people).name)
 
@@ -70,6 +78,11 @@ export function ChatPanel(props: Props) {
   useEffect(() => {
     if (autoFocus) composer.current?.focus()
   }, [autoFocus])
+  useEffect(() => {
+    if (wanted === undefined) return
+    list.current?.reveal(wanted)
+    onShown()
+  }, [wanted, onShown])
   const commentContext = useMemo<Context | undefined>(
     () => newComment && { kind: 'comment', label: 'Comment on', text: newComment.quote },
     [newComment],
@@ -91,12 +104,13 @@ export function ChatPanel(props: Props) {
     setSearching(false)
     composer.current?.focus()
   }
-  const send = (text: string) => {
+  const send = (text: string, mentions: readonly string[]) => {
     if (shown?.kind === 'edit') {
       if (text !== shown.text) chat.edit(shown.id, text)
     } else {
       chat.send({
         text,
+        ...(mentions.length > 0 ? { mentions } : {}),
         ...(shown?.kind === 'reply' ? { replyTo: shown.id } : {}),
         ...(shown?.kind === 'comment' && newComment ? { anchor: newComment.anchor } : {}),
       })
@@ -122,40 +136,22 @@ export function ChatPanel(props: Props) {
 
   return (
     <>
-      <div className="chat-head">
-        {partner !== undefined && (
-          <button type="button" className="icon-button" aria-label="Back to the document’s chat" onClick={onBack}>
-            <Icon name="back" />
-          </button>
-        )}
-        <h2>{title}</h2>
-        {partner !== undefined && (
-          <button
-            type="button"
-            className="icon-button"
-            aria-label={`Call ${title}`}
-            data-tooltip="Call"
-            disabled={!canPost || view.status.kind !== 'online' || calls.some(({ state }) => !isOver(state))}
-            onClick={() => chat.calls.start([partner], 'video')}
-          >
-            <Icon name="phone" />
-          </button>
-        )}
-        <button
-          ref={searchButton}
-          type="button"
-          className="icon-button"
-          aria-label="Search"
-          aria-expanded={searching}
-          data-tooltip="Search"
-          onClick={() => setSearching(!searching)}
-        >
-          <Icon name="search" />
-        </button>
-        <button type="button" className="icon-button" aria-label="Close the chat" onClick={onClose}>
-          <Icon name="close" />
-        </button>
-      </div>
+      <ChatHead
+        title={title}
+        direct={
+          partner === undefined
+            ? undefined
+            : {
+                canCall: canPost && view.status.kind === 'online' && calls.every(({ state }) => isOver(state)),
+                onBack,
+                onCall: () => chat.calls.start([partner], 'video'),
+              }
+        }
+        searching={searching}
+        searchButton={searchButton}
+        onSearch={() => setSearching(!searching)}
+        onClose={onClose}
+      />
       {children}
       <StatusLine view={view} />
       {view.refusedChange !== undefined && (
@@ -202,6 +198,7 @@ export function ChatPanel(props: Props) {
           ref={composer}
           label={partner === undefined ? 'Message' : `Message to ${title}`}
           context={shown}
+          people={mentionable}
           onCancel={cancel}
           onSend={send}
           onType={() => chat.typing()}
@@ -227,30 +224,6 @@ function StatusLine({ view }: { view: ChatState }) {
       {view.kept
         ? 'Offline. What you write is kept in this browser and sent later.'
         : 'Offline. This browser can’t keep messages: leave the page open.'}
-    </p>
-  )
-}
-
-interface AnnouncerProps {
-  readonly self: string
-  readonly view: ChatState
-  nameOf(id: string): string
-}
-
-/** Reads out what others write while the chat is open. */
-function Announcer({ self, view, nameOf }: AnnouncerProps) {
-  const [text, setText] = useState('')
-  const last = view.messages.findLast(({ seq, author, deletedAt }) => seq && author !== self && !deletedAt)
-  const seen = useRef(last?.seq ?? 0)
-  useEffect(() => {
-    if (last?.seq === undefined || last.seq <= seen.current) return
-    // What was there before the room was loaded is no news.
-    if (seen.current > 0 || view.messages.length === 1) setText(`${nameOf(last.author)}: ${last.text}`)
-    seen.current = last.seq
-  })
-  return (
-    <p className="visually-hidden" role="status">
-      {text}
     </p>
   )
 }

@@ -41,6 +41,8 @@ export function ChatSide({ chat, editor }: Props) {
         editor={editor}
         quotes={chat.quotes}
         newComment={partner === undefined ? chat.newComment : undefined}
+        wanted={chat.wanted?.partner === partner ? chat.wanted?.message : undefined}
+        onShown={chat.endWanted}
         onCommentDone={chat.endComment}
         onShowText={showText}
         onBack={chat.leaveDirect}

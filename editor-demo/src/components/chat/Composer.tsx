@@ -1,6 +1,9 @@
 import { type KeyboardEvent, type Ref, useEffect, useId, useImperativeHandle, useRef, useState } from 'react'
 import { MAX_TEXT_LENGTH } from '../../../../model/chat.ts'
+import { useMentionCompletion } from '../../hooks/use-mention-completion.ts'
+import type { Person } from '../../people.ts'
 import { Icon } from '../Icon.tsx'
+import { MentionList } from './MentionList.tsx'
 
 /** What the next message is about, or which one is being changed. */
 export type Context =
@@ -11,20 +14,28 @@ export type Context =
 interface Props {
   readonly label: string
   readonly context: Context | undefined
+  /** Who can be mentioned. */
+  readonly people: readonly Person[]
   onCancel(): void
-  onSend(text: string): void
+  /** `mentions` are ids of users whom the text calls; an edit has none, since a message's stay as they were sent. */
+  onSend(text: string, mentions: readonly string[]): void
   onType(): void
   onEditLast(): void
   readonly ref: Ref<{ focus(): void }>
 }
 
-/** Where messages are written: Enter sends, Shift and Enter begin a line. */
-export function Composer({ label, context, onCancel, onSend, onType, onEditLast, ref }: Props) {
+const nobody: readonly Person[] = []
+
+/** Where messages are written: Enter sends, Shift and Enter begin a line, @ calls somebody. */
+export function Composer({ label, context, people, onCancel, onSend, onType, onEditLast, ref }: Props) {
   const [text, setText] = useState('')
   const field = useRef<HTMLTextAreaElement>(null)
   const hintId = useId()
   const draft = useRef('')
   const editing = context?.kind === 'edit' ? context : undefined
+  const mentionable = editing === undefined ? people : nobody
+  const completion = useMentionCompletion({ field, text, setText, people: mentionable })
+  const { matches, mentioned } = completion
   const tooLong = Math.max(0, [...text.trim()].length - MAX_TEXT_LENGTH)
 
   useImperativeHandle(ref, () => ({ focus: () => field.current?.focus() }))
@@ -42,11 +53,20 @@ export function Composer({ label, context, onCancel, onSend, onType, onEditLast,
   const send = () => {
     const trimmed = text.trim()
     if (trimmed === '' || tooLong > 0) return
-    onSend(trimmed)
-    if (editing === undefined) setText('')
+    if (editing !== undefined) {
+      onSend(trimmed, [])
+      return
+    }
+    onSend(
+      trimmed,
+      mentioned.map(({ id }) => id),
+    )
+    setText('')
+    completion.clear()
   }
   const key = (event: KeyboardEvent) => {
     if (event.nativeEvent.isComposing) return // Enter chooses a word there
+    if (completion.onKey(event)) return
     if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault()
       send()
@@ -79,21 +99,28 @@ export function Composer({ label, context, onCancel, onSend, onType, onEditLast,
           </button>
         </div>
       )}
+      <MentionList completion={completion} />
       <div className="composer-row">
         <textarea
           ref={field}
           className="field"
           rows={1}
           aria-label={label}
+          aria-autocomplete="list"
+          aria-controls={matches.length > 0 ? completion.listId : undefined}
+          aria-activedescendant={matches.length > 0 ? completion.optionId(completion.active) : undefined}
           aria-describedby={tooLong > 0 ? hintId : undefined}
           aria-invalid={tooLong > 0}
           placeholder={label}
           value={text}
           onChange={(event) => {
             setText(event.target.value)
+            completion.follow()
             if (editing === undefined) onType()
           }}
           onKeyDown={key}
+          onSelect={completion.follow}
+          onBlur={completion.follow}
         />
         <button
           type="submit"
@@ -104,6 +131,9 @@ export function Composer({ label, context, onCancel, onSend, onType, onEditLast,
           <Icon name={editing === undefined ? 'send' : 'check'} />
         </button>
       </div>
+      {editing === undefined && mentioned.length > 0 && (
+        <p className="composer-mentions">Mentions {mentioned.map(({ name }) => name).join(', ')}</p>
+      )}
       {tooLong > 0 && (
         <p className="field-error" id={hintId}>
           {tooLong} {tooLong === 1 ? 'character' : 'characters'} too many.

@@ -61,7 +61,15 @@ export function Message({ row, people, self, original, quote, canPost, isCurrent
         {message.anchor !== undefined && !isDeleted && (
           <CommentQuote quote={quote} onShow={() => actions.showText(message)} />
         )}
-        {isDeleted ? <p className="message-deleted">Message deleted</p> : <MessageText text={message.text} />}
+        {isDeleted ? (
+          <p className="message-deleted">Message deleted</p>
+        ) : (
+          <MessageText
+            text={message.text}
+            mentioned={(message.mentions ?? []).map((id) => personOf(id, people))}
+            self={self}
+          />
+        )}
         <span className="message-meta">
           {message.editedAt !== undefined && !isDeleted && <span>edited</span>}
           {tick !== undefined && problem === undefined && <MessageTick tick={tick} />}

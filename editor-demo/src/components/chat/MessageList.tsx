@@ -1,5 +1,6 @@
 import { type KeyboardEvent, type Ref, useEffect, useImperativeHandle, useLayoutEffect, useRef, useState } from 'react'
 import type { Call, Chat, ChatState } from '../../../../client/index.ts'
+import { type ChatMessage, timeOfMessageId } from '../../../../model/chat.ts'
 import { callsBefore, callText } from '../../chat/call-entries.ts'
 import { rowsOf } from '../../chat/message-list.ts'
 import { knownPeople } from '../../chat/names.ts'
@@ -111,10 +112,24 @@ export function MessageList({ chat, self, view, canPost, quotes, calls, actions,
   }
   useImperativeHandle(ref, () => ({ scrollToEnd, reveal: setWanted }))
 
+  const show = (selector: string) => {
+    const element = scroller.current?.querySelector<HTMLElement>(selector)
+    element?.scrollIntoView({ block: 'center' })
+    element?.focus({ preventScroll: true })
+    element?.animate([{ backgroundColor: 'var(--pressed)' }, {}], { duration: 1_600, easing: 'ease-in' })
+  }
   useEffect(() => {
-    if (wanted === undefined) return
+    if (wanted === undefined || !view.ready) return
+    const call = calls.find(({ id }) => id === wanted)
+    if (call !== undefined) {
+      setWanted(undefined)
+      show(`[data-call="${CSS.escape(wanted)}"]`)
+      return
+    }
     const index = all.findIndex(({ message }) => message.id === wanted)
     if (index === -1) {
+      // It has been heard of before it is here.
+      if (isAhead(wanted, view.messages)) return
       if (view.earlier === 'there') chat.loadEarlier()
       else if (view.earlier !== 'loading') {
         setWanted(undefined)
@@ -129,10 +144,7 @@ export function MessageList({ chat, self, view, canPost, quotes, calls, actions,
     setWanted(undefined)
     setMissing(false)
     setCurrent(wanted)
-    const element = scroller.current?.querySelector<HTMLElement>(`[data-message="${CSS.escape(wanted)}"]`)
-    element?.scrollIntoView({ block: 'center' })
-    element?.focus({ preventScroll: true })
-    element?.animate([{ backgroundColor: 'var(--pressed)' }, {}], { duration: 1_600, easing: 'ease-in' })
+    show(`[data-message="${CSS.escape(wanted)}"]`)
   })
 
   const moveFocus = (event: KeyboardEvent<HTMLOListElement>) => {
@@ -170,6 +182,7 @@ export function MessageList({ chat, self, view, canPost, quotes, calls, actions,
               <li
                 key={message.id}
                 className={startsGroup ? 'message message-first' : 'message'}
+                data-calls-me={message.mentions?.includes(self) === true && message.deletedAt === undefined}
                 data-message={message.id}
                 // One stop for Tab: the arrow keys lead to the other messages and their actions.
                 tabIndex={message.id === focusable ? 0 : -1}
@@ -211,10 +224,16 @@ export function MessageList({ chat, self, view, canPost, quotes, calls, actions,
   )
 }
 
+/** Whether a message was written after the last one that is here. */
+function isAhead(id: string, messages: readonly ChatMessage[]): boolean {
+  const last = messages.findLast(({ seq }) => seq !== undefined)
+  return last === undefined || timeOfMessageId(id) > timeOfMessageId(last.id)
+}
+
 /** What became of calls, where they were between the messages. */
 function CallEntries({ calls, self }: { calls: readonly Call[]; self: string }) {
   return calls.map((call) => (
-    <p key={call.id} className="call-entry">
+    <p key={call.id} className="call-entry" data-call={call.id} tabIndex={-1}>
       {callText(call, self)}, {timeOf(call.at)}
     </p>
   ))
