@@ -48,6 +48,7 @@ export function readUploadFailure(
   if (status === 401) return { kind: 'token' }
   if (status < 400 || status >= 500 || status === 408 || status === 429) return { kind: 'later' }
   if (status === 413) return { kind: 'refused', refusal: { reason: 'too-big', message } }
+  if (code === 'document/deleted') return { kind: 'refused', refusal: { reason: 'deleted', message } }
   if (code.startsWith('access/')) return { kind: 'refused', refusal: { reason: 'forbidden', message } }
   return { kind: 'change', notice: { rule: code, reason: message } }
 }

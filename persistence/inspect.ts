@@ -20,6 +20,8 @@ export interface DocumentDescription {
   readonly clients: Readonly<Record<string, string>>
   /** The top-level Yjs types. `length` counts what is in sequence (text, array, fragment), `keys` what has a key. */
   readonly types: readonly { readonly name: string; readonly length: number; readonly keys: number }[]
+  /** When and by whom it was deleted: then nothing else is shown of it. */
+  readonly deleted: { readonly at: Date; readonly by: string; readonly erased: boolean } | undefined
   /** Whether updates wait for others that never came. */
   readonly pending: boolean
 }
@@ -67,6 +69,11 @@ export async function describeDocument(log: UpdateLog, name: string): Promise<Do
     authors: Object.fromEntries(authors),
     clients: Object.fromEntries(stored.clients),
     types,
+    deleted: stored.deleted && {
+      at: new Date(stored.deleted.at),
+      by: stored.deleted.by,
+      erased: stored.deleted.isErased,
+    },
     pending,
   }
 }

@@ -1,5 +1,6 @@
 import * as Y from 'yjs'
 import { CoweaveError } from '../model/errors.ts'
+import { besideOf } from './beside.ts'
 import type { StoredEvent } from './event-store.ts'
 import type { PortableLog } from './portable-log.ts'
 import type { DocumentSummary, LogRow, NewUpdate, StoredDocument } from './update-log.ts'
@@ -36,6 +37,7 @@ export async function migrate(source: PortableLog, target: PortableLog): Promise
   await copyArchive(source, target)
   await copyEvents(source, target)
   await copySubscriptions(source, target)
+  await copyDeletions(source, target)
   return await verify(source, target)
 }
 
@@ -58,6 +60,9 @@ async function refuseOthers(source: PortableLog, target: PortableLog): Promise<v
 }
 
 async function copyDocument(source: PortableLog, target: PortableLog, document: string): Promise<void> {
+  // A deleted one takes nothing more: it was copied whole, since deletions are copied last.
+  const [gone] = await target.documents({ prefix: document, limit: 1, deleted: true })
+  if (gone?.name === document) return
   const [first] = await target.documents({ prefix: document, limit: 1 })
   const position = first?.name === document ? first.position : 0
   const claims = Map.groupBy(await source.claims(document), (claim) => claim.position)
@@ -72,6 +77,15 @@ async function copyDocument(source: PortableLog, target: PortableLog, document: 
     bytes = 0
   }
   if (batch.length > 0) await target.append(batch)
+}
+
+/** A document's deletion is that of the chat beside it, too. */
+async function copyDeletions(source: PortableLog, target: PortableLog): Promise<void> {
+  for await (const { name, deleted } of documentsOf(source)) {
+    if (deleted === undefined || besideOf(name) !== undefined) continue
+    await target.delete(name, deleted)
+    if (deleted.isErased) await target.erase(name)
+  }
 }
 
 async function copyArchive(source: PortableLog, target: PortableLog): Promise<void> {
@@ -134,13 +148,18 @@ async function verify(source: PortableLog, target: PortableLog): Promise<Migrate
   return counts
 }
 
+/** Deleted ones too, but not those of chats that are being erased. */
 async function* documentsOf(log: PortableLog): AsyncGenerator<DocumentSummary, undefined> {
-  for (let after = ''; ; ) {
-    const page = await log.documents({ after, limit: DOCUMENTS_PER_PAGE })
-    yield* page
-    const last = page.at(-1)
-    if (last === undefined) return
-    after = last.name
+  for (const deleted of [false, true]) {
+    for (let after = ''; ; ) {
+      const page = await log.documents({ after, limit: DOCUMENTS_PER_PAGE, deleted })
+      for (const document of page) {
+        if (!document.deleted?.isErased || besideOf(document.name) === undefined) yield document
+      }
+      const last = page.at(-1)
+      if (last === undefined) break
+      after = last.name
+    }
   }
 }
 

@@ -70,6 +70,15 @@ export interface FoundMessages {
   readonly next: number | undefined
 }
 
+export interface ListOptions {
+  readonly prefix?: string
+  readonly after?: string
+  readonly limit: number
+  readonly deleted?: boolean
+}
+
+export type Undeleted = 'restored' | 'erased' | 'not-deleted'
+
 export interface LogRow {
   readonly position: number
   readonly at: number
@@ -87,6 +96,8 @@ export interface StoredDocument {
   readonly parts: readonly Uint8Array[]
   /** Yjs client id → the user it belongs to. */
   readonly clients: ReadonlyMap<number, string>
+  /** Set for a deleted document, which shows nothing else of itself. */
+  readonly deleted?: Deletion | undefined
 }
 
 export interface DocumentSummary {
@@ -94,7 +105,21 @@ export interface DocumentSummary {
   readonly position: number
   readonly createdAt: number
   readonly updatedAt: number
+  readonly deleted?: Deletion | undefined
 }
+
+/** When and by whom a document was deleted. */
+export interface Deletion {
+  /** ms since 1970. */
+  readonly at: number
+  /** The user who deleted it; '' for the server itself. */
+  readonly by: string
+  /** Whether its content is gone, or going: it can't be restored. */
+  readonly isErased: boolean
+}
+
+/** In place of a position, for a deleted document. */
+export const DELETED = -1
 
 /** One thing that `check` found wrong. */
 export interface Damage {
@@ -132,6 +157,8 @@ export interface UpdateLog {
    * commit order, without gaps, and a reader never sees a position before the ones below it, also with several
    * processes writing. An empty batch writes and commits too: it tells whether storage takes writes.
    *
+   * An update of a deleted document is left out, with its `messages`, `events` and `clients`.
+   *
    * Some updates may be left out, each with its `messages`, `events` and `clients`, while the rest of the batch is stored: one with
    * `clients`, when one of them belongs to another user of that document than its `author`, with all updates of that
    * document behind it in the batch, which may build on it; one that `expects` a room to be as it is not; and one that
@@ -151,7 +178,7 @@ export interface UpdateLog {
   append(batch: readonly NewUpdate[]): Promise<number[]>
 
   /**
-   * The document as committed now; empty for an unknown one. Costs the newest snapshot plus the tail behind it.
+   * The document as committed now; empty for an unknown one, and for a deleted one, which it says. Costs the newest snapshot plus the tail behind it.
    * @throws {StorageError} `storage/corrupt` (naming document and position), `storage/key`, `storage/closed`
    */
   load(document: string): Promise<StoredDocument>
@@ -164,7 +191,8 @@ export interface UpdateLog {
   read(document: string, after: number, until?: number): AsyncIterable<LogRow>
 
   /**
-   * The last committed position of each of these documents, in their order; 0 for an unknown one. Costs a look-up in an
+   * The last committed position of each of these documents, in their order; 0 for an unknown one, DELETED for a deleted
+   * one. Costs a look-up in an
    * index for each, all in one go, so that it may be asked for thousands.
    * @throws {StorageError} `storage/corrupt`, `storage/closed`
    */
@@ -184,8 +212,45 @@ export interface UpdateLog {
    */
   claims(document: string, after?: number): Promise<readonly ClientClaim[]>
 
-  /** Documents whose name starts with `prefix`, ordered by name (by bytes), from the first behind `after`. */
-  documents(options: { prefix?: string; after?: string; limit: number }): Promise<DocumentSummary[]>
+  /**
+   * Documents whose name starts with `prefix`, ordered by name (by bytes), from the first behind `after`: those that are
+   * not deleted or, with `deleted`, those that are.
+   */
+  documents(options: ListOptions): Promise<DocumentSummary[]>
+
+  /**
+   * Deletes a document, and with it the chat beside it: `append` leaves out what comes for them, `load` and `positions`
+   * say that they are deleted. Nothing of them is lost; read(), claims() and messages() still give what they hold. Also for
+   * an unknown document, so that nobody brings it. Answers with the deletion, which is the earlier one where there is one.
+   * @throws {StorageError} as append()
+   */
+  delete(document: string, deletion: { readonly at: number; readonly by: string }): Promise<Deletion>
+
+  /**
+   * Takes back the deletion of a document and of the chat beside it. `erased` when it is too late for that.
+   * @throws {StorageError} as append()
+   */
+  undelete(document: string): Promise<Undeleted>
+
+  /**
+   * Erases a deleted document with the chat beside it: rows, snapshots, claims and archived messages. Only its name, its
+   * times and its deletion stay. In many small transactions that delay no edit; after an interruption the same call, of
+   * any process, goes on. Resolves with whether the document is deleted, and so erased now.
+   * @throws {StorageError} as append()
+   */
+  erase(document: string): Promise<boolean>
+
+  /**
+   * Forgets that an erased document was deleted, so that its name may be used anew. Resolves with whether it was erased.
+   * @throws {StorageError} as append()
+   */
+  free(document: string): Promise<boolean>
+
+  /**
+   * Documents that were deleted at `before` or earlier and are not erased, and those of which erasing was interrupted,
+   * the first deleted first. Without those of chats, which go with them.
+   */
+  erasable(options: { readonly before: number; readonly limit: number }): Promise<string[]>
 
   /**
    * The newest `limit` messages of a chat room with a `seq` below `before`, lowest first; none for an unknown room.

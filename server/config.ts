@@ -109,6 +109,11 @@ export const settings = {
   MAX_DOCUMENT_BYTES: int(1024)
     .default(256 * MiB)
     .describe('Largest document, by its encoded state, bytes'),
+  DELETED_DOCUMENT_DAYS: z.coerce
+    .number()
+    .min(0)
+    .default(30)
+    .describe('How long a deleted document can be restored before it is erased, days; 0 for ever'),
   IDLE_DOCUMENT_TIME: int(0, 2 ** 31 - 1)
     .default(30_000)
     .describe('How long a document stays in memory once nobody has it open, ms'),

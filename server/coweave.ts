@@ -19,6 +19,7 @@ import { EgressGroup } from './connection/egress.ts'
 import { Gateway } from './connection/gateway.ts'
 import { LoadGuard } from './connection/load-guard.ts'
 import { UserRates } from './connection/user-rates.ts'
+import { Deletions } from './documents/deletions.ts'
 import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
@@ -96,6 +97,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     logger,
     relay,
     onBroken: ({ name }) => forget(new Set([name]), 'the document is loaded anew'),
+    onDeleted: ({ name }) => forgetDeleted(new Set([name])),
   })
   const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
@@ -172,6 +174,15 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       present: (users, since) => gateway.present(users, since),
       logger,
     })
+  const deletions = new Deletions({
+    log,
+    durability,
+    hocuspocus,
+    logger,
+    keptDays: config.DELETED_DOCUMENT_DAYS,
+    onGone: (names) => forgetDeleted(names),
+    tell: (names) => cluster.deleted(names),
+  })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
@@ -202,6 +213,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     rates,
     gateway,
     exchange,
+    deletions,
     uploads,
     isStopping,
     measure,
@@ -225,8 +237,17 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   }
 
   function forgetRefused(names: ReadonlySet<string>): void {
-    logger.warn({ documents: [...names] }, 'two users took the same Yjs client id: the later edits are refused')
+    logger.warn(
+      { documents: [...names] },
+      'the log has left out edits: two users took the same Yjs client id, or the document is deleted',
+    )
     forget(names, 'the document is loaded anew')
+  }
+
+  /** Whoever has one of them open is told, before its updates can be left out by the log. */
+  function forgetDeleted(names: ReadonlySet<string>): void {
+    for (const connection of gateway.connections) connection.deleted(names)
+    documents.forget(hocuspocus, names)
   }
 
   /** Documents that hold what the log does not have: whoever has one open comes back and gets what the log has. */
@@ -245,6 +266,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     rooms.close()
     load.close()
     bus.close()
+    deletions.close()
     const pushed = pusher?.stop()
     const forgotten = retention.stop()
     await app.close()

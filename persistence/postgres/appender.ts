@@ -79,6 +79,7 @@ export async function appendBatch(
     return { positions: [], due: [] }
   }
   const rooms = await lockRooms(session, batch)
+  const deleted = new Set(heads.filter(({ isDeleted }) => isDeleted).map(({ record }) => record.name))
   const records = new Map(heads.map(({ record }) => [record.name, record]))
   const wanted = batch.map(({ document, clients }) => ({ document: recordOf(records, document), clients }))
   const owners = await findOwners(session, wanted)
@@ -90,7 +91,7 @@ export async function appendBatch(
   /** Takes an update, or leaves it out; see append(). Returns its position or 0. */
   function store(update: NewUpdate): number {
     const { document: name, at, author, data, clients, expects, messages = [] } = update
-    if (broken.has(name)) return 0
+    if (broken.has(name) || deleted.has(name)) return 0
     if (expects !== undefined && !rooms.meets(expects, messages)) return 0
     const document = recordOf(records, name)
     const row = { document, position: document.position + 1, at, author, data, clients }
@@ -116,7 +117,7 @@ export async function appendBatch(
   const changed = new Set(rows.map(({ document }) => document.name))
   const isChanged = ({ name }: DocumentRecord) => changed.has(name)
   session.join(saveRecords(session, [...records.values()].filter(isChanged), owners.claims))
-  const isEmpty = ({ position }: DocumentRecord) => position === 0
+  const isEmpty = ({ position, tombstone }: DocumentRecord) => position === 0 && tombstone === undefined
   session.join(removeEmpty(session, [...records.values()].filter(isEmpty)))
   session.join(storeMessages(session, keys, rooms.added()))
   session.join(storePushes(session, stored))
@@ -149,7 +150,7 @@ function recordOf(records: ReadonlyMap<string, DocumentRecord>, name: string): D
 }
 
 /** Postgres' text has no U+0000, and half of a surrogate pair would come back as something else. */
-function storable(name: string, what: string): string {
+export function storable(name: string, what: string): string {
   if (name.includes('\u0000') || !name.isWellFormed())
     throw new TypeError(`${what} must be text, got ${JSON.stringify(name)}`)
   return name

@@ -1,5 +1,5 @@
 import * as Y from 'yjs'
-import { DOCUMENT_COLUMNS, type DocumentRecord, parseRecord } from '../document-record.ts'
+import { DOCUMENT_COLUMNS, type DocumentRecord, Erasure, parseRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
@@ -28,11 +28,20 @@ export async function* findDamages(connections: Connections, keys: KeyRing | und
     const [row] = found ?? []
     if (row === undefined) break
     last = row[0]
-    yield* documentDamages(connections, keys, String(row[1]))
+    yield* unlessErased(connections, String(row[1]), documentDamages(connections, keys, String(row[1])))
   }
   yield* findMessageDamages(connections, keys)
   yield* findEventDamages(connections, keys)
   yield* orphans(connections)
+}
+
+/** Leaves out what is missing, or left over, since the document is being erased. */
+async function* unlessErased(connections: Connections, name: string, damages: Damages): Damages {
+  const sql = 'SELECT erasure FROM coweave.documents WHERE name = $1'
+  for await (const damage of damages) {
+    const { found: [[erasure] = []] = [] } = await attempt(name, () => connections.read((s) => s.rows(sql, [name])))
+    if (erasure !== Erasure.Begun && erasure !== Erasure.Done) yield damage
+  }
 }
 
 async function* documentDamages(connections: Connections, keys: KeyRing | undefined, name: string): Damages {

@@ -1,11 +1,14 @@
+import { besideOf } from '../beside.ts'
 import {
   DOCUMENT_COLUMNS,
   type DocumentKey,
   type DocumentRecord,
   documentChecksum,
   parseRecord,
+  type Tombstone,
 } from '../document-record.ts'
 import { NO_SNAPSHOT, parseSnapshot, SNAPSHOT_COLUMNS, type SnapshotRecord } from '../snapshot-record.ts'
+import { DELETED, type ListOptions } from '../update-log.ts'
 import { claimColumns, type NewClaim } from './client-table.ts'
 import type { Session } from './session.ts'
 
@@ -23,6 +26,12 @@ const HEAD = `
   ) s ON true`
 const WIDTH = D?.length ?? 0
 
+/** A document that an append wants to write to. */
+export interface LockedHead extends DocumentHead {
+  /** Whether it is deleted, or would be in the chat beside a document that is. */
+  readonly isDeleted: boolean
+}
+
 /** Reads a document's record and that of its newest snapshot; undefined for an unknown document. */
 export async function findHead(session: Session, name: string): Promise<DocumentHead | undefined> {
   const [values] = await session.rows(`${HEAD} WHERE d.name = $1`, [name])
@@ -36,10 +45,11 @@ export async function findHead(session: Session, name: string): Promise<Document
  * Whoever locks several takes them in the order of their names, so that nobody waits in a circle. That holds for new
  * ones too: they can't be added while later ones are held, so the transaction begins again.
  */
-export async function lockHeads(session: Session, names: readonly string[]): Promise<DocumentHead[]> {
+export async function lockHeads(session: Session, names: readonly string[]): Promise<LockedHead[]> {
   const found = await session.rows(`${HEAD} WHERE d.name = ANY ($1::text[]) ORDER BY d.name FOR UPDATE OF d`, [names])
-  if (found.length === names.length) return found.map(parseHead)
+  if (found.length === names.length) return found.map(parseLocked)
   await session.restart()
+  const isDeleted = await lockChats(session, names)
   // An update of no row: it locks those that are there.
   const created = await session.rows(
     `INSERT INTO coweave.documents AS d (name, created_at, updated_at, position, bytes, clients, checksum)
@@ -51,7 +61,32 @@ export async function lockHeads(session: Session, names: readonly string[]): Pro
   const createdNames = created.map(([, name]) => name)
   const others = names.filter((name) => !createdNames.includes(name))
   const existing = await session.rows(`${HEAD} WHERE d.name = ANY ($1::text[])`, [others])
-  return [...created.map(newHead), ...existing.map(parseHead)]
+  return [
+    ...created.map((values) => ({ ...newHead(values), isDeleted: isDeleted(values[1]) })),
+    ...existing.map(parseLocked),
+  ]
+}
+
+/** What keeps new documents of a chat from being made while the document that it stands beside is deleted, or restored. */
+export const CHAT_LOCK = `hashtextextended('coweave.chat:' || beside, 0)`
+
+/** Locks what new documents of chats are deleted by. Returns whether one of a name is deleted from the beginning. */
+async function lockChats(session: Session, names: readonly string[]): Promise<(name: unknown) => boolean> {
+  const besides = new Map(names.map((name) => [name, besideOf(name)]))
+  const wanted = [...new Set([...besides.values()].filter((beside) => beside !== undefined))]
+  if (wanted.length === 0) return () => false
+  await session.rows(
+    `SELECT pg_advisory_xact_lock_shared(key) FROM (
+       SELECT DISTINCT ${CHAT_LOCK} AS key FROM unnest($1::text[]) AS beside ORDER BY key
+     ) AS keys`,
+    [wanted],
+  )
+  const rows = await session.rows(
+    'SELECT name FROM coweave.documents WHERE name = ANY ($1::text[]) AND deleted_at IS NOT NULL',
+    [wanted],
+  )
+  const deleted = new Set(rows.map(([name]) => name))
+  return (name) => deleted.has(besides.get(String(name)))
 }
 
 /** Writes the records of documents that rows were added to, and with them the claims that their `clients` count. */
@@ -92,22 +127,46 @@ export async function removeEmpty(session: Session, documents: readonly Document
   await session.rows('DELETE FROM coweave.documents WHERE id = ANY ($1::bigint[])', [documents.map(({ id }) => id)])
 }
 
-/** The last positions of documents, 0 for an unknown one. */
+/** The last positions of documents, as positions() has them. */
 export async function readPositions(session: Session, names: readonly string[]): Promise<number[]> {
+  const records = await readRecords(session, names)
+  const besides = new Map(names.filter((name) => !records.has(name)).map((name) => [name, besideOf(name)]))
+  const wanted = [...besides.values()].filter((beside) => beside !== undefined)
+  const others = wanted.length === 0 ? new Map<string, DocumentRecord>() : await readRecords(session, wanted)
+  return names.map((name) => {
+    const record = records.get(name)
+    const { tombstone } = record ?? others.get(besides.get(name) ?? '') ?? {}
+    return tombstone === undefined ? (record?.position ?? 0) : DELETED
+  })
+}
+
+/** By which a document is deleted that has `record`, or none. */
+export async function findTombstone(
+  session: Session,
+  name: string,
+  record: DocumentRecord | undefined,
+): Promise<Tombstone | undefined> {
+  if (record !== undefined) return record.tombstone
+  const beside = besideOf(name)
+  if (beside === undefined) return undefined
+  return (await readRecords(session, [beside])).get(beside)?.tombstone
+}
+
+async function readRecords(session: Session, names: readonly string[]): Promise<Map<string, DocumentRecord>> {
   const rows = await session.rows(`SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name = ANY ($1::text[])`, [
     names,
   ])
-  const positions = new Map(rows.map(parseRecord).map(({ name, position }) => [name, position]))
-  return names.map((name) => positions.get(name) ?? 0)
+  return new Map(rows.map(parseRecord).map((record) => [record.name, record]))
 }
 
 /** Reads a page of documents, ordered by the bytes of their names. */
 export async function listRecords(
   session: Session,
-  { prefix, after, limit }: { readonly prefix: string; readonly after: string; readonly limit: number },
+  { prefix, after, limit, deleted }: Required<ListOptions>,
 ): Promise<DocumentRecord[]> {
   const rows = await session.rows(
-    `SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name >= $1 AND name > $2 ORDER BY name LIMIT $3`,
+    `SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents
+     WHERE name >= $1 AND name > $2 AND deleted_at IS ${deleted ? 'NOT NULL' : 'NULL'} ORDER BY name LIMIT $3`,
     [prefix, after, limit],
   )
   const records = rows.map(parseRecord)
@@ -121,7 +180,12 @@ function parseHead(values: readonly unknown[]): DocumentHead {
   return { record, snapshot: snapshot[0] === null ? NO_SNAPSHOT : parseSnapshot(record, snapshot) }
 }
 
+function parseLocked(values: readonly unknown[]): LockedHead {
+  const head = parseHead(values)
+  return { ...head, isDeleted: head.record.tombstone !== undefined }
+}
+
 function newHead([id, name]: readonly unknown[]): DocumentHead {
-  const counts = { createdAt: 0, updatedAt: 0, position: 0, bytes: 0, clients: 0 }
+  const counts = { createdAt: 0, updatedAt: 0, position: 0, bytes: 0, clients: 0, tombstone: undefined }
   return { record: { id: Number(id), name: String(name), ...counts }, snapshot: NO_SNAPSHOT }
 }

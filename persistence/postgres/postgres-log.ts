@@ -3,24 +3,30 @@ import { CoweaveError } from '../../model/errors.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import { shownUrl } from '../database-url.ts'
+import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
+import { natural } from '../natural.ts'
 import type { ArchivePage, PortableLog } from '../portable-log.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
   Damage,
+  Deletion,
   DocumentSummary,
   FoundMessages,
+  ListOptions,
   LogRow,
   NewUpdate,
   SearchOptions,
   StoredDocument,
+  Undeleted,
 } from '../update-log.ts'
-import { appendBatch, copyBatch } from './appender.ts'
+import { appendBatch, copyBatch, storable } from './appender.ts'
 import { readClaims } from './client-table.ts'
 import { Connections } from './connections.ts'
 import { findHead, listRecords, readPositions } from './document-table.ts'
+import { deleteDocument, eraseSome, freeDocument, listErasable, undeleteDocument } from './eraser.ts'
 import { restoreEvents } from './event-table.ts'
 import { searchMessages } from './message-search.ts'
 import { findMessage, knownIds, pageOfArchive, pageOfMessages, restoreMessages } from './message-table.ts'
@@ -92,6 +98,8 @@ class PostgresLog implements PortableLog {
   readonly #searcher: Connections
   /** Their own, so that pushes and consumers of events don't wait for large batches, nor edits for them. */
   readonly #pushers: Connections
+  /** One of its own, so that nobody waits while something is erased. */
+  readonly #eraser: Connections
   /** Started by the first compaction. */
   #compactor: PostgresThread | undefined
   readonly #compactions: Compactions
@@ -115,6 +123,7 @@ class PostgresLog implements PortableLog {
       read: (work) => this.#call('reading events', () => this.#readers.read(work)),
       write: (work) => this.#call('keeping account of events', () => this.#pushers.write(work)),
     })
+    this.#eraser = new Connections({ ...settings, max: 1, onProblem })
     this.#compactions = new Compactions(async (document, { optional }) => {
       this.#compactor ??= startThread('compactor', settings, onProblem)
       return Number(await this.#compactor.call({ kind: 'compact', document, optional }))
@@ -166,17 +175,61 @@ class PostgresLog implements PortableLog {
     return this.#call(`${document}: reading`, () =>
       this.#readers.look(async (session) => {
         const head = await findHead(session, document)
-        return head === undefined ? [] : await readClaims(session, head.record, after)
+        return head === undefined || head.record.position === 0 ? [] : await readClaims(session, head.record, after)
       }),
     )
   }
 
-  documents(options: { prefix?: string; after?: string; limit: number }): Promise<DocumentSummary[]> {
-    const { prefix = '', after = '', limit } = options
+  documents(options: ListOptions): Promise<DocumentSummary[]> {
+    const { prefix = '', after = '', limit, deleted = false } = options
     return this.#call('listing documents', async () => {
-      const records = await this.#readers.read((session) => listRecords(session, { prefix, after, limit }))
-      return records.map(({ name, position, createdAt, updatedAt }) => ({ name, position, createdAt, updatedAt }))
+      const records = await this.#readers.read((session) => listRecords(session, { prefix, after, limit, deleted }))
+      return records.map(({ name, position, createdAt, updatedAt, tombstone }) => ({
+        name,
+        position,
+        createdAt,
+        updatedAt,
+        ...(tombstone && { deleted: deletionOf(tombstone) }),
+      }))
     })
+  }
+
+  delete(document: string, deletion: { readonly at: number; readonly by: string }): Promise<Deletion> {
+    return this.#call(`${document}: deleting`, async () => {
+      const name = storable(document, 'the name of a document')
+      const tombstone = { at: natural(deletion.at, 'at'), by: deletion.by.toWellFormed() }
+      return await this.#writer.write((session) => deleteDocument(session, name, tombstone))
+    })
+  }
+
+  undelete(document: string): Promise<Undeleted> {
+    return this.#call(`${document}: restoring`, () =>
+      this.#writer.write((session) => undeleteDocument(session, document)),
+    )
+  }
+
+  async erase(document: string): Promise<boolean> {
+    for (;;) {
+      const state = await this.#call(`${document}: erasing`, () =>
+        this.#eraser.write((session) => eraseSome(session, document)),
+      )
+      if (state !== 'going-on') return state === 'done'
+    }
+  }
+
+  async free(document: string): Promise<boolean> {
+    const [known] = await this.documents({ prefix: document, limit: 1, deleted: true })
+    // What a killed process has left must be gone: its rows would belong to nobody.
+    if (known?.name === document && known.deleted?.isErased) await this.erase(document)
+    return await this.#call(`${document}: freeing its name`, () =>
+      this.#writer.write((session) => freeDocument(session, document)),
+    )
+  }
+
+  erasable(options: { readonly before: number; readonly limit: number }): Promise<string[]> {
+    return this.#call('listing deleted documents', () =>
+      this.#readers.read((session) => listErasable(session, options)),
+    )
   }
 
   messages(room: string, options: { before?: number; limit: number }): Promise<ArchivedMessage[]> {
@@ -266,7 +319,9 @@ class PostgresLog implements PortableLog {
     const compactors = this.#compactor === undefined ? [] : [this.#compactor]
     await Promise.all([...this.#checkers, ...compactors].map((thread) => thread.close()))
     await Promise.all(
-      [this.#writer, this.#readers, this.#searcher, this.#pushers].map((connections) => connections.close()),
+      [this.#writer, this.#readers, this.#searcher, this.#pushers, this.#eraser].map((connections) =>
+        connections.close(),
+      ),
     )
   }
 

@@ -1,10 +1,11 @@
 import { owners } from '../client-claim.ts'
 import { shouldCompact } from '../compaction.ts'
+import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { tailWeight } from '../snapshot-record.ts'
 import type { LogRow, StoredDocument } from '../update-log.ts'
 import { readClaims } from './client-table.ts'
-import { findHead } from './document-table.ts'
+import { findHead, findTombstone } from './document-table.ts'
 import type { Session } from './session.ts'
 import { readSnapshot } from './snapshot-table.ts'
 import { readPage, readRows } from './update-table.ts'
@@ -18,7 +19,11 @@ export interface Loaded {
 /** Loads a document; call it inside a transaction that sees one moment. */
 export async function loadDocument(session: Session, keys: KeyRing | undefined, name: string): Promise<Loaded> {
   const head = await findHead(session, name)
-  if (head === undefined) return { stored: { position: 0, snapshot: 0, parts: [], clients: new Map() }, due: false }
+  const tombstone = await findTombstone(session, name, head?.record)
+  if (head === undefined || tombstone !== undefined) {
+    const deleted = tombstone && deletionOf(tombstone)
+    return { stored: { position: 0, snapshot: 0, parts: [], clients: new Map(), deleted }, due: false }
+  }
   const { record, snapshot } = head
   const parts = snapshot.position > 0 ? [await readSnapshot(session, keys, record, snapshot)] : []
   const tail = await readRows(session, keys, record, { after: snapshot.position, until: record.position })

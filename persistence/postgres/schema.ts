@@ -136,6 +136,13 @@ const MIGRATIONS = [
     until bigint NOT NULL
   ) WITH (fillfactor = 50);
   `,
+  `
+  -- Set together, for a deleted document. erasure: 0 for one that can be restored, 1 while its rows are being erased, 2
+  -- once nothing but this row is left.
+  ALTER TABLE coweave.documents ADD COLUMN deleted_at bigint, ADD COLUMN deleted_by bytea, ADD COLUMN erasure integer;
+  CREATE INDEX documents_deleted ON coweave.documents (name) WHERE deleted_at IS NOT NULL;
+  CREATE INDEX documents_to_erase ON coweave.documents (deleted_at) WHERE erasure < 2;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import * as Y from 'yjs'
-import type { DocumentRecord } from '../document-record.ts'
+import { type DocumentRecord, Erasure } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
@@ -36,9 +36,13 @@ function* findDamages(db: Database, keys: KeyRing | undefined): Generator<Damage
     // Names are listed from the table and found through its index below: each must lead to the other.
     const names = db.prepare<[], unknown>('SELECT name FROM documents NOT INDEXED ORDER BY id').pluck().all()
     const check = documentChecker(db, keys)
+    const isGoing = erasedSince(db)
     for (const name of names) {
-      if (typeof name === 'string') yield* check(name)
-      else yield { document: undefined, position: undefined, problem: `a document's name is ${typeof name}` }
+      if (typeof name === 'string') {
+        for (const damage of check(name)) if (!isGoing(name)) yield damage
+      } else {
+        yield { document: undefined, position: undefined, problem: `a document's name is ${typeof name}` }
+      }
     }
     yield* messageDamages(db, keys)
     yield* eventDamages(db, keys)
@@ -55,6 +59,15 @@ function* pageDamages(db: Database): Generator<Damage, void, undefined> {
     }
   } catch (error) {
     yield { document: undefined, position: undefined, problem: messageOf(error) }
+  }
+}
+
+/** Returns a function that tells whether a document's rows are missing, or left over, since it is being erased. */
+function erasedSince(db: Database): (name: string) => boolean {
+  const find = db.prepare<[string], unknown>('SELECT erasure FROM documents WHERE name = ?').pluck()
+  return (name) => {
+    const erasure = find.get(name)
+    return erasure === Erasure.Begun || erasure === Erasure.Done
   }
 }
 

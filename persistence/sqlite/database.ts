@@ -25,6 +25,8 @@ export function openForWriting(settings: WorkerSettings): { db: Database.Databas
   const db = new Database(settings.file, { timeout: BUSY_TIMEOUT_MS, fileMustExist: !mayCreate })
   try {
     configure(db)
+    // What is deleted is overwritten: what was erased, and what snapshots and edits replaced, must not be readable.
+    db.pragma('secure_delete = ON')
     refuseOtherDatabase(db, settings)
     // Two processes that start at once may both want to be first; SQLite's own time-out doesn't cover that.
     retryWhileBusy(() => db.pragma('journal_mode = WAL'))

@@ -1,4 +1,5 @@
 import type { Database } from 'better-sqlite3'
+import { besideOf } from '../beside.ts'
 import { shouldCompact } from '../compaction.ts'
 import { type DocumentRecord, documentChecksum } from '../document-record.ts'
 import { NO_SNAPSHOT, type SnapshotRecord, tailWeight } from '../snapshot-record.ts'
@@ -41,9 +42,17 @@ export class DocumentCache {
     this.#seenVersion = version
   }
 
-  /** The record of a document, which is made if it is not there: a row for it must follow. */
-  open(name: string, at: number): DocumentRecord {
-    return (this.#entries.get(name) ?? this.#enter(name, at)).record
+  /** Forgets everything, since this connection itself has changed records. */
+  clear(): void {
+    this.#entries.clear()
+  }
+
+  /**
+   * The record of a document, which is made if it is not there: a row for it must follow. Undefined for a deleted one.
+   */
+  open(name: string, at: number): DocumentRecord | undefined {
+    const entry = this.#entries.get(name) ?? this.#enter(name, at)
+    return entry?.record.tombstone === undefined ? entry?.record : undefined
   }
 
   /** Counts one more row into an open document, and the client ids it has claimed. */
@@ -73,8 +82,9 @@ export class DocumentCache {
     return entry !== undefined && shouldCompact(tailWeight(entry.record, entry.snapshot))
   }
 
-  #enter(name: string, at: number): Entry {
+  #enter(name: string, at: number): Entry | undefined {
     const record = this.#find(name)
+    if (record === undefined && this.#isBesideDeleted(name)) return undefined
     const entry =
       record === undefined
         ? { record: this.#create(name, at), snapshot: NO_SNAPSHOT }
@@ -83,8 +93,16 @@ export class DocumentCache {
     return entry
   }
 
+  /** Of a document that is not there: whether it would be in the chat beside a deleted one. */
+  #isBesideDeleted(name: string): boolean {
+    const beside = besideOf(name)
+    if (beside === undefined) return false
+    const record = this.#entries.get(beside)?.record ?? this.#find(beside)
+    return record?.tombstone !== undefined
+  }
+
   #create(name: string, at: number): DocumentRecord {
     const id = Number(this.#insert.run(name, at, at).lastInsertRowid)
-    return { id, name, createdAt: at, updatedAt: at, position: 0, bytes: 0, clients: 0 }
+    return { id, name, createdAt: at, updatedAt: at, position: 0, bytes: 0, clients: 0, tombstone: undefined }
   }
 }

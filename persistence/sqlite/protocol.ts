@@ -8,7 +8,7 @@ import type { PushCall } from './push-table.ts'
  * compactor live as long as the log, and so does a second reader once messages are searched; the others as long as one
  * call.
  */
-export type WorkerRole = 'opener' | 'writer' | 'reader' | 'compactor' | 'checker' | 'backup'
+export type WorkerRole = 'opener' | 'writer' | 'reader' | 'compactor' | 'checker' | 'backup' | 'eraser'
 
 export interface WorkerSettings {
   readonly role: WorkerRole
@@ -25,7 +25,18 @@ export type Request =
   | { readonly kind: 'append'; readonly batch: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'load'; readonly document: string }
   | { readonly kind: 'read'; readonly document: string; readonly after: number; readonly until: number }
-  | { readonly kind: 'documents'; readonly prefix: string; readonly after: string; readonly limit: number }
+  | {
+      readonly kind: 'documents'
+      readonly prefix: string
+      readonly after: string
+      readonly limit: number
+      readonly deleted: boolean
+    }
+  | { readonly kind: 'delete'; readonly document: string; readonly at: number; readonly by: string }
+  | { readonly kind: 'undelete'; readonly document: string }
+  | { readonly kind: 'free'; readonly document: string }
+  | { readonly kind: 'erase'; readonly document: string }
+  | { readonly kind: 'erasable'; readonly before: number; readonly limit: number }
   | { readonly kind: 'messages'; readonly room: string; readonly before: number; readonly limit: number }
   | { readonly kind: 'message'; readonly room: string; readonly id: string }
   | { readonly kind: 'known-messages'; readonly room: string; readonly ids: readonly string[] }

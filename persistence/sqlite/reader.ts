@@ -1,12 +1,13 @@
 import type { Database } from 'better-sqlite3'
 import { type ClientClaim, owners } from '../client-claim.ts'
 import { shouldCompact } from '../compaction.ts'
+import { deletionOf } from '../document-record.ts'
 import { tailWeight } from '../snapshot-record.ts'
 import type { LogRow } from '../update-log.ts'
 import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentLoader } from './document-loader.ts'
-import { documentFinder, documentLister, positionReader } from './document-table.ts'
+import { documentFinder, documentLister, erasableLister, positionReader, tombstoneFinder } from './document-table.ts'
 import { eventReader } from './event-table.ts'
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
@@ -39,7 +40,9 @@ export function openReader(settings: WorkerSettings): Role {
   const positions = positionReader(db)
   const hasChanged = changeDetector(db)
   const find = documentFinder(db)
+  const findTombstone = tombstoneFinder(db)
   const list = documentLister(db)
+  const listErasable = erasableLister(db)
   const rows = rowReader(db, settings.keys)
   const pageOfMessages = messagePager(db, settings.keys)
   const findMessage = messageFinder(db, settings.keys)
@@ -51,8 +54,10 @@ export function openReader(settings: WorkerSettings): Role {
 
   function load(name: string): Uint8Array<ArrayBuffer> {
     return loadDocument(name, (document) => {
-      if (document === undefined) {
-        return packLoadReply({ position: 0, snapshot: 0, clients: new Map(), due: false }, () => {})
+      const tombstone = findTombstone(name, document?.record)
+      if (document === undefined || tombstone !== undefined) {
+        const deleted = tombstone && deletionOf(tombstone)
+        return packLoadReply({ position: 0, snapshot: 0, clients: new Map(), due: false, deleted }, () => {})
       }
       const { record, snapshot } = document
       const header = {
@@ -60,6 +65,7 @@ export function openReader(settings: WorkerSettings): Role {
         snapshot: snapshot.position,
         clients: owners(readClaims(record, 0)),
         due: shouldCompact(tailWeight(record, snapshot)),
+        deleted: undefined,
       }
       return packLoadReply(header, (add) => {
         if (snapshot.position > 0) add(document.readSnapshot())
@@ -85,7 +91,9 @@ export function openReader(settings: WorkerSettings): Role {
   }
 
   function claimsOf(name: string, after: number): ClientClaim[] {
-    return loadDocument(name, (document) => (document === undefined ? [] : readClaims(document.record, after)))
+    return loadDocument(name, (document) =>
+      document === undefined || document.record.position === 0 ? [] : readClaims(document.record, after),
+    )
   }
 
   return {
@@ -94,9 +102,14 @@ export function openReader(settings: WorkerSettings): Role {
         if (request.kind === 'load') return load(request.document)
         if (request.kind === 'read') return readPage(request.document, request.after, request.until)
         if (request.kind === 'documents') {
-          const { prefix, after, limit } = request
-          return packSummaries(list({ prefix, after, limit }))
+          const { prefix, after, limit, deleted } = request
+          const records = list({ prefix, after, limit, deleted })
+          return packSummaries(
+            records.map((record) => ({ ...record, deleted: record.tombstone && deletionOf(record.tombstone) })),
+          )
         }
+        if (request.kind === 'erasable')
+          return packTexts(listErasable({ before: request.before, limit: request.limit }))
         if (request.kind === 'messages') return packMessages(pageOfMessages(request))
         if (request.kind === 'message') return packMessages(findMessage(request.room, request.id))
         if (request.kind === 'known-messages') return packTexts(knownIds(request.room, request.ids))

@@ -1,6 +1,15 @@
-import { createDecoder, hasContent, readUint8, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import {
+  createDecoder,
+  type Decoder,
+  hasContent,
+  readUint8,
+  readVarString,
+  readVarUint,
+  readVarUint8Array,
+} from 'lib0/decoding'
 import {
   createEncoder,
+  type Encoder,
   encode,
   toUint8Array,
   writeUint8,
@@ -10,7 +19,16 @@ import {
 } from 'lib0/encoding'
 import type { ClientClaim } from '../client-claim.ts'
 import type { StoredMessage } from '../stored-message.ts'
-import type { ArchivedMessage, Damage, DocumentSummary, FoundMessages, LogRow, StoredDocument } from '../update-log.ts'
+import {
+  type ArchivedMessage,
+  type Damage,
+  DELETED,
+  type Deletion,
+  type DocumentSummary,
+  type FoundMessages,
+  type LogRow,
+  type StoredDocument,
+} from '../update-log.ts'
 
 // What each request is answered with, packed by the worker and unpacked by the main thread.
 
@@ -47,6 +65,7 @@ export interface LoadHeader {
   readonly clients: ReadonlyMap<number, string>
   /** Whether it is time to compact the document. */
   readonly due: boolean
+  readonly deleted: Deletion | undefined
 }
 
 export function packLoadReply(header: LoadHeader, eachPart: (add: (part: Uint8Array) => void) => void): Packed {
@@ -59,6 +78,7 @@ export function packLoadReply(header: LoadHeader, eachPart: (add: (part: Uint8Ar
     writeVarUint(encoder, client)
     writeVarString(encoder, user)
   }
+  writeDeletion(encoder, header.deleted)
   eachPart((part) => writeVarUint8Array(encoder, part))
   return toUint8Array(encoder)
 }
@@ -70,9 +90,10 @@ export function unpackLoadReply(packed: Packed): { stored: StoredDocument; due: 
   const due = readUint8(decoder) === 1
   const clients = new Map<number, string>()
   for (let left = readVarUint(decoder); left > 0; left--) clients.set(readVarUint(decoder), readVarString(decoder))
+  const deleted = readDeletion(decoder)
   const parts: Uint8Array[] = []
   while (hasContent(decoder)) parts.push(readVarUint8Array(decoder))
-  return { stored: { position, snapshot, parts, clients }, due }
+  return { stored: { position, snapshot, parts, clients, deleted }, due }
 }
 
 /** A page of rows, and the position up to which the document has been committed. */
@@ -110,11 +131,12 @@ export function unpackReadReply(packed: Packed): ReadReply {
 
 export function packSummaries(documents: readonly DocumentSummary[]): Packed {
   return encode((encoder) => {
-    for (const { name, position, createdAt, updatedAt } of documents) {
+    for (const { name, position, createdAt, updatedAt, deleted } of documents) {
       writeVarString(encoder, name)
       writeVarUint(encoder, position)
       writeVarUint(encoder, createdAt)
       writeVarUint(encoder, updatedAt)
+      writeDeletion(encoder, deleted)
     }
   })
 }
@@ -128,6 +150,7 @@ export function unpackSummaries(packed: Packed): DocumentSummary[] {
       position: readVarUint(decoder),
       createdAt: readVarUint(decoder),
       updatedAt: readVarUint(decoder),
+      ...deletionIn(decoder),
     })
   }
   return documents
@@ -196,16 +219,42 @@ export function unpackClaims(packed: Packed): ClientClaim[] {
   return claims
 }
 
+export function packDeletion(deletion: Deletion): Packed {
+  return encode((encoder) => writeDeletion(encoder, deletion))
+}
+
+export function unpackDeletion(packed: Packed): Deletion | undefined {
+  return readDeletion(createDecoder(packed))
+}
+
+function writeDeletion(encoder: Encoder, deletion: Deletion | undefined): void {
+  writeUint8(encoder, deletion === undefined ? 0 : deletion.isErased ? 2 : 1)
+  if (deletion === undefined) return
+  writeVarUint(encoder, deletion.at)
+  writeVarString(encoder, deletion.by)
+}
+
+function readDeletion(decoder: Decoder): Deletion | undefined {
+  const kind = readUint8(decoder)
+  return kind === 0 ? undefined : { at: readVarUint(decoder), by: readVarString(decoder), isErased: kind === 2 }
+}
+
+/** As a part of a summary, which has none where a document isn't deleted. */
+function deletionIn(decoder: Decoder): { deleted?: Deletion } {
+  const deleted = readDeletion(decoder)
+  return deleted === undefined ? {} : { deleted }
+}
+
 export function packPositions(positions: readonly number[]): Packed {
   return encode((encoder) => {
-    for (const position of positions) writeVarUint(encoder, position)
+    for (const position of positions) writeVarUint(encoder, position - DELETED)
   })
 }
 
 export function unpackPositions(packed: Packed): number[] {
   const decoder = createDecoder(packed)
   const positions: number[] = []
-  while (hasContent(decoder)) positions.push(readVarUint(decoder))
+  while (hasContent(decoder)) positions.push(readVarUint(decoder) + DELETED)
   return positions
 }
 

@@ -153,6 +153,15 @@ const MIGRATIONS = [
     until INTEGER NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- Set together, for a deleted document. erasure: 0 for one that can be restored, 1 while its rows are being erased, 2
+  -- once nothing but this row is left.
+  ALTER TABLE documents ADD COLUMN deleted_at INTEGER;
+  ALTER TABLE documents ADD COLUMN deleted_by TEXT;
+  ALTER TABLE documents ADD COLUMN erasure INTEGER;
+  CREATE INDEX documents_deleted ON documents (name) WHERE deleted_at IS NOT NULL;
+  CREATE INDEX documents_to_erase ON documents (deleted_at) WHERE erasure < 2;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -1,10 +1,10 @@
 import { randomInt } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from 'better-sqlite3'
 import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { PART_BYTES, type SnapshotRecord, snapshotChecksum } from '../snapshot-record.ts'
 import { partInserter } from './snapshot-table.ts'
+import { yielding } from './yielding.ts'
 
 const MAX_ID = 2 ** 48 - 1
 
@@ -27,9 +27,11 @@ export class SnapshotWriter {
   constructor(db: Database, keys: KeyRing | undefined) {
     this.#db = db
     this.#addPart = partInserter(db, keys)
-    this.#begin = db.prepare<[number, number, number, number, number, number, number]>(
+    // Not if the document was erased meanwhile; from here on, erasing it takes this snapshot away.
+    this.#begin = db.prepare<[number, number, number, number, number, number, number, number, number, number]>(
       `INSERT INTO snapshots (id, document, position, bytes, log_bytes, parts, complete, checksum)
-       VALUES (?, ?, ?, ?, ?, ?, 0, ?)`,
+       SELECT ?, ?, ?, ?, ?, ?, 0, ?
+       WHERE EXISTS (SELECT 1 FROM documents WHERE id = ? AND created_at = ? AND position >= ?)`,
     )
     // Not if another process has a newer one by now.
     this.#complete = db.prepare<{ id: number; document: number; position: number }>(
@@ -57,10 +59,11 @@ export class SnapshotWriter {
       parts: Math.ceil(state.length / PART_BYTES),
     }
     const sum = snapshotChecksum(document.id, record)
-    this.#begin.run(record.id, document.id, record.position, record.bytes, record.logBytes, record.parts, sum)
+    const row = [record.id, document.id, record.position, record.bytes, record.logBytes, record.parts, sum] as const
+    if (this.#begin.run(...row, document.id, document.createdAt, document.position).changes === 0) return
     for (let part = 0; part < record.parts; part++) {
       const plain = state.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)
-      if (!(await this.#yielding(() => this.#addPart(document, record, part, plain)))) break
+      if (!(await yielding(() => this.#addPart(document, record, part, plain)))) break
     }
     this.#publish(document, record)
     await this.deleteLeftovers()
@@ -68,7 +71,7 @@ export class SnapshotWriter {
 
   async deleteLeftovers(): Promise<void> {
     for (const id of this.#leftovers.all()) {
-      while (await this.#yielding(() => this.#deletePart.run(id, id).changes > 0));
+      while (await yielding(() => this.#deletePart.run(id, id).changes > 0));
       this.#deleteSnapshot.run(id)
     }
   }
@@ -80,13 +83,5 @@ export class SnapshotWriter {
         if (complete) this.#retire.run(document.id, id)
       })
       .immediate()
-  }
-
-  /** Leaves the write lock free for as long as it was held, so that waiting writers get their turn. */
-  async #yielding<T>(transaction: () => T): Promise<T> {
-    const start = performance.now()
-    const result = transaction()
-    await delay(performance.now() - start)
-    return result
   }
 }

@@ -4,17 +4,21 @@ import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
+import { natural } from '../natural.ts'
 import type { ArchivePage, PortableLog } from '../portable-log.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
   Damage,
+  Deletion,
   DocumentSummary,
   FoundMessages,
+  ListOptions,
   LogRow,
   NewUpdate,
   SearchOptions,
   StoredDocument,
+  Undeleted,
 } from '../update-log.ts'
 import { packBatch } from './batch.ts'
 import { readMarker, writeMarker } from './marker.ts'
@@ -24,6 +28,7 @@ import {
   unpackAppendReply,
   unpackClaims,
   unpackDamage,
+  unpackDeletion,
   unpackFlag,
   unpackFoundMessages,
   unpackLoadReply,
@@ -163,9 +168,47 @@ class SqliteLog implements PortableLog {
     return unpackClaims(await this.#read({ kind: 'claims', document, after }))
   }
 
-  async documents(options: { prefix?: string; after?: string; limit: number }): Promise<DocumentSummary[]> {
-    const { prefix = '', after = '', limit } = options
-    return unpackSummaries(await this.#read({ kind: 'documents', prefix, after, limit }))
+  async documents(options: ListOptions): Promise<DocumentSummary[]> {
+    const { prefix = '', after = '', limit, deleted = false } = options
+    return unpackSummaries(await this.#read({ kind: 'documents', prefix, after, limit, deleted }))
+  }
+
+  async delete(document: string, { at, by }: { at: number; by: string }): Promise<Deletion> {
+    const request = { kind: 'delete', document, at: natural(at, 'at'), by: by.toWellFormed() } as const
+    const deletion = unpackDeletion(await this.#write(request))
+    if (deletion === undefined) throw new Error(`${document}: no deletion was told`)
+    return deletion
+  }
+
+  async undelete(document: string): Promise<Undeleted> {
+    const answer = unpackText(await this.#write({ kind: 'undelete', document }))
+    return answer === 'restored' || answer === 'erased' ? answer : 'not-deleted'
+  }
+
+  async erase(document: string): Promise<boolean> {
+    this.#refuseIfClosed()
+    const eraser = this.#temporaryThread('eraser')
+    try {
+      for (;;) {
+        const state = unpackText(await eraser.call({ kind: 'erase', document }))
+        if (state === 'done' || state === 'not-deleted') return state === 'done'
+        this.#refuseIfClosed()
+      }
+    } finally {
+      await this.#end(eraser)
+    }
+  }
+
+  async free(document: string): Promise<boolean> {
+    const [known] = await this.documents({ prefix: document, limit: 1, deleted: true })
+    // What a killed process has left must be gone: its rows would belong to nobody.
+    if (known?.name === document && known.deleted?.isErased) await this.erase(document)
+    return unpackFlag(await this.#write({ kind: 'free', document }))
+  }
+
+  async erasable(options: { readonly before: number; readonly limit: number }): Promise<string[]> {
+    const { before, limit } = options
+    return unpackTexts(await this.#read({ kind: 'erasable', before, limit }))
   }
 
   async messages(room: string, options: { before?: number; limit: number }): Promise<ArchivedMessage[]> {
@@ -249,6 +292,11 @@ class SqliteLog implements PortableLog {
   #read(request: Request): Promise<Uint8Array<ArrayBuffer>> {
     this.#refuseIfClosed()
     return this.#reader.call(request)
+  }
+
+  #write(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+    this.#refuseIfClosed()
+    return this.#writer.call(request)
   }
 
   #thread(role: WorkerRole): SqliteThread {

@@ -4,6 +4,7 @@ import type { ArchivedMessage } from '../update-log.ts'
 import { type UnpackedUpdate, unpackBatch } from './batch.ts'
 import { clientClaimer } from './client-table.ts'
 import { openForWriting } from './database.ts'
+import { type DeletingRequest, deleter } from './deleter.ts'
 import { DocumentCache } from './document-cache.ts'
 import { type EventCall, eventRestorer, eventTables, eventWriter } from './event-table.ts'
 import { expectationCheck, messageWriter } from './message-table.ts'
@@ -17,7 +18,9 @@ import { rowInserter } from './update-table.ts'
 /** The thread that appends: one transaction and one fsync a batch. */
 export function openWriter(settings: WorkerSettings): Role {
   const { db } = openForWriting(settings)
-  const append = appender(db, settings)
+  const documents = new DocumentCache(db)
+  const append = appender(db, settings, documents)
+  const change = deleting(db, settings, documents)
   const restore = restorer(db, settings)
   const push = pusher(db, settings)
   const event = eventKeeper(db, settings)
@@ -34,11 +37,32 @@ export function openWriter(settings: WorkerSettings): Role {
         inPlace()
         return nothing()
       }
+      if (request.kind === 'delete' || request.kind === 'undelete' || request.kind === 'free') return change(request)
       return unexpectedRequest('writer', request)
     },
     close() {
       db.close()
     },
+  }
+}
+
+/** Deletes documents and takes that back. */
+function deleting(
+  db: Database,
+  settings: WorkerSettings,
+  documents: DocumentCache,
+): (request: DeletingRequest) => Uint8Array<ArrayBuffer> {
+  const change = deleter(db)
+  const inPlace = placeGuard(settings.file)
+  return (request) => {
+    try {
+      const reply = change(request)
+      documents.clear()
+      inPlace()
+      return reply
+    } catch (error) {
+      throw toStorageError(error, `${request.document}: ${request.kind}`)
+    }
   }
 }
 
@@ -111,6 +135,7 @@ function eventKeeper(db: Database, settings: WorkerSettings): (call: EventCall) 
 function appender(
   db: Database,
   settings: WorkerSettings,
+  documents: DocumentCache,
 ): (batch: readonly UnpackedUpdate[]) => Uint8Array<ArrayBuffer> {
   const begin = db.prepare('BEGIN IMMEDIATE')
   const commit = db.prepare('COMMIT')
@@ -123,7 +148,6 @@ function appender(
   const writePushes = pushWriter(db)
   const writeEvents = eventWriter(db, settings.keys)
   const isAsExpected = expectationCheck(db)
-  const documents = new DocumentCache(db)
   const inPlace = placeGuard(settings.file)
 
   /**
@@ -135,6 +159,7 @@ function appender(
     if (broken.has(update.document)) return 0
     if (expects !== undefined && !isAsExpected(expects, messages)) return 0
     const document = documents.open(update.document, at)
+    if (document === undefined) return 0
     const position = document.position + 1
     // A document that was just made has no claims: none is left without a row.
     const claimed = claimClients(document, { clients, user: author, position })

@@ -16,6 +16,8 @@ export interface ClusterOptions {
   readonly relay: Relay | undefined
   /** A document that can't follow: it must be forgotten. */
   readonly onBroken: (open: OpenDocument) => void
+  /** Another instance has deleted a document that is open here. */
+  readonly onDeleted: (open: OpenDocument) => void
 }
 
 /**
@@ -32,8 +34,8 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options
-    const { log, logger, onBroken } = options
-    this.#follower = new Follower({ log, logger, onBroken })
+    const { log, logger, onBroken, onDeleted } = options
+    this.#follower = new Follower({ log, logger, onBroken, onDeleted })
   }
 
   get counts(): FollowerCounts {
@@ -99,6 +101,11 @@ export class Cluster {
     this.#options.relay?.publish(open.name, { kind: 'direct', to, payload })
   }
 
+  /** Documents were deleted here: whoever has one open elsewhere looks into the log. */
+  deleted(names: Iterable<string>): void {
+    for (const name of names) this.#options.relay?.publish(name, { kind: 'deleted' })
+  }
+
   /** Redis is there again: what was missed is asked for, and what others missed is told. */
   reconnected(): void {
     this.#follower.checkAllSoon()
@@ -142,6 +149,9 @@ export class Cluster {
       }
       case 'stored':
         if (open.cursor.position < message.last) this.#follower.checkSoon([open])
+        return
+      case 'deleted':
+        this.#follower.checkSoon([open])
         return
       case 'presence':
         open.presence.receiveRelayed(message.update)

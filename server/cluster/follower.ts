@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { StorageError } from '../../persistence/storage-error.ts'
-import type { UpdateLog } from '../../persistence/update-log.ts'
+import { DELETED, type UpdateLog } from '../../persistence/update-log.ts'
 import type { CommittedUpdate, OpenDocument } from '../documents/open-document.ts'
 
 /** How long a gap may be one of order only, before the log is asked. */
@@ -27,6 +27,8 @@ export interface FollowerOptions {
   readonly logger: Logger
   /** A document that can't take what the log has: it must be forgotten. */
   readonly onBroken: (open: OpenDocument) => void
+  /** The log says that a document is deleted: it must be forgotten. */
+  readonly onDeleted: (open: OpenDocument) => void
 }
 
 /** What was followed since the start. */
@@ -180,7 +182,8 @@ export class Follower {
     const { log } = this.#options
     const asOf = performance.now()
     const [until = 0] = await log.positions([open.name])
-    if (open.cursor.position < until) await this.#readUpTo(entry, until)
+    if (until === DELETED) this.#deleted(open)
+    else if (open.cursor.position < until) await this.#readUpTo(entry, until)
     open.cursor.asOf = Math.max(open.cursor.asOf, asOf)
   }
 
@@ -216,6 +219,9 @@ export class Follower {
   async #check(opens: readonly OpenDocument[]): Promise<void> {
     try {
       const positions = await this.#options.log.positions(opens.map(({ name }) => name))
+      opens.forEach((open, index) => {
+        if (positions[index] === DELETED) this.#deleted(open)
+      })
       const behind = opens.filter(({ cursor }, index) => cursor.position < (positions[index] ?? 0))
       const queue = behind.values()
       const readers = Array.from({ length: READS }, async () => {
@@ -225,6 +231,12 @@ export class Follower {
     } catch (error) {
       this.#problem(error)
     }
+  }
+
+  #deleted(open: OpenDocument): void {
+    if (!this.#followed.has(open)) return
+    this.closed(open)
+    this.#options.onDeleted(open)
   }
 
   async #catchUpOrLog(open: OpenDocument): Promise<void> {

@@ -10,6 +10,8 @@ export type RelayMessage =
   | { readonly kind: 'presence'; readonly update: Uint8Array }
   | { readonly kind: 'presence-query' }
   | { readonly kind: 'stateless'; readonly payload: string }
+  /** The document is deleted, as the log tells. */
+  | { readonly kind: 'deleted' }
   /** A stateless message for one user alone. */
   | { readonly kind: 'direct'; readonly to: string; readonly payload: string }
 
@@ -25,7 +27,7 @@ export interface RelayRow {
 
 const VERSION = 1
 /** In this order for ever: a kind is sent as its index. */
-const kinds = ['updates', 'stored', 'presence', 'presence-query', 'stateless', 'direct'] as const
+const kinds = ['updates', 'stored', 'presence', 'presence-query', 'stateless', 'direct', 'deleted'] as const
 
 /** A message as it is published, by the instance `sender` (bytes of a length that all instances share). */
 export function encodeRelayMessage(sender: Uint8Array, message: RelayMessage): Uint8Array {
@@ -71,6 +73,7 @@ function writeBody(encoder: encoding.Encoder, message: RelayMessage): void {
       encoding.writeVarUint8Array(encoder, message.update)
       return
     case 'presence-query':
+    case 'deleted':
       return
     case 'stateless':
       encoding.writeVarString(encoder, message.payload)
@@ -99,6 +102,7 @@ function readBody(decoder: decoding.Decoder, kind: RelayMessage['kind'] | undefi
     case 'presence':
       return { kind, update: decoding.readVarUint8Array(decoder) }
     case 'presence-query':
+    case 'deleted':
       return { kind }
     case 'stateless':
       return { kind, payload: decoding.readVarString(decoder) }

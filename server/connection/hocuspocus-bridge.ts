@@ -2,6 +2,7 @@ import type { Connection, Hocuspocus, WebSocketLike } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import { WebSocket } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
+import { DOCUMENT_DELETED } from '../documents/deletions.ts'
 import { type Dialect, deniedReason, documentOfKey } from './dialect.ts'
 import type { Egress } from './egress.ts'
 import { MessageType } from './frames.ts'
@@ -24,6 +25,8 @@ export interface BridgeOptions {
   readonly context: ConnectionContext
   /** Takes a message of the client once more. */
   readonly receive: (data: Uint8Array) => void
+  /** A document was denied to a client that keeps its connection all the same. */
+  readonly onDenied: (key: string) => void
   /** Closes the client's connection. */
   readonly close: (code: CloseCode, reason: string) => void
 }
@@ -81,13 +84,15 @@ export class HocuspocusBridge {
   }
 
   #denied(key: string, reason: string): void {
-    const { pending, logger, dialect, close } = this.#options
+    const { pending, logger, dialect, close, onDenied } = this.#options
     const waiting = pending.take(key)
     logger.info({ document: documentOfKey(key), reason }, 'document denied')
     // Only Hocuspocus' clients understand a denial; and storage or keys that are away deny nobody.
     if (RETRIED_REASONS.has(reason)) close(CloseCode.TryAgainLater, reason)
-    else if (dialect.acknowledges) this.#openAgain(waiting)
-    else close(reason.startsWith('access/token') ? CloseCode.Unauthorized : CloseCode.Forbidden, reason)
+    else if (dialect.acknowledges) {
+      onDenied(key)
+      this.#openAgain(waiting)
+    } else close(closeCodeOf(reason), reason)
   }
 
   /** A client that closed a document and opened it once more, while its first token was checked, has sent another one. */
@@ -100,4 +105,9 @@ export class HocuspocusBridge {
       for (const message of waiting.slice(next)) receive(message)
     })
   }
+}
+
+function closeCodeOf(reason: string): CloseCode {
+  if (reason === DOCUMENT_DELETED) return CloseCode.Deleted
+  return reason.startsWith('access/token') ? CloseCode.Unauthorized : CloseCode.Forbidden
 }

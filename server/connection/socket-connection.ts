@@ -8,6 +8,7 @@ import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
 import { isSchemaOld } from '../access/schema.ts'
 import type { Config } from '../config.ts'
+import { DOCUMENT_DELETED } from '../documents/deletions.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
@@ -17,7 +18,7 @@ import { CommitWindow } from './commit-window.ts'
 import type { ConnectionCounts } from './connection-counts.ts'
 import { type Dialect, documentOfKey, type Message } from './dialect.ts'
 import { Egress, type EgressGroup } from './egress.ts'
-import { AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './frames.ts'
+import { type Address, AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { HocuspocusBridge } from './hocuspocus-bridge.ts'
 import { Ingress } from './ingress.ts'
@@ -102,6 +103,8 @@ export class SocketConnection implements Stranger {
   readonly #catchUp: CatchUp
   readonly #openedAt = Date.now()
   #authenticated = false
+  /** Of a document that was denied. */
+  #denied: Address | undefined
 
   constructor(transport: Transport, client: ClientOptions, hocuspocus: Hocuspocus, parts: Parts) {
     const { config } = parts
@@ -133,6 +136,9 @@ export class SocketConnection implements Stranger {
       logger: this.#logger,
       context: { socket: this },
       receive: (data) => this.#receive(data),
+      onDenied: (key) => {
+        this.#denied = this.#dialect.addressOf(key)
+      },
       close: (code, reason) => this.close(code, reason),
     })
     this.#catchUp = new CatchUp({
@@ -232,8 +238,22 @@ export class SocketConnection implements Stranger {
     if (principal.user !== channel.principal.user)
       this.close(CloseCode.Unauthorized, 'the new token is for another user')
     else if (level !== undefined) channel.renew(principal, level)
-    else if (channel.understandsRefusals) this.#revoke(channel)
+    else if (channel.understandsRefusals) this.#revoke(channel, 'access/no-grant')
     else this.close(CloseCode.Forbidden, 'the new token does not grant the document')
+  }
+
+  /**
+   * Documents were deleted. A client that understands it keeps its socket for its others; a stock one comes back and is
+   * told which one it can't have.
+   */
+  deleted(names: ReadonlySet<string>): void {
+    for (const channel of [...this.#channels.values()]) {
+      if (!names.has(channel.document.name)) continue
+      if (!channel.understandsRefusals) this.close(CloseCode.Deleted, `${channel.document.name} was deleted`)
+      // What it waits to be told may be of an update that came too late.
+      else if (channel.document.isWaiting) this.close(CloseCode.TryAgainLater, 'a document was deleted')
+      else this.#revoke(channel, DOCUMENT_DELETED)
+    }
   }
 
   /** What happens by time: pings, deadlines, tokens that end. To be called about once a second. */
@@ -253,8 +273,10 @@ export class SocketConnection implements Stranger {
       return
     }
     const [channel] = this.#channels.values()
-    if (channel !== undefined && now - this.egress.lastWriteAt > SILENCE_MS) {
-      this.egress.send(awarenessFrame(channel.address, NO_STATES))
+    // A client that was denied all it wanted would otherwise connect again every 30 s, and be denied again.
+    const address = channel?.address ?? this.#denied
+    if (address !== undefined && now - this.egress.lastWriteAt > SILENCE_MS) {
+      this.egress.send(awarenessFrame(address, NO_STATES))
     }
   }
 
@@ -395,8 +417,9 @@ export class SocketConnection implements Stranger {
   }
 
   /** Closes one document to a client that goes on with its others; a stock one would be left deaf. */
-  #revoke(channel: Channel): void {
-    this.egress.send(permissionDeniedFrame(channel.address, 'access/no-grant'), true)
+  #revoke(channel: Channel, reason: string): void {
+    this.#denied = channel.address
+    this.egress.send(permissionDeniedFrame(channel.address, reason), true)
     this.#detach(channel.connection.messageAddress, channel)
   }
 

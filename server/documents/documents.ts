@@ -13,6 +13,7 @@ import { CoweaveError } from '../../model/errors.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import { DOCUMENT_DELETED, documentDeleted } from './deletions.ts'
 import { type DocumentRules, Guard } from './guard.ts'
 import { IdleDocuments, type IdleLimits } from './idle-documents.ts'
 import { boundObservedDepth } from './observed-depth.ts'
@@ -52,6 +53,7 @@ export class Documents extends Database {
       await options.durability.settled()
       const at = performance.now()
       const stored = await options.log.load(documentName)
+      if (stored.deleted !== undefined) throw documentDeleted(documentName)
       const rules = await options.rooms.rulesOf(documentName, stored.position === 0)
       this.#build(document, stored, at, rules)
       return null
@@ -83,8 +85,10 @@ export class Documents extends Database {
     } catch (error) {
       // Hocuspocus drops the document without ending it, which leaks it and its timer.
       payload.document.destroy()
-      this.#options.logger.error({ document: payload.documentName, error }, 'a document could not be loaded')
-      throw refusalOf(error)
+      const refusal = refusalOf(error)
+      const level = refusal.reason === DOCUMENT_DELETED ? 'info' : 'error'
+      this.#options.logger[level]({ document: payload.documentName, error }, 'a document could not be loaded')
+      throw refusal
     }
   }
 

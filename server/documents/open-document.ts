@@ -119,6 +119,11 @@ export class OpenDocument {
     return this.#size.bytes
   }
 
+  /** Whether an update of it waits for its commit, so that somebody may be waiting to be told of that. */
+  get isWaiting(): boolean {
+    return this.#uncommitted > 0
+  }
+
   get subscribers(): ReadonlySet<Subscriber> {
     return this.#subscribers.all
   }

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import { besideOf } from '../../persistence/beside.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { isReadable } from '../access/levels.ts'
 import type { Tokens } from '../access/tokens.ts'
+import { refuseOthersThanAdmins } from './deletion.ts'
 import { authenticate, parse } from './request.ts'
 
 const DEMO_TOKEN_S = 60 * 60
@@ -22,6 +24,7 @@ const listQuery = z.object({
   prefix: z.string().max(255).default(''),
   after: z.string().max(255).default(''),
   limit: z.coerce.number().int().min(1).max(1000).default(100),
+  deleted: z.stringbool().default(false),
 })
 
 /** `POST /api/demo/token`: a token for whoever asks. Only in demo mode, which listens on loopback only. */
@@ -33,18 +36,23 @@ export function serveDemoTokens(app: FastifyInstance, tokens: Tokens): void {
   })
 }
 
-/** `GET /api/documents`: the documents that the token may read, by name, a page at a time. */
+/**
+ * `GET /api/documents`: the documents that the token may read, by name, a page at a time. With `?deleted=true` those that
+ * are deleted, for admins.
+ */
 export function serveDocuments(app: FastifyInstance, tokens: Tokens, log: UpdateLog): void {
   app.get('/api/documents', async (request) => {
     const principal = await authenticate(request, tokens)
-    const { prefix, after, limit } = parse(listQuery, request.query)
+    const { prefix, after, limit, deleted } = parse(listQuery, request.query)
+    if (deleted) refuseOthersThanAdmins(principal)
     const documents = []
     let last = after
     for (let scanned = 0; scanned < MAX_SCANNED; scanned += limit) {
-      const page = await log.documents({ prefix, after: last, limit })
+      const page = await log.documents({ prefix, after: last, limit, deleted })
       for (const document of page) {
         last = document.name
-        if (isReadable(document.name, principal)) documents.push(document)
+        const isListed = deleted ? besideOf(document.name) === undefined : isReadable(document.name, principal)
+        if (isListed) documents.push(document)
         if (documents.length === limit) return { documents, next: last }
       }
       if (page.length < limit) return { documents }

@@ -8,12 +8,14 @@ import type { Tokens } from '../access/tokens.ts'
 import { type Config, isDemo } from '../config.ts'
 import type { Gateway } from '../connection/gateway.ts'
 import type { UserRates } from '../connection/user-rates.ts'
+import type { Deletions } from '../documents/deletions.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
+import { serveDeletion } from './deletion.ts'
 import { serveDemo } from './demo.ts'
 import { serveDocumentSync } from './document-sync.ts'
 import { serveEvents } from './events.ts'
@@ -45,6 +47,7 @@ export interface AppParts {
   readonly rates: UserRates
   readonly gateway: Gateway
   readonly exchange: Exchange
+  readonly deletions: Deletions
   readonly uploads: Uploads
   readonly isStopping: () => boolean
   readonly measure: () => Measured
@@ -78,6 +81,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveHealth(app, async () => ({ storage: await parts.durability.check(), stopping: parts.isStopping() }))
   serveMetrics(app, parts.measure)
   serveDocuments(app, parts.tokens, parts.log)
+  serveDeletion(app, parts)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })
   serveEvents(app, { ...parts, config })

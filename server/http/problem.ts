@@ -27,6 +27,8 @@ export function isTemporary(status: number): boolean {
 const STATUS: Readonly<Record<string, number>> = {
   'chat/duplicate-id': 409,
   'chat/segment-closed': 503,
+  'document/deleted': 410,
+  'document/erased': 410,
   'document/load-failed': 500,
 }
 

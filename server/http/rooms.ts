@@ -10,6 +10,7 @@ import { allows, type Level, type Principal } from '../access/grants.ts'
 import { levelIn } from '../access/levels.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { UserRates } from '../connection/user-rates.ts'
+import { type Deletions, documentDeleted } from '../documents/deletions.ts'
 import type { Author } from '../documents/guard.ts'
 import { messageShape } from '../rooms/chat-rules.ts'
 import type { Posting } from '../rooms/posting.ts'
@@ -40,6 +41,7 @@ export interface RoomsApi {
   readonly log: UpdateLog
   readonly posting: Posting
   readonly rates: UserRates
+  readonly deletions: Deletions
 }
 
 /**
@@ -48,9 +50,10 @@ export interface RoomsApi {
  * - `GET /api/search/messages`: in all rooms that the token may read, or in one, newest first;
  * - `POST /api/rooms/<room>/messages`: for programs, which need not speak Yjs.
  */
-export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates }: RoomsApi): void {
+export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, deletions }: RoomsApi): void {
   app.get('/api/rooms/:room/messages', async (request, reply) => {
     const { room } = await admit(request, tokens, 'read')
+    await refuseDeleted(room)
     const options = parse(pageQuery, request.query)
     const messages = await log.messages(room, options)
     const [first] = messages
@@ -66,9 +69,13 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates }
   app.get('/api/search/messages', async (request, reply) => {
     const principal = await authenticate(request, tokens)
     const query = parse(searchQuery, request.query)
-    if (query.room !== undefined) levelFor(query.room, principal, 'read')
+    if (query.room !== undefined) {
+      levelFor(query.room, principal, 'read')
+      await refuseDeleted(query.room)
+    }
     const found: ArchivedMessage[] = []
     const unreadable = new Set<string>()
+    const known = new Set<string>()
     let next: number | undefined = query.before
     for (let searches = 0; searches < MAX_SEARCHES && next !== undefined && found.length < query.limit; searches += 1) {
       const page = await log.searchMessages(query.q, {
@@ -77,10 +84,14 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates }
         limit: query.limit - found.length,
       })
       next = page.next
+      const rooms = [...new Set(page.messages.map(({ room }) => room))].filter((room) => !known.has(room))
+      const areDeleted = await deletions.areDeleted(rooms)
+      rooms.forEach((room, index) => {
+        known.add(room)
+        if (areDeleted[index] || !mayRead(room, principal)) unreadable.add(room)
+      })
       for (const message of page.messages) {
-        if (unreadable.has(message.room)) continue
-        if (mayRead(message.room, principal)) found.push(message)
-        else unreadable.add(message.room)
+        if (!unreadable.has(message.room)) found.push(message)
       }
     }
     sendMessages(
@@ -90,6 +101,12 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates }
     )
     return reply
   })
+
+  /** @throws {CoweaveError} `document/deleted` when the document that the room stands beside is deleted */
+  async function refuseDeleted(room: string): Promise<void> {
+    const [isDeleted] = await deletions.areDeleted([room])
+    if (isDeleted) throw documentDeleted(room)
+  }
 
   app.post('/api/rooms/:room/messages', async (request, reply) => {
     const { room, author } = await admit(request, tokens, 'comment')

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
 import { expect, onTestFinished, test } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
+import { SCHEMA_VERSION } from '../../persistence/sqlite/schema.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { nextLine, startChild } from './child.ts'
 import { makeFolder } from './folder.ts'
@@ -160,7 +161,7 @@ test('a database of version 1 is brought up to date, with what it holds', async 
   expect(await log.messages('chat/a', { limit: 9 })).toEqual([archived('chat/a', 1, 'hello')])
   expect((await log.searchMessages('hello', { limit: 9 })).messages).toHaveLength(1)
   await log.close()
-  expect(run(file, 'PRAGMA user_version')).toEqual([[4]])
+  expect(run(file, 'PRAGMA user_version')).toEqual([[SCHEMA_VERSION]])
 })
 
 test('[promise 1] killed while it writes, the archive has just the messages of the updates in the log', async () => {

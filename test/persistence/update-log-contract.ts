@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import type { ArchivedMessage, NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import { describeDeletion } from './deletion-contract.ts'
 import { makeFolder } from './folder.ts'
 import { describeSharedLog } from './shared-log-contract.ts'
 import { archived, readAll, rebuild, seed, Typist, textOf, update } from './updates.ts'
@@ -401,4 +402,5 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
   })
 
   describeSharedLog(name, openIn)
+  describeDeletion(name, openIn)
 }

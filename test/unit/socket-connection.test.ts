@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { Duplex } from 'node:stream'
-import { type Connection, Document, type Hocuspocus } from '@hocuspocus/server'
+import { type Connection, Document, type Hocuspocus, type WebSocketLike } from '@hocuspocus/server'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { WebSocket } from 'ws'
@@ -10,6 +10,7 @@ import { readConfig } from '../../server/config.ts'
 import { ConnectionCounts } from '../../server/connection/connection-counts.ts'
 import { hocuspocusDialect } from '../../server/connection/dialect.ts'
 import { EgressGroup } from '../../server/connection/egress.ts'
+import { hocuspocusAddress, messageOf, permissionDeniedFrame } from '../../server/connection/frames.ts'
 import { SocketConnection } from '../../server/connection/socket-connection.ts'
 import { SocketTransport } from '../../server/connection/socket-transport.ts'
 import { UserRates } from '../../server/connection/user-rates.ts'
@@ -56,6 +57,8 @@ let sent: Buffer[] = []
 let connection: SocketConnection
 let document: Document
 let tokenRequests = 0
+/** Has Hocuspocus deny a document. */
+let deny: (name: string) => void
 
 beforeEach(() => {
   ws = new FakeWebSocket()
@@ -78,7 +81,11 @@ beforeEach(() => {
     undefined,
     options,
   )
-  const hocuspocus = { handleConnection: () => ({ handleMessage() {}, handleClose() {} }) } as unknown as Hocuspocus
+  const handleConnection = (socket: WebSocketLike) => {
+    deny = (name) => socket.send(messageOf(permissionDeniedFrame(hocuspocusAddress(name), 'document/deleted')))
+    return { handleMessage() {}, handleClose() {} }
+  }
+  const hocuspocus = { handleConnection } as unknown as Hocuspocus
   const transport = new SocketTransport(ws as unknown as WebSocket, peer, config.MAX_UNAUTHENTICATED_BYTES)
   const client = { dialect: hocuspocusDialect, schema: undefined, onAuthenticated() {}, onClosed() {} }
   connection = new SocketConnection(transport, client, hocuspocus, {
@@ -125,6 +132,17 @@ function written(): Uint8Array[] {
 }
 
 describe('a client that hears nothing', () => {
+  test('gets a message also where it was denied all it wanted, or a stock provider would try again for ever', () => {
+    connection.authenticated('ann')
+    deny('notes')
+    written()
+    connection.tick(start + 25_000)
+    const [message = new Uint8Array(), ...others] = written()
+    expect(others).toEqual([])
+    expect(readMessage(message).name).toBe('notes')
+    expect(awarenessStates(message)).toEqual([])
+  })
+
   test('gets a message within 30 s, or a stock provider without awareness would reconnect', async () => {
     await openFor(3600)
     written()

@@ -1,0 +1,193 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Database } from 'better-sqlite3'
+import { chatBeside } from '../beside.ts'
+import { type DocumentRecord, Erasure, erasedRecord } from '../document-record.ts'
+import { openForWriting } from './database.ts'
+import { documentFinder, familyReader, recordWriter } from './document-table.ts'
+import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
+import { packText } from './replies.ts'
+import { toStorageError } from './sqlite-errors.ts'
+import { yielding } from './yielding.ts'
+
+/** What one transaction erases, at most. */
+const STEP_ROWS = 500
+const STEP_BYTES = 1024 * 1024
+/** Pages of the index of words that one transaction writes anew. */
+const STEP_PAGES = 100
+/** After so long an answer is given, so that whoever wants the thread to end need not wait for a whole document. */
+const SLICE_MS = 200
+/** How often, and how far apart, the write-ahead log is tried to be emptied: nobody may be reading at that moment. */
+const TRUNCATIONS = 20
+const TRUNCATION_WAIT_MS = 50
+
+/** How far erasing has come: `last` when only one transaction is left. */
+export type ErasingState = 'not-deleted' | 'going-on' | 'last' | 'done'
+
+/** The thread of one erase(). */
+export function openEraser(settings: WorkerSettings): Role {
+  const { db } = openForWriting(settings)
+  // As for snapshots: what a power cut takes back is erased again, and the last transaction syncs all of them.
+  db.pragma('synchronous = NORMAL')
+  const eraser = new Eraser(db)
+  return {
+    async handle(request) {
+      if (request.kind !== 'erase') return unexpectedRequest('eraser', request)
+      try {
+        return packText(await eraser.run(request.document))
+      } catch (error) {
+        throw toStorageError(error, `${request.document}: erasing`)
+      }
+    },
+    close() {
+      db.close()
+    },
+  }
+}
+
+/**
+ * Erases a deleted document and the chat beside it, in small transactions. The first one makes it so that nothing leads to
+ * the rest any more; how far it has come is in the database, so that anybody may go on, also several at once.
+ */
+class Eraser {
+  readonly #db: Database
+  readonly #find
+  readonly #familyOf
+  readonly #save
+  readonly #removeDocument
+  readonly #retire
+  readonly #bulks: ((document: number) => boolean)[]
+  readonly #eraseMessages: (room: string) => boolean
+  readonly #merge
+  readonly #changes
+  #isMerging = false
+
+  constructor(db: Database) {
+    this.#db = db
+    this.#find = documentFinder(db)
+    this.#familyOf = familyReader(db)
+    this.#save = recordWriter(db)
+    this.#removeDocument = db.prepare<[number]>('DELETE FROM documents WHERE id = ?')
+    this.#retire = db.prepare<[number]>('UPDATE snapshots SET complete = 0 WHERE document = ?')
+    this.#bulks = [rowEraser(db, 'updates', 'document', 'position'), snapshotEraser(db), claimEraser(db)]
+    this.#eraseMessages = rowEraser(db, 'messages', 'room', 'seq')
+    this.#merge = db.prepare<[number]>(`INSERT INTO messages_text (messages_text, rank) VALUES ('merge', ?)`)
+    this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
+  }
+
+  /** Erases for a while. */
+  async run(document: string): Promise<ErasingState> {
+    const until = performance.now() + SLICE_MS
+    const step = this.#db.transaction(() => this.#step(document))
+    for (;;) {
+      const state = await yielding(() => step.immediate())
+      if (state === 'last') return await this.#finish(document)
+      if (state !== 'going-on' || performance.now() > until) return state
+    }
+  }
+
+  #step(document: string): ErasingState {
+    const tombstone = this.#find(document)?.tombstone
+    if (tombstone === undefined) return 'not-deleted'
+    if (tombstone.erasure === Erasure.Done) return 'done'
+    const family = this.#familyOf(document)
+    if (tombstone.erasure === Erasure.None) {
+      for (const record of family) this.#begin(record, tombstone)
+      return 'going-on'
+    }
+    for (const { id } of family) if (this.#bulks.some((erase) => erase(id))) return 'going-on'
+    const { head } = chatBeside(document)
+    if (this.#eraseMessages(head)) return 'going-on'
+    const hadChat = family.some(({ name }) => name !== document)
+    return hadChat && this.#mergeWords() ? 'going-on' : 'last'
+  }
+
+  #begin(record: DocumentRecord, tombstone: { readonly at: number; readonly by: string }): void {
+    this.#save(erasedRecord(record, tombstone))
+    this.#retire.run(record.id)
+  }
+
+  /** Writes the index of words anew, which otherwise keeps what was deleted for a while. True while there is more. */
+  #mergeWords(): boolean {
+    const before = this.#changes.get() ?? 0
+    // A negative number makes all of it due.
+    this.#merge.run(this.#isMerging ? STEP_PAGES : -STEP_PAGES)
+    this.#isMerging = (this.#changes.get() ?? 0) - before >= 2
+    return this.#isMerging
+  }
+
+  async #finish(document: string): Promise<ErasingState> {
+    this.#db.pragma('synchronous = FULL')
+    const finish = this.#db.transaction(() => {
+      for (const record of this.#familyOf(document)) {
+        const { name, id, tombstone } = record
+        if (tombstone?.erasure !== Erasure.Begun) continue
+        if (name === document) this.#save({ ...record, tombstone: { ...tombstone, erasure: Erasure.Done } })
+        else this.#removeDocument.run(id)
+      }
+    })
+    finish.immediate()
+    this.#db.pragma('synchronous = NORMAL')
+    await this.#emptyWal()
+    return 'done'
+  }
+
+  /** The write-ahead log still has what was erased, until it is overwritten. Gives up where somebody reads all the time. */
+  async #emptyWal(): Promise<void> {
+    const timeout = this.#db.pragma('busy_timeout', { simple: true })
+    this.#db.pragma('busy_timeout = 0')
+    for (let tried = 0; tried < TRUNCATIONS && this.#isBusy(); tried++) await delay(TRUNCATION_WAIT_MS)
+    this.#db.pragma(`busy_timeout = ${Number(timeout)}`)
+  }
+
+  #isBusy(): boolean {
+    return this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').pluck().get() !== 0
+  }
+}
+
+/** Returns a function that erases the first rows of what `owner` has, and tells whether there were any. */
+function rowEraser<Owner extends string | number>(
+  db: Database,
+  table: 'updates' | 'messages',
+  owner: 'document' | 'room',
+  number: 'position' | 'seq',
+): (of: Owner) => boolean {
+  const select = db
+    .prepare<[Owner], [number, number]>(
+      `SELECT ${number}, length(data) FROM ${table} WHERE ${owner} = ? ORDER BY ${number} LIMIT ${STEP_ROWS}`,
+    )
+    .raw()
+  const erase = db.prepare<[Owner, number]>(`DELETE FROM ${table} WHERE ${owner} = ? AND ${number} <= ?`)
+  return (of) => {
+    let [last, bytes] = [0, 0]
+    for (const [at, length] of select.all(of)) {
+      last = at
+      bytes += length
+      if (bytes > STEP_BYTES) break
+    }
+    return erase.run(of, last).changes > 0
+  }
+}
+
+function claimEraser(db: Database): (document: number) => boolean {
+  const erase = db.prepare<[number, number]>(
+    `DELETE FROM clients WHERE document = ? AND client IN (
+       SELECT client FROM clients WHERE document = ? LIMIT ${STEP_ROWS})`,
+  )
+  return (document) => erase.run(document, document).changes > 0
+}
+
+/** A part has up to 1 MiB. */
+function snapshotEraser(db: Database): (document: number) => boolean {
+  const find = db.prepare<[number], number>('SELECT id FROM snapshots WHERE document = ? LIMIT 1').pluck()
+  const erasePart = db.prepare<[number, number]>(
+    `DELETE FROM snapshot_parts WHERE snapshot = ? AND part =
+       (SELECT max(part) FROM snapshot_parts WHERE snapshot = ?)`,
+  )
+  const erase = db.prepare<[number]>('DELETE FROM snapshots WHERE id = ?')
+  return (document) => {
+    const id = find.get(document)
+    if (id === undefined) return false
+    if (erasePart.run(id, id).changes === 0) erase.run(id)
+    return true
+  }
+}
