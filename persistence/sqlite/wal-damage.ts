@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { setTimeout } from 'node:timers/promises'
 import { StorageError } from '../storage-error.ts'
@@ -33,7 +32,7 @@ export async function refuseDamagedWal(file: string): Promise<void> {
  * can't be told from a torn transaction is damage in the last few frames.
  */
 async function damageIn(file: string): Promise<string | undefined> {
-  const wal = existsSync(file) ? await readFile(file) : Buffer.alloc(0)
+  const wal = await readIfThere(file)
   if (wal.length <= HEADER_BYTES) return undefined
   const header = parseHeader(wal)
   if (header === undefined) return 'its header is wrong'
@@ -55,6 +54,16 @@ async function damageIn(file: string): Promise<string | undefined> {
     previous = stored
   }
   return undefined
+}
+
+/** Nothing for a file that is not there: the last process to close the database removes it. */
+async function readIfThere(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return Buffer.alloc(0)
+    throw error
+  }
 }
 
 function parseHeader(wal: Buffer): { pageBytes: number; bigEndian: boolean; salts: Buffer; sums: Sums } | undefined {
