@@ -1,19 +1,15 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { CloseCode } from '../../model/close-codes.ts'
-import { parseDocumentName } from '../../model/document-name.ts'
-import { AccessError } from '../access/access-error.ts'
-import { allows, type Level } from '../access/grants.ts'
-import { levelIn, levelToChange } from '../access/levels.ts'
+import { levelToChange } from '../access/levels.ts'
 import { isSchemaOld, parseSchema, schemaTooOld } from '../access/schema.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Exchange } from '../documents/exchange.ts'
-import type { Author } from '../documents/guard.ts'
 import { acceptBinary, readBody } from './binary.ts'
+import { admit } from './document-admission.ts'
 import { countRequest } from './rate.ts'
-import { authenticate, parse } from './request.ts'
+import { parse } from './request.ts'
 import type { Uploads } from './uploads.ts'
 
 const MAX_PARTS = 4096
@@ -72,18 +68,4 @@ export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): v
       return missing.length === 0 ? {} : reply.status(202).send({ missing })
     })
   })
-}
-
-/** @throws {AccessError} when the token doesn't let in  @throws {CoweaveError} `document/bad-name` */
-async function admit(
-  request: FastifyRequest,
-  tokens: Tokens,
-  needed: (name: string) => Level,
-): Promise<{ name: string; author: Author }> {
-  const principal = await authenticate(request, tokens)
-  const name = parseDocumentName(parse(z.object({ name: z.string() }), request.params).name)
-  const level = levelIn(name, principal)
-  if (level !== undefined && allows(level, needed(name))) return { name, author: { principal, level } }
-  const problem = `the token does not grant "${needed(name)}" in ${name}`
-  throw new AccessError('access/no-grant', CloseCode.Forbidden, problem)
 }
