@@ -15,6 +15,7 @@ import type { EventBus } from '../events/event-bus.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
+import { serveApiDocs } from './api-docs.ts'
 import { serveDemo } from './demo.ts'
 import { serveDocumentContent } from './document-content.ts'
 import { serveDocumentSync } from './document-sync.ts'
@@ -78,6 +79,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
         maxAge: PREFLIGHT_S,
       }),
   })
+  await serveApiDocs(app)
   serveHealth(app, async () => ({ storage: await parts.durability.check(), stopping: parts.isStopping() }))
   serveMetrics(app, parts.measure)
   serveDocuments(app, parts.tokens, parts.log)

@@ -7,9 +7,10 @@ import type { Config } from '../config.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import { acceptBinary, readBody } from './binary.ts'
-import { admit } from './document-admission.ts'
+import { admit, documentParameters } from './document-admission.ts'
 import { countRequest } from './rate.ts'
 import { parse } from './request.ts'
+import { describe } from './route-description.ts'
 import type { Uploads } from './uploads.ts'
 
 const MAX_PARTS = 4096
@@ -41,7 +42,14 @@ export interface DocumentSyncApi {
  */
 export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): void {
   const { tokens, exchange, uploads, rates, config } = api
-  app.get('/api/documents/:name/sync', async (request, reply) => {
+  const reading = describe({
+    tag: 'sync',
+    summary: 'What a replica lacks of a document',
+    parameters: documentParameters,
+    query: readQuery,
+    answers: { 200: { text: 'A Yjs update', content: ['application/octet-stream'] } },
+  })
+  app.get('/api/documents/:name/sync', reading, async (request, reply) => {
     const { name } = await admit(request, tokens, () => 'read')
     const { stateVector } = parse(readQuery, request.query)
     const replica = stateVector === undefined ? NO_STATE : Buffer.from(stateVector, 'base64url')
@@ -51,7 +59,19 @@ export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): v
 
   app.register(async (scope) => {
     acceptBinary(scope)
-    scope.post('/api/documents/:name/sync', async (request, reply) => {
+    const writing = describe({
+      tag: 'sync',
+      summary: 'Merge a Yjs update into a document',
+      details: 'With `upload`, `part` and `of` it comes in parts, in any order.',
+      parameters: documentParameters,
+      query: writeQuery,
+      body: ['application/octet-stream'],
+      answers: {
+        200: { text: 'It is on disk', content: z.object({}) },
+        202: { text: 'Parts are missing', content: z.object({ missing: z.array(z.int()) }) },
+      },
+    })
+    scope.post('/api/documents/:name/sync', writing, async (request, reply) => {
       const { name, author } = await admit(request, tokens, levelToChange)
       countRequest(rates, author.principal.user, request, reply)
       const { schema, upload, part, of } = parse(writeQuery, request.query)
