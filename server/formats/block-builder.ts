@@ -11,9 +11,9 @@ export class BlockBuilder {
     this.#textBlock = textBlock
   }
 
-  addBlock(...blocks: readonly RichNode[]): void {
+  addBlocks(blocks: readonly RichNode[]): void {
     this.flush()
-    this.blocks.push(...blocks)
+    for (const block of blocks) this.blocks.push(block)
   }
 
   addInline(node: RichNode): void {

@@ -42,7 +42,7 @@ export interface BlockEdit<Block> {
 /** @throws {EditError} `edit/no-such-block`, `edit/ambiguous` for those that touch the same blocks */
 export function applyBlockEdits<Block>(blocks: readonly Block[], edits: readonly BlockEdit<Block>[]): Block[] {
   const sorted = edits.toSorted((one, other) => one.at - other.at)
-  const result: Block[] = []
+  let result: Block[] = []
   let next = 0
   for (const { at, remove, insert } of sorted) {
     if (at < next) throw new EditError('edit/ambiguous', `two edits touch block ${at}`)
@@ -51,8 +51,8 @@ export function applyBlockEdits<Block>(blocks: readonly Block[], edits: readonly
         'edit/no-such-block',
         `there is no block ${at + remove - 1}: the document has ${blocks.length}`,
       )
-    result.push(...blocks.slice(next, at), ...insert)
+    result = result.concat(blocks.slice(next, at), insert)
     next = at + remove
   }
-  return [...result, ...blocks.slice(next)]
+  return result.concat(blocks.slice(next))
 }

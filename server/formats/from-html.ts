@@ -65,7 +65,7 @@ function addElement(element: HtmlElement, builder: BlockBuilder, marks: readonly
   const { tagName, childNodes } = element
   if (IGNORED.has(tagName)) return
   const blocks = blocksOf(element, marks)
-  if (blocks !== undefined) builder.addBlock(...blocks)
+  if (blocks !== undefined) builder.addBlocks(blocks)
   else if (tagName === 'br') builder.addInline({ type: 'hardBreak', marks })
   else addAll(childNodes, builder, withMark(marks, markFrom(element)), isPre || isPreformatted(element))
 }
@@ -125,7 +125,7 @@ function listFrom(list: HtmlElement, marks: readonly RichMark[]): RichNode[] {
     } else {
       // A list in a list, as it is often written: it belongs to the item before it.
       const blocks = blocksFrom([child])
-      if (last !== undefined) last.content.push(...blocks)
+      if (last !== undefined) for (const block of blocks) last.content.push(block)
       else if (blocks.length > 0) items.push({ isTask: false, isChecked: false, content: blocks })
     }
   }

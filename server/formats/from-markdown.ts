@@ -1,5 +1,6 @@
 import MarkdownIt, { type Token } from 'markdown-it'
 import { BlockBuilder, itemContent } from './block-builder.ts'
+import { FormatError } from './format-error.ts'
 import { blocksFrom, imageFrom, markFrom, withMark } from './from-html.ts'
 import { MAX_DEPTH } from './limits.ts'
 import { isAllowedHref, isAllowedSource } from './links.ts'
@@ -8,9 +9,15 @@ import { isElement, parseHtml } from './parse-html.ts'
 import { checkContent } from './rich-json.ts'
 import { type RichMark, type RichNode, textNode } from './rich-node.ts'
 
+/** Of one paragraph in Markdown: reading some takes the square of it. */
+const MAX_TEXT = 32 * 1024
 const markdown = new MarkdownIt({ html: true, maxNesting: 4 * MAX_DEPTH })
 // It would join what was written as a reference with the text around it.
 markdown.disable('text_join')
+markdown.core.ruler.before('inline', 'bounded_text', ({ tokens }) => {
+  if (tokens.every(({ type, content }) => type !== 'inline' || content.length <= MAX_TEXT)) return
+  throw new FormatError('format/too-big', `a paragraph has at most ${MAX_TEXT} characters in Markdown`)
+})
 markdown.validateLink = (href) => isAllowedHref(href) || isAllowedSource(href) || href === ''
 markdown.normalizeLink = (href) => href
 
@@ -46,7 +53,7 @@ class Reader {
       const token = this.#tokens[this.#at]
       if (token === undefined || token.nesting === -1) return blocks
       this.#at += 1
-      blocks.push(...this.#block(token))
+      for (const block of this.#block(token)) blocks.push(block)
     }
   }
 
@@ -177,7 +184,7 @@ function textBlocks({ children }: Token, block: RichNode): RichNode[] {
     const mark = markOf(token)
     if (type === 'html_inline') marks = inlineHtml(content, builder, marks, open)
     else if (type === 'hardbreak') builder.addInline({ type: 'hardBreak', marks })
-    else if (type === 'image') builder.addBlock(imageOf(token))
+    else if (type === 'image') builder.addBlocks([imageOf(token)])
     else if (type === 'code_inline') builder.addInline(textNode(content, withMark(marks, { type: 'code' })))
     else if (token.nesting === 1) marks = withMark(marks, mark)
     else if (token.nesting === -1) marks = marks.filter((each) => each.type !== mark?.type)
@@ -212,7 +219,7 @@ function inlineHtml(
   const [element] = parseHtml(html)
   if (element === undefined || !isElement(element)) return marks
   if (element.tagName === 'br') builder.addInline({ type: 'hardBreak', marks })
-  else if (element.tagName === 'img') builder.addBlock(imageFrom(element))
+  else if (element.tagName === 'img') builder.addBlocks([imageFrom(element)])
   const mark = markFrom(element)
   if (mark === undefined) return marks
   open.push({ tag: element.tagName, before: marks })

@@ -84,10 +84,15 @@ export function escapeInside(text: string): string {
 }
 
 function codeSpan(text: string): string {
-  const longest = Math.max(0, ...Array.from(text.matchAll(/`+/g), ([run]) => run.length))
+  const longest = longestRun(text, /`+/g)
   const fence = '`'.repeat(longest + 1)
   const isPadded = /^`|`$|^ .* $/.test(text) && text.trim() !== ''
   return isPadded ? `${fence} ${text} ${fence}` : fence + text + fence
+}
+
+/** How long the longest match is. */
+export function longestRun(text: string, sign: RegExp): number {
+  return text.match(sign)?.reduce((longest, run) => Math.max(longest, run.length), 0) ?? 0
 }
 
 function reference(character: string): string {

@@ -36,13 +36,9 @@ export function assertKnown(node: RichNode): void {
   for (const child of childrenOf(node)) assertKnown(child)
 }
 
-/** The same text in JSON for equal values, whatever the order of their properties. */
+/** The same text for equal nodes, which normalize() gives their properties in the same order. */
 export function keyOf(value: unknown): string {
-  return JSON.stringify(value, (_, inner: unknown) =>
-    typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : inner,
-  )
+  return JSON.stringify(value) ?? ''
 }
 
 function withDefaults(
@@ -52,7 +48,9 @@ function withDefaults(
   const filled = Object.entries(specs ?? {}).map(
     ([name, spec]) => [name, Object.hasOwn(attrs, name) ? attrs[name] : spec.default] as const,
   )
-  const others = Object.entries(attrs).filter(([name, value]) => !Object.hasOwn(specs ?? {}, name) && value !== null)
+  const others = Object.entries(attrs)
+    .filter(([name, value]) => !Object.hasOwn(specs ?? {}, name) && value !== null)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
   return filled.length + others.length === 0 ? undefined : Object.fromEntries([...filled, ...others])
 }
 

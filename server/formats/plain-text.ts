@@ -28,7 +28,7 @@ function linesOf(node: RichNode): string[] {
     else if (child.type === 'hardBreak') line = `${line ?? ''}\n`
     else {
       end()
-      lines.push(...linesOf(child))
+      for (const inner of linesOf(child)) lines.push(inner)
     }
   }
   end()

@@ -1,5 +1,6 @@
+import { FormatError } from './format-error.ts'
 import { EMPTY, fromMarkdown } from './from-markdown.ts'
-import { destination, escapeInside, inlineMarkdown, markStyles } from './inline-markdown.ts'
+import { destination, escapeInside, inlineMarkdown, longestRun, markStyles } from './inline-markdown.ts'
 import { keyOf, normalize } from './normalize.ts'
 import { type Attributes, childrenOf, type RichMark, type RichNode, textIn } from './rich-node.ts'
 import { isKnownAttribute } from './schema.ts'
@@ -61,15 +62,18 @@ function blocksMarkdown(blocks: readonly RichNode[], write: Write, isTight: IsTi
 
 function safeBlock(block: RichNode, markers: Markers): string {
   const key = keyOf([block])
-  const isSame = (markdown: string) => {
-    try {
-      return keyOf(fromMarkdown(markdown).content ?? []) === key
-    } catch {
-      return false // what editors should not have made, and no parser makes
-    }
-  }
   const markdown = blockMarkdown(block, markers)
-  return isSame(markdown) ? markdown : htmlOf(block).replaceAll('\n', '&#10;')
+  return keyOf(blocksIn(markdown)) === key ? markdown : htmlOf(block).replaceAll('\n', '&#10;')
+}
+
+/** Undefined for what can't be read: a paragraph that is too long, or what no editor should have made. */
+function blocksIn(markdown: string): readonly RichNode[] | undefined {
+  try {
+    return fromMarkdown(markdown).content ?? []
+  } catch (error) {
+    if (error instanceof FormatError) return undefined
+    throw error
+  }
 }
 
 function blockMarkdown(block: RichNode, markers: Markers): string {
@@ -103,9 +107,10 @@ function blockMarkdown(block: RichNode, markers: Markers): string {
 function textMarkdown(block: RichNode, isOneLine: boolean): string {
   const content = childrenOf(block)
   const candidates = markStyles.map((style) => inlineMarkdown(content, { style, isOneLine }))
+  const key = keyOf(content)
   const isSame = (markdown: string) => {
-    const [read, ...others] = fromMarkdown(isOneLine ? `# ${markdown}` : markdown).content ?? []
-    return others.length === 0 && keyOf(read?.content ?? []) === keyOf(content)
+    const read = blocksIn(isOneLine ? `# ${markdown}` : markdown)
+    return read !== undefined && read.length <= 1 && keyOf(read[0]?.content ?? []) === key
   }
   return candidates.find(isSame) ?? candidates.at(-1) ?? ''
 }
@@ -132,7 +137,7 @@ function codeMarkdown(block: RichNode): string {
   const code = textIn(block)
   const language = escapeInside(typeof block.attrs?.language === 'string' ? block.attrs.language : '')
   const sign = language.includes('`') ? '~' : '`'
-  const longest = Math.max(2, ...Array.from(code.matchAll(sign === '`' ? /`+/g : /~+/g), ([run]) => run.length))
+  const longest = Math.max(2, longestRun(code, sign === '`' ? /`+/g : /~+/g))
   const fence = sign.repeat(longest + 1)
   return `${fence}${language}\n${code === '' ? '' : `${code}\n`}${fence}`
 }

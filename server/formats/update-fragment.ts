@@ -9,6 +9,7 @@ import {
   childUnits,
   createUnit,
   formatsOf,
+  insertAll,
   isTextUnit,
   readElement,
   readText,
@@ -26,6 +27,8 @@ export interface UpdateOptions {
 
 /** Lists that differ more are compared no further. */
 const MAX_EDITS = 1_000
+/** How much of two texts tells whether they are alike. */
+const MAX_COMPARED = 1_000
 
 type Child = Y.XmlElement | Y.XmlText | Y.XmlHook
 
@@ -79,7 +82,7 @@ function replace(
   for (const [nextOld, nextNew] of [...pairs, [before.length, after.length] as const]) {
     if (nextOld > i) parent.delete(at, nextOld - i)
     const inserted = after.slice(j, nextNew).map(createUnit)
-    if (inserted.length > 0) parent.insert(at, inserted)
+    insertAll(parent, at, inserted)
     at += inserted.length
     const [old, now] = [before[nextOld], after[nextNew]]
     if (old !== undefined && now !== undefined) {
@@ -170,7 +173,9 @@ function areSame(mark: string, before: unknown, after: unknown, carries: UpdateO
     return keyOf(before) === keyOf(after)
   }
   const carried = (attrs: object) =>
-    Object.entries(attrs).filter(([name, value]) => carries(mark, name) && value !== null)
+    Object.entries(attrs)
+      .filter(([name, value]) => carries(mark, name) && value !== null)
+      .sort(([one], [other]) => (one < other ? -1 : 1))
   return keyOf(Object.fromEntries(carried(before))) === keyOf(Object.fromEntries(carried(after)))
 }
 
@@ -230,7 +235,7 @@ function mayBecome(child: Child, target: Unit): boolean {
 
 function wordsOf(unit: Unit): string[] {
   const text = isTextUnit(unit) ? unit.map(textIn).join('') : textIn(unit)
-  return text.match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
+  return text.slice(0, MAX_COMPARED).match(/[\p{L}\p{M}\p{N}]+/gu) ?? []
 }
 
 /** From 0 to 1: how much of their words two texts share. */

@@ -9,6 +9,7 @@ export interface DeltaPart {
   readonly attributes?: Record<string, unknown>
 }
 
+const MAX_ARGUMENTS = 1_000
 /** The name of a mark that may stand several times at one place ends in a hash of the mark. */
 const HASHED = /^(.*)--[a-zA-Z0-9+/=]{8}$/
 
@@ -59,8 +60,15 @@ export function createUnit(unit: Unit): Y.XmlElement | Y.XmlText {
   }
   const element = new Y.XmlElement(unit.type)
   for (const [name, value] of Object.entries(unit.attrs ?? {})) setAttribute(element, name, value)
-  element.insert(0, createChildren(unit))
+  insertAll(element, 0, createChildren(unit))
   return element
+}
+
+/** As many as there are: Yjs hands them on as arguments, of which there is a limit. */
+export function insertAll(parent: Y.XmlFragment, at: number, children: readonly (Y.XmlElement | Y.XmlText)[]): void {
+  for (let from = 0; from < children.length; from += MAX_ARGUMENTS) {
+    parent.insert(at + from, children.slice(from, from + MAX_ARGUMENTS))
+  }
 }
 
 export function deltaOf(texts: readonly TextNode[]): DeltaPart[] {

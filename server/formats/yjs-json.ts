@@ -2,7 +2,7 @@ import * as Y from 'yjs'
 import { z } from 'zod'
 import { FormatError } from './format-error.ts'
 import { checkDepth } from './limits.ts'
-import { setAttribute } from './xml-fragment.ts'
+import { insertAll, setAttribute } from './xml-fragment.ts'
 
 /**
  * A document of any Yjs types as JSON: its root types by name. A value that JSON has is itself; anything else is an object
@@ -64,7 +64,7 @@ function fillRoot(ydoc: Y.Doc, name: string, root: unknown): void {
   if (kind === 'map') fillMap(ydoc.getMap(name), content, 0)
   else if (kind === 'array') ydoc.getArray(name).push(listOf(content).map((each) => decode(each, 1)))
   else if (kind === 'text') fillText(ydoc.getText(name), content, 0)
-  else if (kind === 'xmlFragment') ydoc.getXmlFragment(name).push(xmlChildren(content, 1))
+  else if (kind === 'xmlFragment') insertAll(ydoc.getXmlFragment(name), 0, xmlChildren(content, 1))
   else throw malformed(`a root is a map, an array, a text or an xmlFragment, not "${kind.slice(0, 100)}"`)
 }
 
@@ -129,7 +129,7 @@ function decode(value: unknown, depth: number): unknown {
       return fillMap(new Y.Map(), content, depth)
     case 'array': {
       const array = new Y.Array<unknown>()
-      array.push(listOf(content).map((each) => decode(each, depth + 1)))
+      for (const each of listOf(content)) array.push([decode(each, depth + 1)])
       return array
     }
     case 'text':
@@ -140,7 +140,7 @@ function decode(value: unknown, depth: number): unknown {
       return xmlElement(content, depth)
     case 'xmlFragment': {
       const fragment = new Y.XmlFragment()
-      fragment.insert(0, xmlChildren(content, depth + 1))
+      insertAll(fragment, 0, xmlChildren(content, depth + 1))
       return fragment
     }
     default:
@@ -226,7 +226,7 @@ function xmlElement(content: unknown, depth: number): Y.XmlElement {
   const { name, attributes, children } = parse(elementContent, content)
   const element = new Y.XmlElement(name)
   for (const [key, value] of entriesOf(attributes)) setAttribute(element, key, decode(value, depth + 1))
-  element.insert(0, xmlChildren(children, depth + 1))
+  insertAll(element, 0, xmlChildren(children, depth + 1))
   return element
 }
 

@@ -78,8 +78,13 @@ export function randomRequest(
   const headers: Record<string, string> = {}
   let filled = path
   for (const { name, in: place, required, schema } of operation.parameters) {
-    if (!required && random.chance(0.5)) continue
-    const value = place === 'path' ? random.pick([...names, ...names, ...STRINGS]) : textOf(valueFor(schema, random, 0))
+    if (!required && random.chance(0.75)) continue
+    const value =
+      place === 'path'
+        ? random.chance(0.15)
+          ? random.pick(STRINGS)
+          : random.pick(names)
+        : textOf(valueFor(schema, random, 0))
     if (place === 'path') filled = filled.replace(`{${name}}`, encodeURIComponent(value.toWellFormed()))
     else if (place === 'query') query.append(name, value.toWellFormed())
     else if (/^[\x20-\x7e]*$/.test(value)) headers[name] = value
@@ -124,7 +129,7 @@ function contentJson(random: Random, depth: number): unknown {
 }
 
 function valueFor(schema: unknown, random: Random, depth: number): unknown {
-  if (depth > 6 || random.chance(0.15)) return anyValue(random, depth)
+  if (depth > 6 || random.chance(0.07)) return anyValue(random, depth)
   const { success, data } = schemaShape.safeParse(schema)
   if (!success) return anyValue(random, depth)
   if (data.enum !== undefined) return random.pick(data.enum)
@@ -144,7 +149,7 @@ function valueFor(schema: unknown, random: Random, depth: number): unknown {
     case 'string':
       return random.pick([...STRINGS, ...CONTENTS, 'text', 'Title'])
     default:
-      return random.chance(0.5) ? random.pick(CONTENTS) : contentJson(random, 0)
+      return random.chance(0.7) ? random.pick(CONTENTS) : contentJson(random, 0)
   }
 }
 
