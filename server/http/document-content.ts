@@ -22,9 +22,9 @@ import { parse } from './request.ts'
 import { describe } from './route-description.ts'
 
 /** Of content, which is read at once. Larger documents come and go as updates. */
-const MAX_CONTENT_BYTES = 1024 * 1024
+const MAX_CONTENT_BYTES = 512 * 1024
 /** What a document may have in the log to be read as content. */
-const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 
 const field = z
   .string()
