@@ -32,13 +32,16 @@ test('each route is described, and there', async () => {
 
 /** All of the server's, so that a route that isn't registered any more is missed. */
 const ROUTES = [
+  'DELETE /api/push/subscriptions',
   'DELETE /api/sync/{connection}',
   'GET /api/documents',
   'GET /api/documents/{name}',
   'GET /api/documents/{name}/sync',
+  'GET /api/events',
   'GET /api/ice',
   'GET /api/inbox',
   'GET /api/openapi.json',
+  'GET /api/push',
   'GET /api/rooms/{room}/messages',
   'GET /api/search/messages',
   'GET /api/sync',
@@ -53,6 +56,7 @@ const ROUTES = [
   'POST /api/rooms/{room}/messages',
   'POST /api/sync/{connection}',
   'PUT /api/documents/{name}',
+  'PUT /api/push/subscriptions',
 ]
 
 test('people read it in a browser, which asks nobody else and is kept to the policy', async () => {
