@@ -1,4 +1,4 @@
-import * as Y from 'yjs'
+import type * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { type Change, type ContentFormat, changeContent } from '../formats/formats.ts'
@@ -60,16 +60,10 @@ export class DocumentWriter {
       if (ifAt !== undefined && before.position !== ifAt) throw moved(name)
       const isNew = before.position === 0
       if (!isNew && (content.format === 'update' || content.format === 'yjs-json')) throw exists(name)
+      const change = content.format === 'update' ? content.body : () => fill(before.ydoc, content)
       try {
         // Two who create a document at once would each have all of theirs in it.
-        return await this.#write(
-          name,
-          author,
-          before,
-          () => fill(before.ydoc, content),
-          isNew ? 0 : ifAt,
-          before.position,
-        )
+        return await this.#write(name, author, before, change, isNew ? 0 : ifAt, before.position)
       } catch (error) {
         const isRace = isNew && ifAt === undefined && error instanceof CoweaveError && error.code === 'document/moved'
         if (!isRace || attempt === MAX_ATTEMPTS) throw error
@@ -105,22 +99,25 @@ export class DocumentWriter {
     name: string,
     author: Author,
     { ydoc, position }: Revision,
-    change: () => void,
+    /** Of the copy; or an update as it came, which is judged where all are. */
+    change: (() => void) | Uint8Array,
     ifAt: number | undefined,
     read: number | undefined,
   ): Promise<Written> {
     const { log, exchange } = this.#options
     const take = (update: Uint8Array) => exchange.take(name, author, update, ifAt)
-    const changed = await this.#ids.write(name, author.principal.user, ydoc, change, take)
+    const changed =
+      change instanceof Uint8Array
+        ? await take(change).then(() => true)
+        : await this.#ids.write(name, author.principal.user, ydoc, change, take)
     const [last = 0] = await log.positions([name])
     const isKnown = read !== undefined && last === read + (changed ? 1 : 0)
     return { position: last, changed, isNew: position === 0, isKnown }
   }
 }
 
-function fill(ydoc: Y.Doc, { format, field, body }: Content): void {
-  if (format === 'update') Y.applyUpdate(ydoc, body)
-  else if (format === 'yjs-json') fromYjsJson(body, ydoc)
+function fill(ydoc: Y.Doc, { format, field, body }: Exclude<Content, { format: 'update' }>): void {
+  if (format === 'yjs-json') fromYjsJson(body, ydoc)
   else changeContent(ydoc, field, format, { content: body })
 }
 

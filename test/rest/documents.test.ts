@@ -116,6 +116,10 @@ describe('a document', () => {
     const type = 'application/octet-stream'
     expect(await put(two, Y.encodeStateAsUpdate(ydoc), { type })).toMatchObject({ status: 201 })
     expect((await get(two, '?format=yjs-json')).body).toEqual({ roots: { board: { map: { x: 1 } } } })
+    expect(await put(newName(), Uint8Array.of(1, 2, 3), { type })).toMatchObject({
+      status: 400,
+      body: { code: 'document/malformed-update' },
+    })
     for (const query of ['?format=yjs-json', '?format=update']) {
       const body = query.endsWith('update') ? Y.encodeStateAsUpdate(ydoc) : board
       expect(await put(two, body, { query, ...(body === board ? {} : { type }) })).toMatchObject({ status: 409 })
