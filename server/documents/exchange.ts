@@ -1,5 +1,6 @@
 import type { Document } from '@hocuspocus/server'
 import { CloseCode } from '../../model/close-codes.ts'
+import { CoweaveError } from '../../model/errors.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Rooms } from '../rooms/rooms.ts'
@@ -25,15 +26,21 @@ export class Exchange {
   }
 
   /**
-   * Takes an update of `author`, who may write, and resolves once it is on disk. It may come again.
+   * Takes an update of `author`, who may write, and resolves once it is on disk. It may come again. With `ifAt`, only if
+   * the document is as the log has it at that position: what other instances commit in the same moment is merged.
+   * @throws {CoweaveError} `document/moved` when it isn't
    * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`
    * @throws {RefusedError} when the rules of the document forbid it
    * @throws {StorageError} `storage/unavailable` when it could not be stored, as far as is known
    */
-  async take(name: string, author: Author, update: Uint8Array): Promise<void> {
-    await this.#withDocument(name, (open) => {
+  async take(name: string, author: Author, update: Uint8Array, ifAt?: number): Promise<void> {
+    const isMoved = await this.#withDocument(name, (open) => {
+      if (ifAt !== undefined && open.position !== ifAt) return true
       open.receive({ ...author, address: open.address, send() {} }, update, true)
+      return false
     })
+    // By now the log has what moved it, for whoever reads it again.
+    if (isMoved) throw moved(name)
   }
 
   /** What a replica at `stateVector` lacks of `name`. @throws {AccessError} `document/malformed-state-vector` */
@@ -68,4 +75,9 @@ export class Exchange {
     if (open === undefined) throw new StorageError('storage/unavailable', 'storage is not available; try again later')
     return open
   }
+}
+
+/** @see Exchange.take */
+export function moved(name: string): CoweaveError {
+  return new CoweaveError('document/moved', `${name} is not as it was: read it again, or leave out the condition`)
 }

@@ -124,6 +124,11 @@ export class OpenDocument {
     return this.#uncommitted > 0
   }
 
+  /** Where the log says what it says; undefined while it has changes that are not committed. */
+  get position(): number | undefined {
+    return this.#uncommitted > 0 || this.cursor.hasGap ? undefined : this.cursor.position
+  }
+
   get subscribers(): ReadonlySet<Subscriber> {
     return this.#subscribers.all
   }

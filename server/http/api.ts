@@ -7,6 +7,7 @@ import { isReadable } from '../access/levels.ts'
 import type { Tokens } from '../access/tokens.ts'
 import { refuseOthersThanAdmins } from './deletion.ts'
 import { authenticate, parse } from './request.ts'
+import { describe } from './route-description.ts'
 
 const DEMO_TOKEN_S = 60 * 60
 /** Names looked at for one page at most, so that a user with few grants doesn't make the server read them all. */
@@ -20,6 +21,8 @@ const demoTokenBody = z.object({
   name: z.string().trim().min(1).max(80),
 })
 
+const demoToken = z.object({ token: z.string(), user: z.string(), name: z.string(), expires: z.int() })
+
 const listQuery = z.object({
   prefix: z.string().max(255).default(''),
   after: z.string().max(255).default(''),
@@ -27,9 +30,21 @@ const listQuery = z.object({
   deleted: z.stringbool().default(false),
 })
 
+const documentList = z.object({
+  documents: z.array(z.object({ name: z.string(), position: z.int(), createdAt: z.int(), updatedAt: z.int() })),
+  next: z.string().optional().describe('What to give as `after` for the next page'),
+})
+
 /** `POST /api/demo/token`: a token for whoever asks. Only in demo mode, which listens on loopback only. */
 export function serveDemoTokens(app: FastifyInstance, tokens: Tokens): void {
-  app.post('/api/demo/token', async (request) => {
+  const description = describe({
+    tag: 'demo',
+    summary: 'Get a token',
+    body: demoTokenBody,
+    answers: { 200: { text: 'A token that may write everything', content: demoToken } },
+    isOpen: true,
+  })
+  app.post('/api/demo/token', description, async (request) => {
     const { user = randomUUID(), name } = parse(demoTokenBody, request.body)
     const token = tokens.sign({ user, name, access: { '**': 'write' } }, DEMO_TOKEN_S)
     return { token, user, name, expires: Date.now() + DEMO_TOKEN_S * 1000 }
@@ -41,7 +56,13 @@ export function serveDemoTokens(app: FastifyInstance, tokens: Tokens): void {
  * are deleted, for admins.
  */
 export function serveDocuments(app: FastifyInstance, tokens: Tokens, log: UpdateLog): void {
-  app.get('/api/documents', async (request) => {
+  const description = describe({
+    tag: 'documents',
+    summary: 'List the documents that the token may read',
+    query: listQuery,
+    answers: { 200: { text: 'A page, by name', content: documentList } },
+  })
+  app.get('/api/documents', description, async (request) => {
     const principal = await authenticate(request, tokens)
     const { prefix, after, limit, deleted } = parse(listQuery, request.query)
     if (deleted) refuseOthersThanAdmins(principal)

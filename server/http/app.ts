@@ -9,14 +9,17 @@ import { type Config, isDemo } from '../config.ts'
 import type { Gateway } from '../connection/gateway.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Deletions } from '../documents/deletions.ts'
+import { DocumentWriter } from '../documents/document-writer.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
+import { serveApiDocs } from './api-docs.ts'
 import { serveDeletion } from './deletion.ts'
 import { serveDemo } from './demo.ts'
+import { serveDocumentContent } from './document-content.ts'
 import { serveDocumentSync } from './document-sync.ts'
 import { serveEvents } from './events.ts'
 import { serveHealth } from './health.ts'
@@ -74,10 +77,12 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
     delegator: ({ headers }, done) =>
       done(null, {
         origin: allowsOrigin(headers.origin, headers.host, config),
-        methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+        methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
+        exposedHeaders: ['ETag'],
         maxAge: PREFLIGHT_S,
       }),
   })
+  await serveApiDocs(app)
   serveHealth(app, async () => ({ storage: await parts.durability.check(), stopping: parts.isStopping() }))
   serveMetrics(app, parts.measure)
   serveDocuments(app, parts.tokens, parts.log)
@@ -89,6 +94,8 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveIce(app, parts.tokens, config)
   serveSync(app, parts.gateway, config)
   serveDocumentSync(app, { ...parts, config })
+  const writer = new DocumentWriter(parts)
+  serveDocumentContent(app, { ...parts, writer, config })
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
   return app

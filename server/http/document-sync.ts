@@ -1,19 +1,16 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import { CloseCode } from '../../model/close-codes.ts'
-import { parseDocumentName } from '../../model/document-name.ts'
-import { AccessError } from '../access/access-error.ts'
-import { allows, type Level } from '../access/grants.ts'
-import { levelIn, levelToChange } from '../access/levels.ts'
+import { levelToChange } from '../access/levels.ts'
 import { isSchemaOld, parseSchema, schemaTooOld } from '../access/schema.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Exchange } from '../documents/exchange.ts'
-import type { Author } from '../documents/guard.ts'
 import { acceptBinary, readBody } from './binary.ts'
+import { admit, documentParameters } from './document-admission.ts'
 import { countRequest } from './rate.ts'
-import { authenticate, parse } from './request.ts'
+import { parse } from './request.ts'
+import { describe } from './route-description.ts'
 import type { Uploads } from './uploads.ts'
 
 const MAX_PARTS = 4096
@@ -45,7 +42,14 @@ export interface DocumentSyncApi {
  */
 export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): void {
   const { tokens, exchange, uploads, rates, config } = api
-  app.get('/api/documents/:name/sync', async (request, reply) => {
+  const reading = describe({
+    tag: 'sync',
+    summary: 'What a replica lacks of a document',
+    parameters: documentParameters,
+    query: readQuery,
+    answers: { 200: { text: 'A Yjs update', content: ['application/octet-stream'] } },
+  })
+  app.get('/api/documents/:name/sync', reading, async (request, reply) => {
     const { name } = await admit(request, tokens, () => 'read')
     const { stateVector } = parse(readQuery, request.query)
     const replica = stateVector === undefined ? NO_STATE : Buffer.from(stateVector, 'base64url')
@@ -55,7 +59,19 @@ export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): v
 
   app.register(async (scope) => {
     acceptBinary(scope)
-    scope.post('/api/documents/:name/sync', async (request, reply) => {
+    const writing = describe({
+      tag: 'sync',
+      summary: 'Merge a Yjs update into a document',
+      details: 'With `upload`, `part` and `of` it comes in parts, in any order.',
+      parameters: documentParameters,
+      query: writeQuery,
+      body: ['application/octet-stream'],
+      answers: {
+        200: { text: 'It is on disk', content: z.object({}) },
+        202: { text: 'Parts are missing', content: z.object({ missing: z.array(z.int()) }) },
+      },
+    })
+    scope.post('/api/documents/:name/sync', writing, async (request, reply) => {
       const { name, author } = await admit(request, tokens, levelToChange)
       countRequest(rates, author.principal.user, request, reply)
       const { schema, upload, part, of } = parse(writeQuery, request.query)
@@ -72,18 +88,4 @@ export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): v
       return missing.length === 0 ? {} : reply.status(202).send({ missing })
     })
   })
-}
-
-/** @throws {AccessError} when the token doesn't let in  @throws {CoweaveError} `document/bad-name` */
-async function admit(
-  request: FastifyRequest,
-  tokens: Tokens,
-  needed: (name: string) => Level,
-): Promise<{ name: string; author: Author }> {
-  const principal = await authenticate(request, tokens)
-  const name = parseDocumentName(parse(z.object({ name: z.string() }), request.params).name)
-  const level = levelIn(name, principal)
-  if (level !== undefined && allows(level, needed(name))) return { name, author: { principal, level } }
-  const problem = `the token does not grant "${needed(name)}" in ${name}`
-  throw new AccessError('access/no-grant', CloseCode.Forbidden, problem)
 }

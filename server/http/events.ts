@@ -8,6 +8,7 @@ import type { EventBus } from '../events/event-bus.ts'
 import { streamEvents, toldEvent } from '../events/event-stream.ts'
 import { HttpError } from './problem.ts'
 import { authenticate, parse } from './request.ts'
+import { describe } from './route-description.ts'
 import { corsHeaders } from './sync.ts'
 
 /** Back ends of products read them, of which there are few. */
@@ -39,7 +40,15 @@ export interface EventsApi {
 export function serveEvents(app: FastifyInstance, { tokens, log, bus, config }: EventsApi): void {
   let streams = 0
 
-  app.get('/api/events', { exposeHeadRoute: false }, async (request, reply) => {
+  const description = describe({
+    tag: 'operations',
+    summary: 'Read what happened, with an admin’s token',
+    details: 'With `Accept: text/event-stream` the answer goes on with what happens next.',
+    query: eventsQuery,
+    headers: z.object({ 'last-event-id': z.string().optional().describe('Counts instead of `after`') }),
+    answers: { 200: { text: 'Events, oldest first', content: ['application/json', 'text/event-stream'] } },
+  })
+  app.get('/api/events', { ...description, exposeHeadRoute: false }, async (request, reply) => {
     const { admin, expires } = await authenticate(request, tokens)
     if (!admin) throw new AccessError('access/not-admin', CloseCode.Forbidden, 'the token is not an admin’s')
     const { after, limit, kind } = parse(eventsQuery, request.query)

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify'
+import { anything, describe } from './route-description.ts'
 
 export interface Health {
   /** Whether storage takes writes. */
@@ -9,12 +10,24 @@ export interface Health {
 /** `/health/live`: the process answers. `/health/ready`: it can do its work; 503 while it can't. */
 export function serveHealth(app: FastifyInstance, health: () => Promise<Health>): void {
   // The name tells `coweave doctor` that it is no other server's.
-  app.get('/health/live', async () => ({ status: 'live', server: 'coweave' }))
-  app.get('/health/ready', async (_request, reply) => {
+  const live = describe({
+    tag: 'operations',
+    summary: 'Whether the process answers',
+    answers: { 200: { text: 'It does', content: anything } },
+    isOpen: true,
+  })
+  app.get('/health/live', live, async () => ({ status: 'live', server: 'coweave' }))
+  const ready = describe({
+    tag: 'operations',
+    summary: 'Whether the server can do its work',
+    answers: { 200: { text: 'It can', content: anything }, 503: { text: 'It can’t now', content: anything } },
+    isOpen: true,
+  })
+  app.get('/health/ready', ready, async (_request, reply) => {
     const { storage, stopping } = await health()
-    const ready = storage && !stopping
-    return reply.status(ready ? 200 : 503).send({
-      status: ready ? 'ready' : 'not ready',
+    const isReady = storage && !stopping
+    return reply.status(isReady ? 200 : 503).send({
+      status: isReady ? 'ready' : 'not ready',
       storage: storage ? 'writable' : 'failing',
       ...(stopping ? { stopping } : {}),
     })

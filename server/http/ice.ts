@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
+import { z } from 'zod'
 import type { Tokens } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
 import { authenticate } from './request.ts'
+import { describe } from './route-description.ts'
 
 /** As an RTCPeerConnection takes it. */
 export interface IceServer {
@@ -11,6 +13,13 @@ export interface IceServer {
   readonly credential?: string
 }
 
+const iceAnswer = z.object({
+  iceServers: z.array(
+    z.object({ urls: z.array(z.string()), username: z.string().optional(), credential: z.string().optional() }),
+  ),
+  expires: z.int().describe('When the credentials end, ms since 1970'),
+})
+
 export type IceConfig = Pick<Config, 'STUN_URLS' | 'TURN_URLS' | 'TURN_SECRET' | 'TURN_TTL'>
 
 /**
@@ -18,7 +27,12 @@ export type IceConfig = Pick<Config, 'STUN_URLS' | 'TURN_URLS' | 'TURN_SECRET' |
  * that end at `expires` (ms since 1970). Calls work without any where no firewall is in between.
  */
 export function serveIce(app: FastifyInstance, tokens: Tokens, config: IceConfig): void {
-  app.get('/api/ice', async (request, reply) => {
+  const description = describe({
+    tag: 'calls',
+    summary: 'Servers that help the parties of a call to find each other',
+    answers: { 200: { text: 'As an RTCPeerConnection takes them', content: iceAnswer } },
+  })
+  app.get('/api/ice', description, async (request, reply) => {
     const { user } = await authenticate(request, tokens)
     const expires = Math.floor(Date.now() / 1000) + config.TURN_TTL
     void reply.header('Cache-Control', 'no-store')

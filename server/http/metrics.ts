@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { FollowerCounts } from '../cluster/follower.ts'
 import type { PushCounts } from '../push/pusher.ts'
+import { describe } from './route-description.ts'
 
 /** What is measured, as it is when it is asked for. */
 export interface Measured {
@@ -71,5 +72,13 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
     counter('coweave_pushes_failed_total', 'Notifications that push services did not take', count('failed'))
     counter('coweave_push_subscriptions_dropped_total', 'Subscriptions that are over', count('dropped'))
   }
-  app.get('/metrics', async (_request, reply) => reply.type(registry.contentType).send(await registry.metrics()))
+  const description = describe({
+    tag: 'operations',
+    summary: 'Measurements for Prometheus',
+    answers: { 200: { text: 'In its text format', content: ['text/plain'] } },
+    isOpen: true,
+  })
+  app.get('/metrics', description, async (_request, reply) =>
+    reply.type(registry.contentType).send(await registry.metrics()),
+  )
 }

@@ -10,6 +10,7 @@ import type { Durability } from '../documents/durability.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import { HttpError } from './problem.ts'
 import { authenticate, parse } from './request.ts'
+import { anything, describe } from './route-description.ts'
 
 export const MAX_RECIPIENTS = 10_000
 /** Ten thousand names as long as they may be. */
@@ -36,6 +37,12 @@ const pageQuery = z.object({
   limit: z.coerce.number().int().min(1).max(100).default(100),
 })
 
+const addedAnswer = z.object({ id: z.string(), added: z.int(), known: z.int() })
+const inboxPage = z.object({
+  notifications: z.array(anything),
+  next: z.string().optional().describe('What to give as `before` for the page before'),
+})
+
 export interface NotificationsApi {
   readonly tokens: Tokens
   readonly log: UpdateLog
@@ -52,7 +59,14 @@ export interface NotificationsApi {
 export function serveNotifications(app: FastifyInstance, api: NotificationsApi): void {
   const { tokens, log, durability, notifications, config } = api
 
-  app.post('/api/notifications', { bodyLimit: MAX_BODY_BYTES }, async (request) => {
+  const posting = describe({
+    tag: 'inbox',
+    summary: 'Notify users',
+    details: 'With an admin’s token. The same `key` again brings nobody the same again.',
+    body: newNotification,
+    answers: { 200: { text: 'All of it is on disk', content: addedAnswer } },
+  })
+  app.post('/api/notifications', { ...posting, bodyLimit: MAX_BODY_BYTES }, async (request) => {
     const { admin } = await authenticate(request, tokens)
     if (!admin) throw new AccessError('access/not-admin', CloseCode.Forbidden, 'the token is not an admin’s')
     const { to, key, ...notification } = parse(newNotification, request.body)
@@ -61,7 +75,13 @@ export function serveNotifications(app: FastifyInstance, api: NotificationsApi):
     return await notifications.add({ to, notification, key })
   })
 
-  app.get('/api/inbox', async (request, reply) => {
+  const reading = describe({
+    tag: 'inbox',
+    summary: 'Read one’s own notifications',
+    query: pageQuery,
+    answers: { 200: { text: 'A page, oldest first', content: inboxPage } },
+  })
+  app.get('/api/inbox', reading, async (request, reply) => {
     const { user } = await authenticate(request, tokens)
     const { before, limit } = parse(pageQuery, request.query)
     const room = inboxOf(user)

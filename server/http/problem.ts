@@ -29,7 +29,18 @@ const STATUS: Readonly<Record<string, number>> = {
   'chat/segment-closed': 503,
   'document/deleted': 410,
   'document/erased': 410,
+  'document/exists': 409,
   'document/load-failed': 500,
+  'document/moved': 412,
+  'document/not-found': 404,
+  'edit/ambiguous': 422,
+  'edit/no-such-block': 422,
+  'edit/not-found': 422,
+  'format/lossy': 422,
+  'format/no-such-field': 422,
+  'format/too-big': 413,
+  'format/unknown-mark': 422,
+  'format/unknown-node': 422,
 }
 
 /** Answers with problem details (RFC 9457); `code` is the stable code of the error. */

@@ -9,6 +9,7 @@ import { bytesIn, isPublicKey } from '../push/vapid.ts'
 import { HttpError } from './problem.ts'
 import { countRequest } from './rate.ts'
 import { authenticate, parse } from './request.ts'
+import { describe } from './route-description.ts'
 
 /** Browsers of one user; the one that subscribed longest ago gives way. */
 export const MAX_SUBSCRIPTIONS = 10
@@ -16,6 +17,7 @@ const MAX_BODY_BYTES = 8 * 1024
 const AUTH_BYTES = 16
 
 const endpoint = z.string().max(2_000)
+const ended = z.object({ endpoint })
 
 export interface PushApi {
   readonly tokens: Tokens
@@ -50,12 +52,23 @@ export function servePush(app: FastifyInstance, { tokens, pushes, rates, config 
     return inboxOf(user)
   }
 
-  app.get('/api/push', async (request, reply) => {
+  const reading = describe({
+    tag: 'inbox',
+    summary: 'Read the public key that a browser subscribes to pushes with',
+    answers: { 200: { text: 'The key', content: z.object({ publicKey: z.string() }) } },
+  })
+  app.get('/api/push', reading, async (request, reply) => {
     await admit(request, reply)
     return { publicKey: config.VAPID_PUBLIC_KEY }
   })
 
-  app.put('/api/push/subscriptions', { bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
+  const subscribing = describe({
+    tag: 'inbox',
+    summary: 'Have one’s notifications pushed to a browser',
+    body: subscription,
+    answers: { 204: { text: 'It is on disk' } },
+  })
+  app.put('/api/push/subscriptions', { ...subscribing, bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
     const room = await admit(request, reply)
     const { endpoint, keys } = parse(subscription, request.body)
     const wanted = { room, at: Date.now(), subscription: { endpoint, ...keys } }
@@ -65,9 +78,15 @@ export function servePush(app: FastifyInstance, { tokens, pushes, rates, config 
     return reply.status(204).send()
   })
 
-  app.delete('/api/push/subscriptions', { bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
+  const unsubscribing = describe({
+    tag: 'inbox',
+    summary: 'Have them pushed there no longer',
+    body: ended,
+    answers: { 204: { text: 'They no longer are' } },
+  })
+  app.delete('/api/push/subscriptions', { ...unsubscribing, bodyLimit: MAX_BODY_BYTES }, async (request, reply) => {
     const room = await admit(request, reply)
-    await pushes.unsubscribe(room, parse(z.object({ endpoint }), request.body).endpoint)
+    await pushes.unsubscribe(room, parse(ended, request.body).endpoint)
     return reply.status(204).send()
   })
 }

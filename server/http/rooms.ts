@@ -17,6 +17,7 @@ import type { Posting } from '../rooms/posting.ts'
 import { HttpError } from './problem.ts'
 import { countRequest } from './rate.ts'
 import { authenticate, parse } from './request.ts'
+import { anything, describe } from './route-description.ts'
 
 /** How often one search asks the archive again for want of rooms that the token may read. */
 const MAX_SEARCHES = 10
@@ -36,6 +37,14 @@ const searchQuery = z.object({
 const { id, text, replyTo, mentions, anchor, attachments } = messageShape.shape
 const postBody = z.strictObject({ id: id.exactOptional(), text, replyTo, mentions, anchor, attachments })
 
+const roomParameters = z.object({
+  room: z.string().describe('The name of a room, percent-encoded: `chat%2Fnotes%2Fplan`'),
+})
+const messagePage = z.object({
+  messages: z.array(anything),
+  next: z.int().optional().describe('What to give as `before` to go on'),
+})
+
 export interface RoomsApi {
   readonly tokens: Tokens
   readonly log: UpdateLog
@@ -51,7 +60,14 @@ export interface RoomsApi {
  * - `POST /api/rooms/<room>/messages`: for programs, which need not speak Yjs.
  */
 export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, deletions }: RoomsApi): void {
-  app.get('/api/rooms/:room/messages', async (request, reply) => {
+  const reading = describe({
+    tag: 'chat',
+    summary: 'Read the messages of a room',
+    parameters: roomParameters,
+    query: pageQuery,
+    answers: { 200: { text: 'A page, oldest first', content: messagePage } },
+  })
+  app.get('/api/rooms/:room/messages', reading, async (request, reply) => {
     const { room } = await admit(request, tokens, 'read')
     await refuseDeleted(room)
     const options = parse(pageQuery, request.query)
@@ -66,7 +82,13 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, 
     return reply
   })
 
-  app.get('/api/search/messages', async (request, reply) => {
+  const searching = describe({
+    tag: 'chat',
+    summary: 'Search messages',
+    query: searchQuery,
+    answers: { 200: { text: 'What was found, newest first', content: messagePage } },
+  })
+  app.get('/api/search/messages', searching, async (request, reply) => {
     const principal = await authenticate(request, tokens)
     const query = parse(searchQuery, request.query)
     if (query.room !== undefined) {
@@ -108,7 +130,15 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, 
     if (isDeleted) throw documentDeleted(room)
   }
 
-  app.post('/api/rooms/:room/messages', async (request, reply) => {
+  const sending = describe({
+    tag: 'chat',
+    summary: 'Post a message',
+    details: 'With an `id`, the same message again is answered with the first one.',
+    parameters: roomParameters,
+    body: postBody,
+    answers: { 201: { text: 'It is on disk', content: anything }, 200: { text: 'It was there', content: anything } },
+  })
+  app.post('/api/rooms/:room/messages', sending, async (request, reply) => {
     const { room, author } = await admit(request, tokens, 'comment')
     countRequest(rates, author.principal.user, request, reply)
     const { id, ...draft } = parse(postBody, request.body)
@@ -135,7 +165,7 @@ async function admit(
   needed: Level,
 ): Promise<{ room: string; author: Author }> {
   const principal = await authenticate(request, tokens)
-  const { room } = parse(z.object({ room: z.string() }), request.params)
+  const { room } = parse(roomParameters, request.params)
   return { room, author: { principal, level: levelFor(room, principal, needed) } }
 }
 

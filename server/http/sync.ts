@@ -8,11 +8,15 @@ import type { Gateway } from '../connection/gateway.ts'
 import { HttpTunnel, tunnelGone } from '../connection/http-tunnel.ts'
 import { acceptBinary, readBody } from './binary.ts'
 import { parse } from './request.ts'
+import { describe } from './route-description.ts'
 
 const pieceNumber = z.coerce
   .number({ error: `${PIECE_HEADER} must be the number of the piece` })
   .int()
   .min(0)
+
+const openQuery = z.object({ schema: z.string().optional() })
+const tunnelParameters = z.object({ connection: z.string() })
 
 /**
  * The tunnel for clients whose sockets are blocked:
@@ -26,15 +30,23 @@ export function serveSync(app: FastifyInstance, gateway: Gateway, config: Config
   /** @throws {HttpError} 404 `sync/gone` */
   function tunnelOf(request: FastifyRequest): HttpTunnel {
     gateway.admit(request.headers)
-    const { connection } = parse(z.object({ connection: z.string() }), request.params)
+    const { connection } = parse(tunnelParameters, request.params)
     const tunnel = tunnels.get(connection)
     if (tunnel === undefined) throw tunnelGone()
     return tunnel
   }
 
-  app.get('/api/sync', { exposeHeadRoute: false }, async (request, reply) => {
+  const opening = describe({
+    tag: 'sync',
+    summary: 'Open a tunnel for a socket’s messages; this is the stream down',
+    details: 'Tokens come in its messages, as over a socket (docs/http-fallback.md).',
+    query: openQuery,
+    answers: { 200: { text: 'A stream, as long as the tunnel is open', content: ['application/octet-stream'] } },
+    isOpen: true,
+  })
+  app.get('/api/sync', { ...opening, exposeHeadRoute: false }, async (request, reply) => {
     gateway.admitNew(request.raw)
-    const { schema } = parse(z.object({ schema: z.string().optional() }), request.query)
+    const { schema } = parse(openQuery, request.query)
     const version = parseSchema(schema)
     gateway.connect(request.raw, version, () => {
       reply.hijack()
@@ -48,14 +60,30 @@ export function serveSync(app: FastifyInstance, gateway: Gateway, config: Config
     })
   })
 
-  app.delete('/api/sync/:connection', async (request, reply) => {
+  const closing = describe({
+    tag: 'sync',
+    summary: 'Close a tunnel',
+    parameters: tunnelParameters,
+    answers: { 204: { text: 'It is closed' } },
+    isOpen: true,
+  })
+  app.delete('/api/sync/:connection', closing, async (request, reply) => {
     tunnelOf(request).leave()
     return reply.status(204).send()
   })
 
   app.register(async (scope) => {
     acceptBinary(scope)
-    scope.post('/api/sync/:connection', async (request, reply) => {
+    const sending = describe({
+      tag: 'sync',
+      summary: 'Send a piece of the stream up',
+      parameters: tunnelParameters,
+      headers: z.object({ [PIECE_HEADER.toLowerCase()]: pieceNumber }),
+      body: ['application/octet-stream'],
+      answers: { 204: { text: 'Its messages are taken' } },
+      isOpen: true,
+    })
+    scope.post('/api/sync/:connection', sending, async (request, reply) => {
       const tunnel = tunnelOf(request)
       const number = parse(pieceNumber, request.headers[PIECE_HEADER.toLowerCase()])
       // A piece that only answers a ping is empty.

@@ -1,0 +1,41 @@
+import type { FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { CloseCode } from '../../model/close-codes.ts'
+import { parseDocumentName } from '../../model/document-name.ts'
+import { roomOf } from '../../model/rooms.ts'
+import { AccessError } from '../access/access-error.ts'
+import { allows, type Level, type Principal } from '../access/grants.ts'
+import { levelIn } from '../access/levels.ts'
+import type { Tokens } from '../access/tokens.ts'
+import type { Author } from '../documents/guard.ts'
+import { HttpError } from './problem.ts'
+import { authenticate, parse } from './request.ts'
+
+/** Of routes below `/api/documents/:name`. */
+export const documentParameters = z.object({
+  name: z.string().describe('The name of a document, percent-encoded: `notes%2Flaunch-plan`'),
+})
+
+/** @throws {AccessError} when the token doesn't let in  @throws {CoweaveError} `document/bad-name` */
+export async function admit(
+  request: FastifyRequest,
+  tokens: Tokens,
+  needed: (name: string) => Level,
+): Promise<{ name: string; author: Author }> {
+  const principal = await authenticate(request, tokens)
+  const name = parseDocumentName(parse(documentParameters, request.params).name)
+  return { name, author: authorOf(principal, name, needed(name)) }
+}
+
+/** @throws {AccessError} `access/no-grant` when the principal may not do that much in the document */
+export function authorOf(principal: Principal, name: string, needed: Level): Author {
+  const level = levelIn(name, principal)
+  if (level !== undefined && allows(level, needed)) return { principal, level }
+  throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant "${needed}" in ${name}`)
+}
+
+/** @throws {HttpError} 403 `document/room`: rooms have rules, and ways of their own */
+export function refuseRooms(name: string): void {
+  if (roomOf(name) === undefined) return
+  throw new HttpError(403, 'document/room', `${name} is a room: it is read and written as its kind is`)
+}

@@ -1,0 +1,78 @@
+import { Validator } from '@seriousme/openapi-schema-validator'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { z } from 'zod'
+import { launchChromium } from '../browser/chromium.ts'
+import { startServer, type TestServer } from '../support/server.ts'
+
+let server: TestServer
+
+beforeAll(async () => {
+  server = await startServer({ demo: true })
+})
+afterAll(() => server.kill())
+
+const openApi = z.object({
+  openapi: z.literal('3.1.0'),
+  paths: z.record(z.string(), z.record(z.string(), z.record(z.string(), z.unknown()))),
+})
+
+test('the description is valid OpenAPI 3.1', async () => {
+  const result = await new Validator().validate(await (await fetch(`${server.url}/api/openapi.json`)).json())
+  expect(result).toEqual({ valid: true })
+})
+
+test('each route is described, and there', async () => {
+  const { paths } = openApi.parse(await (await fetch(`${server.url}/api/openapi.json`)).json())
+  const operations = Object.entries(paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method.toUpperCase()} ${path}`, operation })),
+  )
+  expect(operations.filter(({ operation }) => operation['x-undescribed']).map(({ name }) => name)).toEqual([])
+  expect(operations.map(({ name }) => name).toSorted()).toEqual(ROUTES)
+})
+
+/** All of the server's, so that a route that isn't registered any more is missed. */
+const ROUTES = [
+  'DELETE /api/push/subscriptions',
+  'DELETE /api/sync/{connection}',
+  'GET /api/documents',
+  'GET /api/documents/{name}',
+  'GET /api/documents/{name}/sync',
+  'GET /api/events',
+  'GET /api/ice',
+  'GET /api/inbox',
+  'GET /api/openapi.json',
+  'GET /api/push',
+  'GET /api/rooms/{room}/messages',
+  'GET /api/search/messages',
+  'GET /api/sync',
+  'GET /health/live',
+  'GET /health/ready',
+  'GET /metrics',
+  'PATCH /api/documents/{name}',
+  'POST /api/demo/token',
+  'POST /api/documents/{name}/copy',
+  'POST /api/documents/{name}/sync',
+  'POST /api/notifications',
+  'POST /api/rooms/{room}/messages',
+  'POST /api/sync/{connection}',
+  'PUT /api/documents/{name}',
+  'PUT /api/push/subscriptions',
+]
+
+test('people read it in a browser, which asks nobody else and is kept to the policy', async () => {
+  const browser = await launchChromium()
+  try {
+    const page = await browser.newPage()
+    const problems: string[] = []
+    const asked = new Set<string>()
+    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()))
+    page.on('pageerror', (error) => problems.push(error.message))
+    page.on('request', (request) => asked.add(new URL(request.url()).protocol + new URL(request.url()).host))
+    await page.goto(`${server.url}/api/docs`)
+    await page.getByText('Change a document while others type').waitFor()
+    expect(problems).toEqual([])
+    expect([...asked].filter((each) => !each.startsWith('data:'))).toEqual([`http:127.0.0.1:${server.port}`])
+  } finally {
+    await browser.close()
+  }
+})
