@@ -11,6 +11,7 @@ import type { UserRates } from '../connection/user-rates.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import type { EventBus } from '../events/event-bus.ts'
+import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
@@ -18,6 +19,7 @@ import { serveDemo } from './demo.ts'
 import { serveDocumentSync } from './document-sync.ts'
 import { serveEvents } from './events.ts'
 import { serveHealth } from './health.ts'
+import { serveHistory } from './history.ts'
 import { serveIce } from './ice.ts'
 import { type Measured, serveMetrics } from './metrics.ts'
 import { serveNotifications } from './notifications.ts'
@@ -45,6 +47,7 @@ export interface AppParts {
   readonly rates: UserRates
   readonly gateway: Gateway
   readonly exchange: Exchange
+  readonly history: History
   readonly uploads: Uploads
   readonly isStopping: () => boolean
   readonly measure: () => Measured
@@ -85,6 +88,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveIce(app, parts.tokens, config)
   serveSync(app, parts.gateway, config)
   serveDocumentSync(app, { ...parts, config })
+  serveHistory(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
   return app

@@ -75,7 +75,7 @@ export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): v
 }
 
 /** @throws {AccessError} when the token doesn't let in  @throws {CoweaveError} `document/bad-name` */
-async function admit(
+export async function admit(
   request: FastifyRequest,
   tokens: Tokens,
   needed: (name: string) => Level,

@@ -28,6 +28,10 @@ const STATUS: Readonly<Record<string, number>> = {
   'chat/duplicate-id': 409,
   'chat/segment-closed': 503,
   'document/load-failed': 500,
+  'history/busy': 503,
+  'history/no-such-position': 404,
+  'history/too-big': 422,
+  'history/too-many': 429,
 }
 
 /** Answers with problem details (RFC 9457); `code` is the stable code of the error. */
