@@ -136,6 +136,30 @@ const MIGRATIONS = [
     until bigint NOT NULL
   ) WITH (fillfactor = 50);
   `,
+  `
+  -- Named positions. data: the name.
+  CREATE TABLE coweave.versions (
+    document bigint NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    author bytea NOT NULL,
+    at bigint NOT NULL,
+    key text,
+    data bytea NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (document, id)
+  );
+
+  -- Up to where users have seen documents.
+  CREATE TABLE coweave.seen (
+    document bigint NOT NULL,
+    owner bytea NOT NULL,
+    position bigint NOT NULL,
+    at bigint NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (document, owner)
+  );
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -68,13 +68,13 @@ export class History {
    * @throws {StorageError} as UpdateLog.load()
    */
   async state(user: string, document: string, position: number): Promise<Uint8Array> {
-    await this.#refuseOutside(document, position)
+    await this.refuseOutside(document, position)
     return bytesIn(await this.#compute(user, document, { base: position, until: position }, { kind: 'state' }))
   }
 
   /** What changed from one position to another, as the JSON of a `Difference`. @throws as state() */
   async difference(user: string, document: string, from: number, to: number): Promise<string> {
-    await this.#refuseOutside(document, from, to)
+    await this.refuseOutside(document, from, to)
     if (from > to) throw new CoweaveError('history/no-such-position', `from is ${from}, and must not be above ${to}`)
     const task: Task = { kind: 'difference', from, leavesOutDeleted: false }
     return textIn(await this.#compute(user, document, { base: from, until: to }, task))
@@ -82,7 +82,7 @@ export class History {
 
   /** Who wrote what there is at a position, as the JSON of a `Difference` from nothing. @throws as state() */
   async blame(user: string, document: string, position: number): Promise<string> {
-    await this.#refuseOutside(document, position)
+    await this.refuseOutside(document, position)
     const task: Task = { kind: 'difference', from: 0, leavesOutDeleted: true }
     return textIn(await this.#compute(user, document, { base: 0, until: position }, task))
   }
@@ -97,7 +97,7 @@ export class History {
     document: string,
     { after, until, author }: { readonly after: number; readonly until: number; readonly author?: string },
   ): Promise<Uint8Array | undefined> {
-    await this.#refuseOutside(document, after, until)
+    await this.refuseOutside(document, after, until)
     const answer = await this.#compute(user, document, { base: after, until }, { kind: 'revert', after, author })
     return answer === undefined ? undefined : bytesIn(answer)
   }
@@ -135,7 +135,8 @@ export class History {
     return JSON.parse(textIn(await thread.call(request, [page])))
   }
 
-  async #refuseOutside(document: string, ...positions: readonly number[]): Promise<void> {
+  /** @throws {CoweaveError} `history/no-such-position` for a position that the document doesn't have */
+  async refuseOutside(document: string, ...positions: readonly number[]): Promise<void> {
     const last = await this.lastPosition(document)
     const wrong = positions.find((position) => position < 0 || position > last)
     if (wrong === undefined) return

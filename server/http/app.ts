@@ -30,6 +30,7 @@ import { serveSync } from './sync.ts'
 import { REQUEST_TIMEOUT_MS, slowHandshakes } from './timeouts.ts'
 import type { TlsOptions } from './tls.ts'
 import type { Uploads } from './uploads.ts'
+import { serveVersions } from './versions.ts'
 
 /** How long a browser remembers that a page of another origin may ask: otherwise it asks whether it may each time. */
 const PREFLIGHT_S = 600
@@ -74,7 +75,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
     delegator: ({ headers }, done) =>
       done(null, {
         origin: allowsOrigin(headers.origin, headers.host, config),
-        methods: ['GET', 'HEAD', 'POST', 'PUT', 'DELETE'],
+        methods: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
         maxAge: PREFLIGHT_S,
       }),
   })
@@ -89,6 +90,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveSync(app, parts.gateway, config)
   serveDocumentSync(app, { ...parts, config })
   serveHistory(app, parts)
+  serveVersions(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
   return app

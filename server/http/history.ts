@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { CoweaveError } from '../../model/errors.ts'
 import { roomOf } from '../../model/rooms.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Level } from '../access/grants.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { UserRates } from '../connection/user-rates.ts'
@@ -26,7 +27,7 @@ const sessionsQuery = z.object({
 })
 const atQuery = z.object({ at: time })
 const positionQuery = z.object({ position: position.optional() })
-const rangeQuery = z.object({ from: position, to: position.optional() })
+const rangeQuery = z.object({ from: z.literal('seen').or(position), to: position.optional() })
 const restoreBody = z.strictObject({ position: z.number().int() })
 const undoBody = z
   .strictObject({
@@ -38,6 +39,7 @@ const undoBody = z
 
 export interface HistoryApi {
   readonly tokens: Tokens
+  readonly log: UpdateLog
   readonly history: History
   readonly exchange: Exchange
   readonly rates: UserRates
@@ -48,12 +50,12 @@ export interface HistoryApi {
  * - `GET …/history?before=&limit=&pause=`: who edited from when to when, newest first;
  * - `GET …/position?at=`: the position at a time, ms;
  * - `GET …/state?position=`: the document as it was, as a Yjs update;
- * - `GET …/diff?from=&to=`: what changed;
+ * - `GET …/diff?from=&to=`: what changed; `from=seen` is up to where one has seen it (versions.ts);
  * - `GET …/blame?position=`: who wrote each part;
  * - `POST …/restore` `{ position }`: takes back all that was done since;
  * - `POST …/undo` `{ user, since | after }`: takes back what one user did since.
  */
-export function serveHistory(app: FastifyInstance, { tokens, history, exchange, rates }: HistoryApi): void {
+export function serveHistory(app: FastifyInstance, { tokens, log, history, exchange, rates }: HistoryApi): void {
   app.get('/api/documents/:name/history', async (request, reply) => {
     const { name, user } = await admitTo(request, tokens, 'read')
     const { before, limit, pause } = parse(sessionsQuery, request.query)
@@ -78,7 +80,8 @@ export function serveHistory(app: FastifyInstance, { tokens, history, exchange, 
   app.get('/api/documents/:name/diff', async (request, reply) => {
     const { name, user } = await admitTo(request, tokens, 'read')
     const { from, to } = parse(rangeQuery, request.query)
-    sendJson(reply, await history.difference(user, name, from, to ?? (await history.lastPosition(name))))
+    const start = from === 'seen' ? ((await log.seen(name, user))?.position ?? 0) : from
+    sendJson(reply, await history.difference(user, name, start, to ?? (await history.lastPosition(name))))
     return reply
   })
 

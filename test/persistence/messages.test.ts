@@ -160,7 +160,7 @@ test('a database of version 1 is brought up to date, with what it holds', async 
   expect(await log.messages('chat/a', { limit: 9 })).toEqual([archived('chat/a', 1, 'hello')])
   expect((await log.searchMessages('hello', { limit: 9 })).messages).toHaveLength(1)
   await log.close()
-  expect(run(file, 'PRAGMA user_version')).toEqual([[4]])
+  expect(run(file, 'PRAGMA user_version')).toEqual([[5]])
 })
 
 test('[promise 1] killed while it writes, the archive has just the messages of the updates in the log', async () => {
