@@ -1,12 +1,14 @@
 import * as Y from 'yjs'
 import type { LogRow } from '../../persistence/update-log.ts'
 import { applyRows, openSource, type Source } from './rebuild.ts'
+import { newRevivingClient, withoutRevived } from './revived.ts'
 
 const TRACKED = Symbol('tracked')
 
 /**
  * The update that takes back what the rows above `after` did that `isTracked` names, as one edit of a Yjs client of its
- * own; undefined when there is nothing to take back. What other rows did stays.
+ * own; undefined when there is nothing to take back. What other rows did stays, and what they have brought back already
+ * doesn't come twice.
  *
  * The undo manager's scope is the document, so that it doesn't matter what kinds of types the roots are.
  * @throws {StorageError} `storage/corrupt`
@@ -30,9 +32,10 @@ export function revertingUpdate(
     const [step] = undo.undoStack
     if (step === undefined) return undefined
     step.insertions = Y.mergeDeleteSets(undo.undoStack.map(({ insertions }) => insertions))
-    step.deletions = Y.mergeDeleteSets(undo.undoStack.map(({ deletions }) => deletions))
+    const deletions = Y.mergeDeleteSets(undo.undoStack.map(({ deletions }) => deletions))
+    step.deletions = withoutRevived(doc, deletions, step.insertions)
     undo.undoStack = [step]
-    while (doc.store.clients.has(doc.clientID)) doc.clientID = new Y.Doc().clientID
+    doc.clientID = newRevivingClient(doc)
     const made: Uint8Array[] = []
     doc.on('update', (update: Uint8Array) => made.push(update))
     undo.undo()

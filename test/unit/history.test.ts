@@ -67,6 +67,25 @@ test.each(SEEDS)('what one user did since a position is taken back, and nothing 
   expect(changed).toBeGreaterThan(0)
 })
 
+test.each(SEEDS)('what was taken back once is not brought back twice (SEED=%i)', (seed) => {
+  let changed = 0
+  for (const { rows, source, from } of documents(seed)) {
+    const byUser = ({ author }: { author: string }) => author === 'user 1'
+    const all = [...rows]
+    const add = (data: Uint8Array | undefined) => {
+      if (data !== undefined) all.push({ position: all.length + 1, at: 0, author: 'admin', data })
+      return shownIn(rootsAt(all, all.length))
+    }
+    const after = add(revertingUpdate(source, from, byUser))
+    expect(add(revertingUpdate({ ...source, rows: all }, from, byUser))).toEqual(after)
+    // Somebody has it all again as it was before.
+    const undoing = revertingUpdate({ ...source, rows: all }, rows.length, () => true)
+    expect(add(undoing)).toEqual(shownIn(rootsAt(rows, rows.length)))
+    if (undoing !== undefined) changed += 1
+  }
+  expect(changed).toBeGreaterThan(0)
+})
+
 test.each(SEEDS)('a difference tells both how it was and how it is, in every kind of type (SEED=%i)', (seed) => {
   const kinds = new Set<string>()
   for (const { rows, source, from, to } of documents(seed)) {
