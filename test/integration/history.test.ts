@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import type { Difference, EditingSession } from '../../model/history.ts'
+import type { Difference, EditingSession, NamedVersion } from '../../model/history.ts'
 import { type Client, openClient, whenDocument } from '../support/clients.ts'
 import { startServer, type TestServer, type TokenOptions, tokenFor } from '../support/server.ts'
 
@@ -302,4 +302,75 @@ test('an unknown document has the position 0 alone, and is empty there', async (
   expect(await call('history/unknown', 'diff?from=0')).toEqual({ from: 0, to: 0, roots: [] })
   expect(await call('history/unknown', 'history')).toEqual({ sessions: [] })
   expect(await refusal('history/unknown', 'state?position=1')).toEqual([404, 'history/no-such-position'])
+})
+
+test('positions are given names, which go from list to list until they are deleted', async () => {
+  const { name, clients } = await openFor('ann')
+  await edit(name, clients, 0, (doc) => doc.getText('text').insert(0, 'one'))
+  const created = await request(name, 'versions', { body: { name: ' First draft 😀 ' } })
+  expect(created.status).toBe(201)
+  const first: NamedVersion = await created.json()
+  expect(first).toMatchObject({ position: 1, name: 'First draft 😀', author: 'ann' })
+  await edit(name, clients, 0, (doc) => doc.getText('text').insert(0, 'two'))
+  const later: NamedVersion = await (await request(name, 'versions', { body: { name: 'x' }, user: 'bob' })).json()
+  const empty: NamedVersion = await (await request(name, 'versions', { body: { name: 'empty', position: 0 } })).json()
+  expect(await call(name, 'versions')).toEqual({ versions: [later, first, empty] })
+  await call(name, `versions/${later.id}`, { method: 'PATCH', body: { name: 'Second draft' } })
+  await call(name, `versions/${empty.id}`, { method: 'DELETE' })
+  const renamed = { ...later, name: 'Second draft' }
+  expect(await call(name, 'versions')).toEqual({ versions: [renamed, first] })
+  await call(name, 'restore', { body: { position: first.position } })
+  for (const { ydoc, text } of clients) await whenDocument(ydoc, () => text.toString() === 'one')
+
+  expect(await refusal(name, 'versions', { body: { name: 'x', position: 4 } })).toEqual([
+    404,
+    'history/no-such-position',
+  ])
+  expect(await refusal(name, 'versions', { body: { name: 'x', position: -1 } })).toEqual([
+    404,
+    'history/no-such-position',
+  ])
+  expect(await refusal('history/none', 'versions', { body: { name: 'x' } })).toEqual([404, 'history/no-such-position'])
+  for (const bad of ['', ' ', 'x'.repeat(201), '\ud800']) {
+    expect(await refusal(name, 'versions', { body: { name: bad } })).toEqual([400, 'http/bad-request'])
+  }
+  const gone = `versions/${empty.id}`
+  expect(await refusal(name, gone, { method: 'DELETE' })).toEqual([404, 'version/unknown'])
+  expect(await refusal(name, gone, { method: 'PATCH', body: { name: 'x' } })).toEqual([404, 'version/unknown'])
+  const reader = { access: { [name]: 'comment' } }
+  expect(await call(name, 'versions', reader)).toEqual({ versions: [renamed, first] })
+  const changes = [
+    ['versions', { body: { name: 'x' } }],
+    [`versions/${first.id}`, { method: 'PATCH', body: { name: 'x' } }],
+    [`versions/${first.id}`, { method: 'DELETE' }],
+  ] as const
+  for (const [path, options] of changes) {
+    expect(await refusal(name, path, { ...reader, ...options })).toEqual([403, 'access/no-grant'])
+    expect(await refusal('chat/x', path, options)).toEqual([400, 'history/room'])
+  }
+  end(clients)
+})
+
+test('each user is told what changed since they last looked, and that is no less after a look back', async () => {
+  const { name, clients } = await openFor('ann', 'bob')
+  const news = async (user: string) => {
+    const { roots, from } = await call<Difference>(name, 'diff?from=seen', { user })
+    const content = roots[0]?.content
+    const runs = content?.type === 'text' ? content.runs : []
+    return [from, ...runs.map((run) => [run.change?.kind ?? '', 'text' in run ? run.text : ''].join(':'))]
+  }
+  await edit(name, clients, 0, (doc) => doc.getText('text').insert(0, 'one '))
+  expect(await call(name, 'seen')).toEqual({ position: 0 })
+  expect(await call(name, 'seen', { method: 'POST', access: { [name]: 'read' } })).toEqual({ position: 1 })
+  await edit(name, clients, 1, (doc) => doc.getText('text').insert(4, 'two'))
+  expect(await news('ann')).toEqual([1, ':one ', 'inserted:two'])
+  expect(await news('cleo')).toEqual([0, 'inserted:one ', 'inserted:two'])
+  expect(await call(name, 'seen', { body: { position: 2 } })).toEqual({ position: 2 })
+  expect(await call(name, 'seen', { body: { position: 1 } })).toEqual({ position: 2 })
+  expect(await news('ann')).toEqual([2, ':one two'])
+  expect(await call(name, 'seen')).toEqual({ position: 2, at: expect.any(Number) })
+  expect(await call(name, 'seen', { user: 'cleo' })).toEqual({ position: 0 })
+  expect(await refusal(name, 'seen', { body: { position: 3 } })).toEqual([404, 'history/no-such-position'])
+  expect(await refusal('inbox/ann', 'seen', { body: {} })).toEqual([400, 'history/room'])
+  end(clients)
 })

@@ -1,11 +1,19 @@
-import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import { expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
+import { CoweaveError } from '../../model/errors.ts'
 import type { Entry, HistoryNode, HistoryRoot, HistoryValue, Marks } from '../../model/history.ts'
+import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { difference, differenceJson } from '../../server/history/difference.ts'
 import { SessionGrouping } from '../../server/history/editing-sessions.ts'
+import { History } from '../../server/history/history.ts'
+import { HistoryThreads } from '../../server/history/history-threads.ts'
 import { RangeMap } from '../../server/history/range-map.ts'
 import type { Source } from '../../server/history/rebuild.ts'
 import { revertingUpdate } from '../../server/history/revert.ts'
+import { statusOf } from '../../server/http/problem.ts'
+import { makeFolder } from '../persistence/folder.ts'
+import { Typist, update } from '../persistence/updates.ts'
 import { createRandom, isSoak, seedsFor } from '../support/random.ts'
 import { makeDocument, type RandomDocument, rootsAt } from '../support/random-document.ts'
 
@@ -130,10 +138,10 @@ test('a range keeps what was set first', () => {
     const end = start + 1 + random.int(20)
     map.add(7, start, end, value)
     for (let clock = start; clock < end; clock++) if (!expected.has(clock)) expected.set(clock, value)
-    for (let clock = 0; clock < 520; ) {
-      const { value: found, end: before } = map.at(7, clock)
-      for (; clock < Math.min(before, 520); clock++) expect(found).toBe(expected.get(clock))
-    }
+  }
+  for (let clock = 0; clock < 520; ) {
+    const { value: found, end: before } = map.at(7, clock)
+    for (; clock < Math.min(before, 520); clock++) expect(found).toBe(expected.get(clock))
   }
   expect(map.at(8, 0)).toEqual({ value: undefined, end: Number.POSITIVE_INFINITY })
 })
@@ -161,6 +169,52 @@ test('sessions end where their user pauses, and those of several users overlap',
     { user: 'bob', from: 105, to: 105, firstPosition: 2, lastPosition: 2, updates: 1, inserted: 2, deleted: 1 },
   ])
 })
+
+test('a few are answered at a time, a few wait, and who comes after that is told to come back', async () => {
+  const threads = new HistoryThreads(() => {})
+  onTestFinished(() => threads.close())
+  const gate = Promise.withResolvers<string>()
+  const refusalOf = (user: string) => threads.use(user, () => gate.promise).then(String, statusAndCode)
+  const own = Array.from({ length: 4 }, () => threads.use('ann', () => gate.promise))
+  expect(await refusalOf('ann')).toEqual([429, 'history/too-many'])
+  // Two are under way, and two wait already.
+  const others = Array.from({ length: 30 }, (_, index) => threads.use(`user ${index}`, () => gate.promise))
+  expect(await refusalOf('bob')).toEqual([503, 'history/busy'])
+  gate.resolve('done')
+  expect(new Set(await Promise.all([...own, ...others]))).toEqual(new Set(['done']))
+  expect(await refusalOf('ann')).toBe('done')
+})
+
+test('who fails leaves the place to the next one', async () => {
+  const threads = new HistoryThreads(() => {})
+  onTestFinished(() => threads.close())
+  const failures = Array.from({ length: 4 }, () => threads.use('ann', () => Promise.reject(new Error('no'))))
+  for (const { status } of await Promise.allSettled(failures)) expect(status).toBe('rejected')
+  expect(await threads.use('ann', async () => 'done')).toBe('done')
+})
+
+test('a history that is too long to be read is refused, and one that is damaged is no empty one', async () => {
+  const folder = await makeFolder()
+  const log = await openSqliteLog({ file: join(folder, 'log.db') })
+  const threads = new HistoryThreads(() => {})
+  onTestFinished(async () => {
+    await Promise.all([log.close(), threads.close()])
+  })
+  const typist = new Typist('long')
+  await log.append([typist.type('x'.repeat(500)), typist.type('y'.repeat(600)), update('damaged', 'no Yjs update')])
+  const history = new History({ log, threads, maxBytes: 1_000 })
+  expect((await history.state('ann', 'long', 1)).length).toBeGreaterThan(500)
+  expect(await history.state('ann', 'long', 2).catch(statusAndCode)).toEqual([422, 'history/too-big'])
+  for (const ask of ['state', 'blame'] as const) {
+    expect(await history[ask]('ann', 'damaged', 1).catch(statusAndCode)).toEqual([503, 'storage/corrupt'])
+  }
+  const reverting = history.reverting('ann', 'damaged', { after: 0, until: 1 })
+  expect(await reverting.catch(statusAndCode)).toEqual([503, 'storage/corrupt'])
+})
+
+function statusAndCode(error: unknown): unknown {
+  return [statusOf(error), error instanceof CoweaveError ? error.code : error]
+}
 
 type Side = 'was' | 'is'
 type Run = Extract<HistoryNode, { type: 'text' }>['runs'][number]
