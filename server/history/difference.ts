@@ -6,11 +6,11 @@ import { applyRows, openSource, type Source } from './rebuild.ts'
 import { renderRoots } from './render.ts'
 
 /**
- * What changed from the position `from` to the last row of `source`, whose snapshot must not be above `from`.
- * `leavesOutDeleted` gives what there is in the end alone: from 0, that is who wrote it.
+ * What changed from the position `from` to the last row of `source`, whose snapshot must not be above `from`. From 0, that
+ * is who wrote what there is.
  * @throws {StorageError} `storage/corrupt`
  */
-export function difference(source: Source, from: number, leavesOutDeleted: boolean): Difference {
+export function difference(source: Source, from: number): Difference {
   const { document, rows, snapshot } = source
   const doc = openSource(source)
   try {
@@ -21,7 +21,7 @@ export function difference(source: Source, from: number, leavesOutDeleted: boole
     applyRows(doc, document, rows.slice(split))
     const authorship = new Authorship()
     for (const row of rows) authorship.add(document, row)
-    const look = new Look({ before, authorship, leavesOutDeleted })
+    const look = new Look({ before, authorship })
     return { from, to: rows.at(-1)?.position ?? snapshot?.position ?? 0, roots: renderRoots(doc, look) }
   } finally {
     doc.destroy()

@@ -9,6 +9,8 @@ import type { Volume } from './volume.ts'
 
 /** Below this position reading all rows costs less than a look at whether there is a snapshot. */
 const FEW_ROWS = 2_000
+/** What a row counts besides its bytes: a keystroke takes far more memory than the bytes it is stored in. */
+const ROW_BYTES = 200
 /** Rows that are moved to a thread in one piece, and that sessions are made from at a time. */
 const PAGE_ROWS = 1_000
 /** Rows looked at for one page of sessions at most. */
@@ -17,7 +19,7 @@ const MAX_SESSION_ROWS = 50_000
 export interface HistoryOptions {
   readonly log: UpdateLog
   readonly threads: HistoryThreads
-  /** Of the rows that are read for one question. */
+  /** Of the rows that are read for one question, each with ROW_BYTES. */
   readonly maxBytes: number
 }
 
@@ -76,15 +78,13 @@ export class History {
   async difference(user: string, document: string, from: number, to: number): Promise<string> {
     await this.refuseOutside(document, from, to)
     if (from > to) throw new CoweaveError('history/no-such-position', `from is ${from}, and must not be above ${to}`)
-    const task: Task = { kind: 'difference', from, leavesOutDeleted: false }
+    const task: Task = { kind: 'difference', from }
     return textIn(await this.#compute(user, document, { base: from, until: to }, task))
   }
 
   /** Who wrote what there is at a position, as the JSON of a `Difference` from nothing. @throws as state() */
-  async blame(user: string, document: string, position: number): Promise<string> {
-    await this.refuseOutside(document, position)
-    const task: Task = { kind: 'difference', from: 0, leavesOutDeleted: true }
-    return textIn(await this.#compute(user, document, { base: 0, until: position }, task))
+  blame(user: string, document: string, position: number): Promise<string> {
+    return this.difference(user, document, 0, position)
   }
 
   /**
@@ -155,7 +155,7 @@ export class History {
       const pages: Uint8Array<ArrayBuffer>[] = []
       let [bytes, rows] = [snapshot?.data.length ?? 0, [] as LogRow[]]
       for await (const row of this.#log.read(document, snapshot?.position ?? 0, until)) {
-        bytes += row.data.length
+        bytes += row.data.length + ROW_BYTES
         if (bytes > this.#maxBytes) throw tooBig(document, this.#maxBytes)
         rows.push(row)
         if (rows.length < PAGE_ROWS) continue

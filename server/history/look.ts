@@ -17,8 +17,6 @@ export interface LookOptions {
   /** The document before; it is compared with how it is now. */
   readonly before: Y.Snapshot
   readonly authorship: Authorship
-  /** Whether what was deleted is left out. */
-  readonly leavesOutDeleted: boolean
 }
 
 /** Compares a document, which keeps what was deleted, with itself at an earlier time. */
@@ -26,15 +24,13 @@ export class Look {
   readonly #clocks: ReadonlyMap<number, number>
   readonly #deletedBefore = new RangeMap()
   readonly #authorship: Authorship
-  readonly #leavesOutDeleted: boolean
 
-  constructor({ before, authorship, leavesOutDeleted }: LookOptions) {
+  constructor({ before, authorship }: LookOptions) {
     this.#clocks = before.sv
     for (const [client, deletions] of before.ds.clients) {
       for (const { clock, len } of deletions) this.#deletedBefore.add(client, clock, clock + len, 0)
     }
     this.#authorship = authorship
-    this.#leavesOutDeleted = leavesOutDeleted
   }
 
   /**
@@ -53,10 +49,9 @@ export class Look {
       const is = !item.deleted
       const by = is ? this.#authorship.inserted(client, clock) : this.#authorship.deleted(client, clock)
       const end = Math.min(itemEnd, gone.end, by.end, existed ? known : itemEnd)
-      const isShown = is || (was && !this.#leavesOutDeleted)
       const kind = is ? 'inserted' : 'deleted'
       const change = was === is ? undefined : changeOf(kind, by.row ?? around)
-      if (isShown) yield { offset: clock - item.id.clock, length: end - clock, was, is, change }
+      if (was || is) yield { offset: clock - item.id.clock, length: end - clock, was, is, change }
       clock = end
     }
   }

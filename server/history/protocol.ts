@@ -1,7 +1,7 @@
 /** What a thread of history computes. */
 export type Task =
   | { readonly kind: 'state' }
-  | { readonly kind: 'difference'; readonly from: number; readonly leavesOutDeleted: boolean }
+  | { readonly kind: 'difference'; readonly from: number }
   /** Takes back all rows above `after`, or those of one author. */
   | { readonly kind: 'revert'; readonly after: number; readonly author: string | undefined }
   | { readonly kind: 'volumes' }

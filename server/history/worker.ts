@@ -18,7 +18,7 @@ function answerOf({ task, document, snapshot, pages }: Request): Answer {
     case 'state':
       return buildSnapshot({ name: document, parts: snapshot === undefined ? rows : [snapshot, ...rows] })
     case 'difference':
-      return differenceJson(difference(source, task.from, task.leavesOutDeleted))
+      return differenceJson(difference(source, task.from))
     case 'revert':
       return revertingUpdate(source, task.after, ({ author }) => task.author === undefined || author === task.author)
     case 'volumes':

@@ -99,7 +99,7 @@ test.each(SEEDS)('a difference tells both how it was and how it is, in every kin
   for (const { rows, source, from, to } of documents(seed)) {
     const until = { ...source, rows: rows.slice(0, to) }
     for (const given of [until, withSnapshot(until, from)]) {
-      const { roots } = JSON.parse(differenceJson(difference(given, from, false)))
+      const { roots } = JSON.parse(differenceJson(difference(given, from)))
       expect(sideOf(roots, 'was')).toEqual(shownIn(rootsAt(rows, from)))
       expect(sideOf(roots, 'is')).toEqual(shownIn(rootsAt(rows, to)))
       for (const [, kind] of JSON.stringify(roots).matchAll(/"kind":"(\w+)"/g)) kinds.add(String(kind))
@@ -111,10 +111,10 @@ test.each(SEEDS)('a difference tells both how it was and how it is, in every kin
 test.each(SEEDS)('each character is by who sent it first, and deleted by who deleted it first (SEED=%i)', (seed) => {
   let checked = 0
   for (const { rows, source, from, inserted, deleted } of documents(seed)) {
-    const blame = difference(source, 0, true)
+    const blame = difference(source, 0)
     expect(sideOf(blame.roots, 'is')).toEqual(shownIn(rootsAt(rows, rows.length)))
     expect(sideOf(blame.roots, 'was')).toEqual(shownIn(new Y.Doc()))
-    for (const { roots } of [blame, difference(source, from, false)]) {
+    for (const { roots } of [blame, difference(source, from)]) {
       for (const run of runsOf(roots, 'text')) {
         if (!('text' in run) || run.change === undefined) continue
         if (run.change.kind !== 'inserted' && run.change.kind !== 'deleted') continue
