@@ -17,8 +17,10 @@ export class HistoryThreads {
   readonly #onProblem: (error: Error) => void
   readonly #free: HistoryThread[] = []
   readonly #threads = new Set<HistoryThread>()
-  readonly #waiting: ((thread: HistoryThread) => void)[] = []
+  readonly #waiting: PromiseWithResolvers<HistoryThread>[] = []
+  readonly #underWay = new Set<Promise<unknown>>()
   readonly #ofUser = new Map<string, number>()
+  #isClosed = false
 
   constructor(onProblem: (error: Error) => void) {
     this.#onProblem = onProblem
@@ -33,26 +35,43 @@ export class HistoryThreads {
     if (own >= MAX_OF_USER) {
       throw new CoweaveError('history/too-many', `${MAX_OF_USER} requests of this user are under way; wait for them`)
     }
-    if (this.#waiting.length >= MAX_WAITING) {
-      throw new CoweaveError('history/busy', 'too many wait for history; try again a little later')
-    }
+    if (this.#isClosed || this.#waiting.length >= MAX_WAITING) throw busy()
     this.#ofUser.set(user, own + 1)
-    const thread = this.#take() ?? (await new Promise<HistoryThread>((resolve) => this.#waiting.push(resolve)))
     try {
-      return await work(thread)
+      return await this.#withThread(work)
     } finally {
       const left = (this.#ofUser.get(user) ?? 1) - 1
       if (left > 0) this.#ofUser.set(user, left)
       else this.#ofUser.delete(user)
-      const next = this.#waiting.shift()
-      if (next === undefined) this.#free.push(thread)
-      else next(thread)
     }
   }
 
-  /** Ends the threads, once they have answered. */
+  /** Refuses who waits, and ends the threads once they have answered. */
   async close(): Promise<void> {
+    this.#isClosed = true
+    for (const { reject } of this.#waiting.splice(0)) reject(busy())
+    await Promise.allSettled(this.#underWay)
     await Promise.all([...this.#threads].map((thread) => thread.close()))
+  }
+
+  async #withThread<T>(work: (thread: HistoryThread) => Promise<T>): Promise<T> {
+    const thread = this.#take() ?? (await this.#wait())
+    const result = work(thread)
+    this.#underWay.add(result)
+    try {
+      return await result
+    } finally {
+      this.#underWay.delete(result)
+      const next = this.#waiting.shift()
+      if (next === undefined) this.#free.push(thread)
+      else next.resolve(thread)
+    }
+  }
+
+  #wait(): Promise<HistoryThread> {
+    const waiting = Promise.withResolvers<HistoryThread>()
+    this.#waiting.push(waiting)
+    return waiting.promise
   }
 
   #take(): HistoryThread | undefined {
@@ -68,4 +87,8 @@ export class HistoryThreads {
     this.#threads.add(thread)
     return thread
   }
+}
+
+function busy(): CoweaveError {
+  return new CoweaveError('history/busy', 'too many wait for history; try again a little later')
 }

@@ -193,6 +193,18 @@ test('who fails leaves the place to the next one', async () => {
   expect(await threads.use('ann', async () => 'done')).toBe('done')
 })
 
+test('closing waits for those under way, and refuses the others', async () => {
+  const threads = new HistoryThreads(() => {})
+  const gate = Promise.withResolvers<string>()
+  const uses = ['a', 'b', 'c'].map((user) => threads.use(user, () => gate.promise).catch(statusAndCode))
+  const closed = threads.close()
+  expect(await uses[2]).toEqual([503, 'history/busy'])
+  expect(await threads.use('d', () => gate.promise).catch(statusAndCode)).toEqual([503, 'history/busy'])
+  gate.resolve('done')
+  await closed
+  expect(await Promise.all(uses.slice(0, 2))).toEqual(['done', 'done'])
+})
+
 test('a history that is too long to be read is refused, and one that is damaged is no empty one', async () => {
   const folder = await makeFolder()
   const log = await openSqliteLog({ file: join(folder, 'log.db') })
