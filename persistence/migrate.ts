@@ -9,6 +9,7 @@ const DOCUMENTS_PER_PAGE = 500
 const MESSAGES_PER_PAGE = 500
 const SUBSCRIPTIONS_PER_PAGE = 500
 const EVENTS_PER_PAGE = 500
+const SEEN_PER_PAGE = 1_000
 /** A batch ends with the row that takes it over either of these. */
 const BATCH_ROWS = 500
 const BATCH_BYTES = 4 * 1024 * 1024
@@ -22,10 +23,11 @@ export interface Migrated {
 
 /**
  * Copies a whole log into an empty one and verifies the copy: each document's rows byte for byte with their positions,
- * times, authors and claims of client ids, that both load as the same Yjs state, and each message. Snapshots are made
- * anew. Events keep their numbers, so that whoever reads them goes on where they were; consumers inside the
- * server begin anew with what is kept. Push subscriptions come along, as far as they can be read; pushes that are still
- * due do not. After an interruption the same call goes on where it ended. Nobody else may write to either of them.
+ * times, authors and claims of client ids, its versions and what users have seen of it, that both load as the same Yjs
+ * state, and each message. Snapshots are made anew. Events keep their numbers, so that whoever reads them goes on where
+ * they were; consumers inside the server begin anew with what is kept. Push subscriptions come along, as far as they can
+ * be read; pushes that are still due do not. After an interruption the same call goes on where it ended. Nobody else may
+ * write to either of them.
  * @throws {CoweaveError} `migrate/not-empty` when the target holds something that the source doesn't; nothing has been
  * written then
  * @throws {CoweaveError} `migrate/differs` when the copy is not the same, as when the source has grown meanwhile
@@ -47,6 +49,13 @@ async function refuseOthers(source: PortableLog, target: PortableLog): Promise<v
     const difference = await differenceOf(source.read(name, 0, position), target.read(name, 0, position))
     if (difference !== undefined)
       throw notEmpty(`the document ${name}, which differs from the source's at ${difference}`)
+    const versions = (await source.versions(name)).map((version) => JSON.stringify(version))
+    const other = (await target.versions(name)).find((version) => !versions.includes(JSON.stringify(version)))
+    if (other !== undefined) throw notEmpty(`the version ${other.id} of ${name}, which is not the source's`)
+    for await (const seen of seenIn(target, name)) {
+      if (!same(seen, await source.seen(name, seen.user)))
+        throw notEmpty(`what ${seen.user} has seen of ${name}, which is not the source's`)
+    }
   }
   for await (const message of archiveOf(target)) {
     const { room, seq, id, json } = message
@@ -77,6 +86,8 @@ async function copyDocument(source: PortableLog, target: PortableLog, document: 
     bytes = 0
   }
   if (batch.length > 0) await target.append(batch)
+  for (const version of await source.versions(document)) await target.addVersion(document, version)
+  for await (const page of pagesOfSeen(source, document)) await target.setSeen(document, page)
 }
 
 /** A document's deletion is that of the chat beside it, too. */
@@ -128,6 +139,9 @@ async function verify(source: PortableLog, target: PortableLog): Promise<Migrate
     const row = await differenceOf(source.read(name, 0), target.read(name, 0))
     if (row !== undefined) throw differs(`the document ${name} at ${row}`)
     if (!same(await claimsOf(source, name), await claimsOf(target, name))) throw differs(`the client ids of ${name}`)
+    if (!same(await source.versions(name), await target.versions(name))) throw differs(`the versions of ${name}`)
+    if (!same(await Array.fromAsync(seenIn(source, name)), await Array.fromAsync(seenIn(target, name))))
+      throw differs(`what users have seen of ${name}`)
     if (stateOf(await source.load(name)) !== stateOf(await target.load(name))) throw differs(`the state of ${name}`)
     counts.documents += 1
     counts.rows += position
@@ -179,6 +193,18 @@ async function* eventsOf(log: PortableLog): AsyncGenerator<StoredEvent, undefine
     if (end === undefined) return
     after = end.number
   }
+}
+
+async function* pagesOfSeen(log: PortableLog, document: string) {
+  for (let after: string | undefined = ''; after !== undefined; ) {
+    const page = await log.seenBy(document, { after, limit: SEEN_PER_PAGE })
+    yield page
+    after = page.at(-1)?.user
+  }
+}
+
+async function* seenIn(log: PortableLog, document: string) {
+  for await (const page of pagesOfSeen(log, document)) yield* page
 }
 
 /** The position of the first row that is not the same in both, undefined when all are. */

@@ -1,4 +1,5 @@
 import type { StoredEvent } from './event-store.ts'
+import type { Seen } from './history-tables.ts'
 import type { ArchivedMessage, UpdateLog } from './update-log.ts'
 
 /** A page of the archive. */
@@ -25,4 +26,10 @@ export interface PortableLog extends UpdateLog {
    * @throws {StorageError} as append()
    */
   restoreEvents(events: readonly StoredEvent[], last: number): Promise<void>
+
+  /**
+   * Up to where users have seen a document, ordered by the bytes of their ids, from the first behind `after`.
+   * @throws {StorageError} as versions()
+   */
+  seenBy(document: string, options: { after?: string; limit: number }): Promise<Seen[]>
 }

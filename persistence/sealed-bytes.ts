@@ -9,14 +9,14 @@ export interface SealedBytes {
 
 /** What sealed bytes belong to; encrypted bytes open nowhere else. */
 export interface SealContext {
-  readonly kind: 'row' | 'snapshot' | 'message' | 'subscription' | 'event'
+  readonly kind: 'row' | 'snapshot' | 'message' | 'subscription' | 'event' | 'version'
   /** Of a message or a subscription its room. */
   readonly document: string
   /** Of a message its `seq`; 0 of a subscription or an event. */
   readonly position: number
   /**
    * The rest that identifies them: time and author of a row, part number of a snapshot, id of a message or a subscription,
-   * id, kind and time of an event.
+   * id, kind and time of an event; id, author and time of a version.
    */
   readonly details: readonly (string | number)[]
 }

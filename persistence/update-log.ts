@@ -1,5 +1,6 @@
 import type { ClientClaim } from './client-claim.ts'
 import type { EventStore, NewEvent } from './event-store.ts'
+import type { HistoryTables } from './history-tables.ts'
 import type { PushStore } from './push-store.ts'
 
 /** One Yjs update on its way into the log. */
@@ -137,7 +138,7 @@ export interface Damage {
  *
  * Every implementation passes the suite in test/persistence/update-log-contract.ts.
  */
-export interface UpdateLog {
+export interface UpdateLog extends HistoryTables {
   /**
    * Which database this is: the same for everybody who has it open, and different for any other but copies of it, such
    * as a restored backup.

@@ -120,6 +120,11 @@ export const settings = {
   IDLE_DOCUMENT_BYTES: int(0)
     .default(64 * MiB)
     .describe('Memory that such documents may take together, about, before those left first are unloaded, bytes'),
+  HISTORY_BYTES: int(1024)
+    .default(128 * MiB)
+    .describe(
+      'Most that is read of the log for one question about the history of a document, with 200 more for each update, bytes',
+    ),
   CONNECTION_MESSAGES_PER_SECOND: int(0)
     .default(0)
     .describe('Messages a second that are read of one connection; 0 for as many as there is time for'),

@@ -26,6 +26,8 @@ import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
 import { EventBus } from './events/event-bus.ts'
 import { EventRetention } from './events/event-retention.ts'
+import { History } from './history/history.ts'
+import { HistoryThreads } from './history/history-threads.ts'
 import { createApp } from './http/app.ts'
 import type { Measured } from './http/metrics.ts'
 import { SealedFiles } from './http/sealed-files.ts'
@@ -184,6 +186,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     tell: (names) => cluster.deleted(names),
   })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
+  const historyThreads = new HistoryThreads((error) => logger.error({ error }, 'a thread of history ended'))
+  const history = new History({ log, threads: historyThreads, maxBytes: config.HISTORY_BYTES })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
     maxBytes: config.MAX_UPLOAD_BYTES,
@@ -214,6 +218,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     gateway,
     exchange,
     deletions,
+    history,
     uploads,
     isStopping,
     measure,
@@ -270,6 +275,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     const pushed = pusher?.stop()
     const forgotten = retention.stop()
     await app.close()
+    await historyThreads.close()
     await uploads.close()
     documents.close()
     durability.close()

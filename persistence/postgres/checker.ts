@@ -1,5 +1,5 @@
 import * as Y from 'yjs'
-import { DOCUMENT_COLUMNS, type DocumentRecord, Erasure, parseRecord } from '../document-record.ts'
+import { type DocumentRecord, Erasure } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
@@ -8,11 +8,14 @@ import { readClaims } from './client-table.ts'
 import type { Connections } from './connections.ts'
 import { findHead } from './document-table.ts'
 import { findEventDamages } from './event-table.ts'
+import { findRecord, readSeen, readVersions } from './history-tables.ts'
 import { findMessageDamages } from './message-checker.ts'
 import { attempt } from './problem.ts'
 import type { Session } from './session.ts'
 import { readSnapshot } from './snapshot-table.ts'
 import { rawPage, rawRow } from './update-table.ts'
+
+const SEEN_PER_PAGE = 1_000
 
 type Damages = AsyncGenerator<Damage, void, undefined>
 
@@ -54,7 +57,7 @@ async function* documentDamages(connections: Connections, keys: KeyRing | undefi
     }
   }
   yield* rowDamages(connections, keys, record)
-  for (const look of [strayRow, snapshotAndClients]) {
+  for (const look of [strayRow, snapshotAndClients, namedPositions, seenPositions]) {
     const { problem } = await attempt(name, () => connections.look((session) => look(session, keys, name)))
     if (problem !== undefined) yield { document: name, position: undefined, problem }
   }
@@ -83,11 +86,6 @@ async function* rowDamages(connections: Connections, keys: KeyRing | undefined, 
   }
 }
 
-async function findRecord(session: Session, name: string): Promise<DocumentRecord | undefined> {
-  const [values] = await session.rows(`SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name = $1`, [name])
-  return values === undefined ? undefined : parseRecord(values)
-}
-
 async function strayRow(session: Session, _keys: KeyRing | undefined, name: string): Promise<void> {
   const [values] = await session.rows(
     `SELECT u.position, d.position FROM coweave.documents d JOIN coweave.updates u ON u.document = d.id
@@ -106,9 +104,22 @@ async function snapshotAndClients(session: Session, keys: KeyRing | undefined, n
   if (head.snapshot.position > 0) decode(await readSnapshot(session, keys, head.record, head.snapshot))
 }
 
+async function namedPositions(session: Session, keys: KeyRing | undefined, name: string): Promise<void> {
+  const record = await findRecord(session, name)
+  if (record !== undefined) await readVersions(session, keys, record)
+}
+
+async function seenPositions(session: Session, _keys: KeyRing | undefined, name: string): Promise<void> {
+  const record = await findRecord(session, name)
+  for (let after: string | undefined = ''; record !== undefined && after !== undefined; ) {
+    const page = await readSeen(session, record, { after, limit: SEEN_PER_PAGE })
+    after = page.at(-1)?.user
+  }
+}
+
 /** Rows whose document is not there: its row of `documents` has been lost. */
 async function* orphans(connections: Connections): Damages {
-  for (const table of ['updates', 'clients', 'snapshots']) {
+  for (const table of ['updates', 'clients', 'snapshots', 'versions', 'seen']) {
     const sql = `SELECT DISTINCT document FROM coweave.${table} t
       WHERE NOT EXISTS (SELECT 1 FROM coweave.documents d WHERE d.id = t.document)`
     const { found = [], problem } = await attempt(table, () => connections.read((session) => session.rows(sql)))

@@ -1,11 +1,13 @@
 import pg from 'pg'
 import { CoweaveError } from '../../model/errors.ts'
+import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import { shownUrl } from '../database-url.ts'
 import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
+import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import type { ArchivePage, PortableLog } from '../portable-log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -28,6 +30,16 @@ import { Connections } from './connections.ts'
 import { findHead, listRecords, readPositions } from './document-table.ts'
 import { deleteDocument, eraseSome, freeDocument, listErasable, undeleteDocument } from './eraser.ts'
 import { restoreEvents } from './event-table.ts'
+import {
+  addVersion,
+  findRecord,
+  findSeen,
+  readSeen,
+  readVersions,
+  removeVersion,
+  renameVersion,
+  setSeen,
+} from './history-tables.ts'
 import { searchMessages } from './message-search.ts'
 import { findMessage, knownIds, pageOfArchive, pageOfMessages, restoreMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
@@ -278,6 +290,58 @@ class PostgresLog implements PortableLog {
   restoreEvents(events: readonly StoredEvent[], last: number): Promise<void> {
     return this.#call('storing events', () =>
       this.#writer.write((session) => restoreEvents(session, this.#settings.keys, events, last)),
+    )
+  }
+
+  versions(document: string): Promise<NamedVersion[]> {
+    return this.#call(`${document}: reading versions`, () =>
+      this.#readers.look(async (session) => {
+        const record = await findRecord(session, document)
+        return record === undefined ? [] : await readVersions(session, this.#settings.keys, record)
+      }),
+    )
+  }
+
+  addVersion(document: string, version: NamedVersion): Promise<boolean> {
+    return this.#call(`${document}: naming a version`, () =>
+      this.#writer.write((session) => addVersion(session, this.#settings.keys, document, version)),
+    )
+  }
+
+  renameVersion(document: string, id: string, name: string): Promise<boolean> {
+    return this.#call(`${document}: renaming a version`, () =>
+      this.#writer.write((session) => renameVersion(session, this.#settings.keys, { document, id, to: name })),
+    )
+  }
+
+  removeVersion(document: string, id: string): Promise<boolean> {
+    return this.#call(`${document}: removing a version`, () =>
+      this.#writer.write((session) => removeVersion(session, document, id)),
+    )
+  }
+
+  seen(document: string, user: string): Promise<Seen | undefined> {
+    return this.#call(`${document}: reading`, () =>
+      this.#readers.look(async (session) => {
+        const record = await findRecord(session, document)
+        return record === undefined ? undefined : await findSeen(session, record, user)
+      }),
+    )
+  }
+
+  seenBy(document: string, options: { after?: string; limit: number }): Promise<Seen[]> {
+    const { after = '', limit } = options
+    return this.#call(`${document}: reading`, () =>
+      this.#readers.look(async (session) => {
+        const record = await findRecord(session, document)
+        return record === undefined ? [] : await readSeen(session, record, { after, limit })
+      }),
+    )
+  }
+
+  setSeen(document: string, seen: readonly Seen[]): Promise<void> {
+    return this.#call(`${document}: writing what was seen`, () =>
+      this.#writer.write((session) => setSeen(session, document, seen)),
     )
   }
 

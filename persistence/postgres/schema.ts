@@ -143,6 +143,30 @@ const MIGRATIONS = [
   CREATE INDEX documents_deleted ON coweave.documents (name) WHERE deleted_at IS NOT NULL;
   CREATE INDEX documents_to_erase ON coweave.documents (deleted_at) WHERE erasure < 2;
   `,
+  `
+  -- Named positions. data: the name.
+  CREATE TABLE coweave.versions (
+    document bigint NOT NULL,
+    id text COLLATE "C" NOT NULL,
+    position bigint NOT NULL,
+    author bytea NOT NULL,
+    at bigint NOT NULL,
+    key text,
+    data bytea NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (document, id)
+  );
+
+  -- Up to where users have seen documents.
+  CREATE TABLE coweave.seen (
+    document bigint NOT NULL,
+    owner bytea NOT NULL,
+    position bigint NOT NULL,
+    at bigint NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (document, owner)
+  );
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

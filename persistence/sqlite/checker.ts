@@ -8,11 +8,14 @@ import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentFinder } from './document-table.ts'
 import { eventDamages } from './event-table.ts'
+import { seenReader, versionReader } from './history-tables.ts'
 import { messageDamages } from './message-checker.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packDamage } from './replies.ts'
 import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
 import { rowReader } from './update-table.ts'
+
+const SEEN_PER_PAGE = 1_000
 
 /** The thread of one check(): answers each request with the next damage found. */
 export function openChecker(settings: WorkerSettings): Role {
@@ -80,6 +83,8 @@ function documentChecker(
   const findSnapshot = snapshotFinder(db)
   const readSnapshot = snapshotReader(db, keys)
   const readClaims = claimReader(db)
+  const readVersions = versionReader(db, keys)
+  const checkSeen = seenChecker(db)
   const positions = db
     .prepare<[number], unknown>('SELECT position FROM updates WHERE document = ? ORDER BY position')
     .pluck()
@@ -114,12 +119,25 @@ function documentChecker(
     if (snapshotProblem !== undefined) yield { document: name, position: undefined, problem: snapshotProblem }
     const clientProblem = problemOf(() => readClaims(record, 0))
     if (clientProblem !== undefined) yield { document: name, position: undefined, problem: clientProblem }
+    const versionProblem = problemOf(() => readVersions(record))
+    if (versionProblem !== undefined) yield { document: name, position: undefined, problem: versionProblem }
+    const seenProblem = problemOf(() => checkSeen(record))
+    if (seenProblem !== undefined) yield { document: name, position: undefined, problem: seenProblem }
+  }
+}
+
+function seenChecker(db: Database): (document: DocumentRecord) => void {
+  const read = seenReader(db)
+  return (document) => {
+    for (let after: string | undefined = ''; after !== undefined; ) {
+      after = read(document, { after, limit: SEEN_PER_PAGE }).at(-1)?.user
+    }
   }
 }
 
 /** Rows whose document is not there: its row of `documents` has been lost. */
 function* orphans(db: Database): Generator<Damage, void, undefined> {
-  for (const table of ['updates', 'clients', 'snapshots']) {
+  for (const table of ['updates', 'clients', 'snapshots', 'versions', 'seen']) {
     const ids = db.prepare<[], unknown>(
       `SELECT DISTINCT document FROM ${table} WHERE document NOT IN (SELECT id FROM documents)`,
     )

@@ -15,6 +15,8 @@ const TABLES = [
   'messages',
   'push_subscriptions',
   'pushes',
+  'versions',
+  'seen',
 ]
 
 /** The thread that opens the database first: creates or migrates it, looks it over, and answers with its id. */

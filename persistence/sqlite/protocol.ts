@@ -1,5 +1,7 @@
+import type { NamedVersion } from '../../model/history.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
+import type { Seen } from '../history-tables.ts'
 import type { EventCall } from './event-table.ts'
 import type { PushCall } from './push-table.ts'
 
@@ -56,6 +58,13 @@ export type Request =
   | { readonly kind: 'push'; readonly call: PushCall }
   | { readonly kind: 'event'; readonly call: EventCall }
   | { readonly kind: 'restore-events'; readonly events: readonly StoredEvent[]; readonly last: number }
+  | { readonly kind: 'versions'; readonly document: string }
+  | { readonly kind: 'add-version'; readonly document: string; readonly version: NamedVersion }
+  | { readonly kind: 'rename-version'; readonly document: string; readonly id: string; readonly name: string }
+  | { readonly kind: 'remove-version'; readonly document: string; readonly id: string }
+  | { readonly kind: 'seen'; readonly document: string; readonly user: string }
+  | { readonly kind: 'seen-by'; readonly document: string; readonly after: string; readonly limit: number }
+  | { readonly kind: 'set-seen'; readonly document: string; readonly seen: readonly Seen[] }
   | { readonly kind: 'compact'; readonly document: string }
   | { readonly kind: 'check-next' }
   | { readonly kind: 'backup'; readonly target: string }

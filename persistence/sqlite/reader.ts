@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { type ClientClaim, owners } from '../client-claim.ts'
 import { shouldCompact } from '../compaction.ts'
-import { deletionOf } from '../document-record.ts'
+import { type DocumentRecord, deletionOf } from '../document-record.ts'
 import { tailWeight } from '../snapshot-record.ts'
 import type { LogRow } from '../update-log.ts'
 import { claimReader } from './client-table.ts'
@@ -9,6 +9,7 @@ import { openForReading } from './database.ts'
 import { documentLoader } from './document-loader.ts'
 import { documentFinder, documentLister, erasableLister, positionReader, tombstoneFinder } from './document-table.ts'
 import { eventReader } from './event-table.ts'
+import { seenFinder, seenReader, versionReader } from './history-tables.ts'
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
@@ -21,9 +22,11 @@ import {
   packMessages,
   packPositions,
   packReadReply,
+  packSeen,
   packSummaries,
   packText,
   packTexts,
+  packVersions,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowReader } from './update-table.ts'
@@ -51,6 +54,9 @@ export function openReader(settings: WorkerSettings): Role {
   const search = messageSearcher(db, settings.keys)
   const pushes = pushReader(db, settings.keys)
   const events = eventReader(db, settings.keys)
+  const versions = versionReader(db, settings.keys)
+  const seenBy = seenReader(db)
+  const findSeen = seenFinder(db)
 
   function load(name: string): Uint8Array<ArrayBuffer> {
     return loadDocument(name, (document) => {
@@ -96,6 +102,14 @@ export function openReader(settings: WorkerSettings): Role {
     )
   }
 
+  /** What `look` finds of a document; `none` for an unknown one. */
+  function lookAt<T>(name: string, look: (document: DocumentRecord) => T, none: T): T {
+    return db.transaction(() => {
+      const document = find(name)
+      return document === undefined ? none : look(document)
+    })()
+  }
+
   return {
     handle(request) {
       try {
@@ -126,6 +140,14 @@ export function openReader(settings: WorkerSettings): Role {
           const { call } = request
           if (call.name === 'read') return packText(JSON.stringify(events.read(...call.given)))
           if (call.name === 'last') return packText(JSON.stringify(events.last()))
+        }
+        if (request.kind === 'versions') return packVersions(lookAt(request.document, versions, []))
+        if (request.kind === 'seen') {
+          const found = lookAt(request.document, (document) => findSeen(document, request.user), undefined)
+          return packSeen(found === undefined ? [] : [found])
+        }
+        if (request.kind === 'seen-by') {
+          return packSeen(lookAt(request.document, (document) => seenBy(document, request), []))
         }
         if (request.kind === 'search') return packFoundMessages(search(request))
       } catch (error) {

@@ -17,7 +17,9 @@ import {
   writeVarUint,
   writeVarUint8Array,
 } from 'lib0/encoding'
+import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
+import type { Seen } from '../history-tables.ts'
 import type { StoredMessage } from '../stored-message.ts'
 import {
   type ArchivedMessage,
@@ -243,6 +245,52 @@ function readDeletion(decoder: Decoder): Deletion | undefined {
 function deletionIn(decoder: Decoder): { deleted?: Deletion } {
   const deleted = readDeletion(decoder)
   return deleted === undefined ? {} : { deleted }
+}
+
+export function packVersions(versions: readonly NamedVersion[]): Packed {
+  return encode((encoder) => {
+    for (const { id, position, name, author, at } of versions) {
+      writeVarString(encoder, id)
+      writeVarUint(encoder, position)
+      writeVarString(encoder, name)
+      writeVarString(encoder, author)
+      writeVarUint(encoder, at)
+    }
+  })
+}
+
+export function unpackVersions(packed: Packed): NamedVersion[] {
+  const decoder = createDecoder(packed)
+  const versions: NamedVersion[] = []
+  while (hasContent(decoder)) {
+    versions.push({
+      id: readVarString(decoder),
+      position: readVarUint(decoder),
+      name: readVarString(decoder),
+      author: readVarString(decoder),
+      at: readVarUint(decoder),
+    })
+  }
+  return versions
+}
+
+export function packSeen(seen: readonly Seen[]): Packed {
+  return encode((encoder) => {
+    for (const { user, position, at } of seen) {
+      writeVarString(encoder, user)
+      writeVarUint(encoder, position)
+      writeVarUint(encoder, at)
+    }
+  })
+}
+
+export function unpackSeen(packed: Packed): Seen[] {
+  const decoder = createDecoder(packed)
+  const seen: Seen[] = []
+  while (hasContent(decoder)) {
+    seen.push({ user: readVarString(decoder), position: readVarUint(decoder), at: readVarUint(decoder) })
+  }
+  return seen
 }
 
 export function packPositions(positions: readonly number[]): Packed {

@@ -162,6 +162,30 @@ const MIGRATIONS = [
   CREATE INDEX documents_deleted ON documents (name) WHERE deleted_at IS NOT NULL;
   CREATE INDEX documents_to_erase ON documents (deleted_at) WHERE erasure < 2;
   `,
+  `
+  -- Named positions. data: the name.
+  CREATE TABLE versions (
+    document INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    author TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    key TEXT,
+    data BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (document, id)
+  ) WITHOUT ROWID;
+
+  -- Up to where users have seen documents.
+  CREATE TABLE seen (
+    document INTEGER NOT NULL,
+    user TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (document, user)
+  ) WITHOUT ROWID;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -1,9 +1,11 @@
 import { resolve } from 'node:path'
 import { CoweaveError } from '../../model/errors.ts'
+import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
+import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import type { ArchivePage, PortableLog } from '../portable-log.ts'
 import { StorageError } from '../storage-error.ts'
@@ -36,9 +38,11 @@ import {
   unpackPosition,
   unpackPositions,
   unpackReadReply,
+  unpackSeen,
   unpackSummaries,
   unpackText,
   unpackTexts,
+  unpackVersions,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { SqliteEvents } from './sqlite-events.ts'
@@ -250,6 +254,36 @@ class SqliteLog implements PortableLog {
     await this.#writer.call({ kind: 'restore-events', events, last })
   }
 
+  async versions(document: string): Promise<NamedVersion[]> {
+    return unpackVersions(await this.#read({ kind: 'versions', document }))
+  }
+
+  addVersion(document: string, version: NamedVersion): Promise<boolean> {
+    return this.#change({ kind: 'add-version', document, version })
+  }
+
+  renameVersion(document: string, id: string, name: string): Promise<boolean> {
+    return this.#change({ kind: 'rename-version', document, id, name })
+  }
+
+  removeVersion(document: string, id: string): Promise<boolean> {
+    return this.#change({ kind: 'remove-version', document, id })
+  }
+
+  async seen(document: string, user: string): Promise<Seen | undefined> {
+    const [found] = unpackSeen(await this.#read({ kind: 'seen', document, user }))
+    return found
+  }
+
+  async seenBy(document: string, options: { after?: string; limit: number }): Promise<Seen[]> {
+    const { after = '', limit } = options
+    return unpackSeen(await this.#read({ kind: 'seen-by', document, after, limit }))
+  }
+
+  async setSeen(document: string, seen: readonly Seen[]): Promise<void> {
+    await this.#write({ kind: 'set-seen', document, seen })
+  }
+
   async compact(document: string): Promise<number> {
     this.#refuseIfClosed()
     return await this.#compactions.now(document)
@@ -297,6 +331,10 @@ class SqliteLog implements PortableLog {
   #write(request: Request): Promise<Uint8Array<ArrayBuffer>> {
     this.#refuseIfClosed()
     return this.#writer.call(request)
+  }
+
+  async #change(request: Request): Promise<boolean> {
+    return unpackFlag(await this.#write(request))
   }
 
   #thread(role: WorkerRole): SqliteThread {

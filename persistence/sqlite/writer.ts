@@ -7,11 +7,12 @@ import { openForWriting } from './database.ts'
 import { type DeletingRequest, deleter } from './deleter.ts'
 import { DocumentCache } from './document-cache.ts'
 import { type EventCall, eventRestorer, eventTables, eventWriter } from './event-table.ts'
+import { historyWriter } from './history-tables.ts'
 import { expectationCheck, messageWriter } from './message-table.ts'
 import { placeGuard } from './place-guard.ts'
-import { nothing, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
+import { nothing, type Request, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { type PushCall, pushTables, pushWriter } from './push-table.ts'
-import { packAppendReply, packText, unpackMessages } from './replies.ts'
+import { packAppendReply, packFlag, packText, unpackMessages } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowInserter } from './update-table.ts'
 
@@ -26,6 +27,7 @@ export function openWriter(settings: WorkerSettings): Role {
   const event = eventKeeper(db, settings)
   const restoreEvents = db.transaction(eventRestorer(db, settings.keys))
   const inPlace = placeGuard(settings.file)
+  const history = historyKeeper(db, settings)
   return {
     handle(request) {
       if (request.kind === 'append') return append(unpackBatch(request.batch))
@@ -38,7 +40,7 @@ export function openWriter(settings: WorkerSettings): Role {
         return nothing()
       }
       if (request.kind === 'delete' || request.kind === 'undelete' || request.kind === 'free') return change(request)
-      return unexpectedRequest('writer', request)
+      return history(request)
     },
     close() {
       db.close()
@@ -62,6 +64,28 @@ function deleting(
       return reply
     } catch (error) {
       throw toStorageError(error, `${request.document}: ${request.kind}`)
+    }
+  }
+}
+
+/** Stores named positions, and up to where users have seen documents. */
+function historyKeeper(db: Database, settings: WorkerSettings): (request: Request) => Uint8Array<ArrayBuffer> {
+  const tables = historyWriter(db, settings.keys)
+  const inPlace = placeGuard(settings.file)
+  const write = (request: Request): boolean => {
+    if (request.kind === 'add-version') return tables.add(request.document, request.version)
+    if (request.kind === 'rename-version') return tables.rename(request.document, request.id, request.name)
+    if (request.kind === 'remove-version') return tables.remove(request.document, request.id)
+    if (request.kind === 'set-seen') return tables.setSeen(request.document, request.seen)
+    return unexpectedRequest('writer', request)
+  }
+  return (request) => {
+    try {
+      const done = write(request)
+      inPlace()
+      return packFlag(done)
+    } catch (error) {
+      throw toStorageError(error, `${'document' in request ? request.document : settings.file}: writing`)
     }
   }
 }

@@ -13,6 +13,7 @@ import { DocumentWriter } from '../documents/document-writer.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import type { EventBus } from '../events/event-bus.ts'
+import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
@@ -23,6 +24,7 @@ import { serveDocumentContent } from './document-content.ts'
 import { serveDocumentSync } from './document-sync.ts'
 import { serveEvents } from './events.ts'
 import { serveHealth } from './health.ts'
+import { serveHistory } from './history.ts'
 import { serveIce } from './ice.ts'
 import { type Measured, serveMetrics } from './metrics.ts'
 import { serveNotifications } from './notifications.ts'
@@ -33,6 +35,7 @@ import { serveSync } from './sync.ts'
 import { REQUEST_TIMEOUT_MS, slowHandshakes } from './timeouts.ts'
 import type { TlsOptions } from './tls.ts'
 import type { Uploads } from './uploads.ts'
+import { serveVersions } from './versions.ts'
 
 /** How long a browser remembers that a page of another origin may ask: otherwise it asks whether it may each time. */
 const PREFLIGHT_S = 600
@@ -51,6 +54,7 @@ export interface AppParts {
   readonly gateway: Gateway
   readonly exchange: Exchange
   readonly deletions: Deletions
+  readonly history: History
   readonly uploads: Uploads
   readonly isStopping: () => boolean
   readonly measure: () => Measured
@@ -96,6 +100,8 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveDocumentSync(app, { ...parts, config })
   const writer = new DocumentWriter(parts)
   serveDocumentContent(app, { ...parts, writer, config })
+  serveHistory(app, parts)
+  serveVersions(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
   return app

@@ -41,6 +41,10 @@ const STATUS: Readonly<Record<string, number>> = {
   'format/too-big': 413,
   'format/unknown-mark': 422,
   'format/unknown-node': 422,
+  'history/busy': 503,
+  'history/no-such-position': 404,
+  'history/too-big': 422,
+  'history/too-many': 429,
 }
 
 /** Answers with problem details (RFC 9457); `code` is the stable code of the error. */

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { makeFolder } from './folder.ts'
+import { describeHistoryTables, namedVersion } from './history-contract.ts'
 import { describeMessageSearch } from './message-search-contract.ts'
 import { describeUpdateLog } from './update-log-contract.ts'
 import { readAll, rebuild, stamp, Typist, textOf, update } from './updates.ts'
@@ -14,6 +15,9 @@ const encryption = parseKeyRing(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
 describeUpdateLog('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 describeUpdateLog('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
 
+describeHistoryTables('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
+describeHistoryTables('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
+
 describeMessageSearch('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 
 async function openFile(file: string) {
@@ -21,6 +25,41 @@ async function openFile(file: string) {
   onTestFinished(() => log.close())
   return log
 }
+
+test('a backup has versions and what users have seen', async () => {
+  const folder = await makeFolder()
+  const log = await openFile(join(folder, 'log.db'))
+  await log.append([update('a', '1')])
+  await log.addVersion('a', namedVersion('x', 1))
+  await log.setSeen('a', [{ user: 'ann', position: 1, at: 2 }])
+  await log.backup(join(folder, 'backup.db'))
+  const backup = await openFile(join(folder, 'backup.db'))
+  expect(await backup.versions('a')).toEqual([namedVersion('x', 1)])
+  expect(await backup.seen('a', 'ann')).toEqual({ user: 'ann', position: 1, at: 2 })
+})
+
+test('damaged versions and what users have seen are found, and never taken for others', async () => {
+  const file = join(await makeFolder(), 'log.db')
+  const log = await openFile(file)
+  await log.append([new Typist('a').type('x'), new Typist('b').type('x')])
+  await log.addVersion('a', namedVersion('x', 1))
+  await log.setSeen('b', [{ user: 'ann', position: 1, at: 2 }])
+  const db = new Database(file)
+  db.exec(`UPDATE versions SET position = 0; UPDATE seen SET user = 'bob'`)
+  db.exec(`INSERT INTO seen SELECT 99, user, position, at, checksum FROM seen`)
+  db.close()
+  await expect(log.versions('a')).rejects.toMatchObject({ code: 'storage/corrupt' })
+  await expect(log.seen('b', 'bob')).rejects.toMatchObject({ code: 'storage/corrupt' })
+  expect(await Array.fromAsync(log.check())).toEqual([
+    { document: 'a', position: undefined, problem: 'a: bad checksum of the version x' },
+    { document: 'b', position: undefined, problem: 'b: bad checksum of what bob has seen' },
+    {
+      document: undefined,
+      position: undefined,
+      problem: 'rows in seen belong to a document with id 99, which is missing',
+    },
+  ])
+})
 
 test('[promise 1] an empty batch is a write to the disk', async () => {
   const file = join(await makeFolder(), 'log.db')

@@ -5,6 +5,7 @@ import { findDamages } from '../../persistence/postgres/checker.ts'
 import { Connections } from '../../persistence/postgres/connections.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import type { Damage, UpdateLog } from '../../persistence/update-log.ts'
+import { namedVersion } from '../persistence/history-contract.ts'
 import { archived, readAll, rebuild, Typist, update } from '../persistence/updates.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 
@@ -20,6 +21,8 @@ beforeAll(async () => {
   const messages = ['the launch', 'on Monday', 'at nine'].map((text, index) => archived('chat/a', index + 1, text))
   const events = ['one', 'two'].map((id) => ({ id, kind: 'k', at: 1, document: 'chat/a', users: [], json: '{}' }))
   await log.append([{ ...typist.type('three'), messages, events }])
+  await log.addVersion('snapped', namedVersion('v', 1))
+  await log.setSeen('snapped', [{ user: 'ann', position: 1, at: 2 }])
   await log.close()
 })
 afterAll(() => postgres.stop())
@@ -137,6 +140,18 @@ describe('damage around the rows is found', () => {
     const { log } = await damaged(`UPDATE coweave.documents SET position = 2 WHERE name = 'plain'`)
     await expect(log.positions(['other', 'plain'])).rejects.toMatchObject({ code: 'storage/corrupt' })
     expect(await log.positions(['other'])).toEqual([2])
+  })
+
+  test.each([
+    ['a version', `UPDATE coweave.versions SET position = 2`, /snapped: .* version v/],
+    ['what was seen', `UPDATE coweave.seen SET owner = 'eve'`, /snapped: .* what eve has seen/],
+  ])('%s', async (_, sql, message) => {
+    const { log, check } = await damaged(sql)
+    const problem = expect.stringMatching(message)
+    expect(await check()).toContainEqual({ document: 'snapped', position: undefined, problem })
+    const [versions, seen] = await Promise.allSettled([log.versions('snapped'), log.seen('snapped', 'eve')])
+    const rejected = { status: 'rejected', reason: { code: 'storage/corrupt' } }
+    expect(sql.includes('versions') ? versions : seen).toMatchObject(rejected)
   })
 
   test('a row beyond the last one', async () => {

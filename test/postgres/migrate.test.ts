@@ -6,6 +6,7 @@ import type { PortableLog } from '../../persistence/portable-log.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { makeFolder } from '../persistence/folder.ts'
+import { namedVersion } from '../persistence/history-contract.ts'
 import { archived, readAll, Typist, update } from '../persistence/updates.ts'
 import { password, startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { createRandom, seedsFor } from '../support/random.ts'
@@ -60,6 +61,11 @@ async function fill(log: PortableLog, seed: number): Promise<void> {
     await log.append(random.chance(0.1) ? batch.slice(1) : batch) // some updates are missing: others wait for them
     if (random.chance(0.1)) await log.compact(random.pick(names))
   }
+  for (const [position, name] of [...names, ...names].entries()) {
+    await log.addVersion(name, namedVersion(`v${position}`, position % 4, { author: random.pick(['ann', 'a\u0000b']) }))
+    const seen = ['ann', 'bob', 'a\u0000b'].map((user) => ({ user, position: random.int(4), at: random.int(1_000) }))
+    await log.setSeen(name, seen)
+  }
   await log.append(Array.from({ length: 1_200 }, () => typists[4]?.type('big ') ?? expect.unreachable()))
 }
 
@@ -101,6 +107,10 @@ test.each(seedsFor([], 1))(
       expect(await log.events.last()).toBe(await source.events.last())
       for (const { name } of summaries) {
         expect(await readAll(log, name)).toEqual(await readAll(source, name))
+        expect(await log.versions(name)).toEqual(await source.versions(name))
+        expect((await log.versions(name)).length).toBeGreaterThan(0)
+        expect(await log.seenBy(name, { limit: 9 })).toEqual(await source.seenBy(name, { limit: 9 }))
+        expect(await log.seenBy(name, { limit: 9 })).toHaveLength(3)
         expect((await log.load(name)).clients).toEqual((await source.load(name)).clients)
       }
       expect(await Array.fromAsync(log.check())).toEqual([])
@@ -124,7 +134,20 @@ test('an interrupted copy goes on where it ended', async () => {
       },
     },
   })
-  for (const name of ['documents', 'read', 'archive', 'messageById', 'restoreMessages', 'claims', 'load'] as const) {
+  for (const name of [
+    'documents',
+    'read',
+    'archive',
+    'messageById',
+    'restoreMessages',
+    'claims',
+    'load',
+    'versions',
+    'addVersion',
+    'seen',
+    'seenBy',
+    'setSeen',
+  ] as const) {
     Object.defineProperty(failing, name, { value: target[name].bind(target) })
   }
   await expect(migrate(source, failing)).rejects.toThrow('interrupted')

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openLog } from '../../persistence/open-log.ts'
 import { openPostgresLog, type PostgresLogOptions } from '../../persistence/postgres/postgres-log.ts'
+import { namedVersion } from '../persistence/history-contract.ts'
 import { archived, readAll, rebuild, Typist, textOf, update } from '../persistence/updates.ts'
 import { password, startPostgres, type TestPostgres } from '../support/postgres.ts'
 
@@ -51,6 +52,21 @@ test('a database that is not there, or not as it must be, is refused, and no sec
     expect(shown).not.toContain('"input"')
   }
   expect(await postgres.query(url, `SELECT 1 FROM pg_namespace WHERE nspname = 'coweave'`)).toEqual([])
+})
+
+test('a database of version 1 is brought up to date, with what it holds', async () => {
+  const url = await postgres.createDatabase()
+  const before = await openPostgresLog({ url })
+  await before.append([update('a', '1')])
+  await before.close()
+  await postgres.query(url, 'DROP TABLE coweave.versions, coweave.seen')
+  await postgres.query(url, 'DROP TABLE coweave.push_subscriptions, coweave.pushes')
+  await postgres.query(url, 'DROP TABLE coweave.events, coweave.event_counter, coweave.event_consumers')
+  await postgres.query(url, `UPDATE coweave.meta SET value = '1' WHERE key = 'version'`)
+  const log = await open(url)
+  expect(await log.addVersion('a', namedVersion('x', 1))).toBe(true)
+  expect(await log.versions('a')).toEqual([namedVersion('x', 1)])
+  expect((await readAll(log, 'a')).map(({ data }) => textOf(data))).toEqual(['1'])
 })
 
 test('over TLS the certificate is verified', async () => {

@@ -5,6 +5,7 @@ import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { describeEventStore } from '../persistence/event-store-contract.ts'
+import { describeHistoryTables } from '../persistence/history-contract.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
 import { describePushStore } from '../persistence/push-store-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
@@ -31,6 +32,7 @@ async function open(folder: string, keys?: typeof encryption): Promise<UpdateLog
 describeUpdateLog('Postgres', (folder) => open(folder))
 // What encryption changes stands above the database: SQLite's tests show it each time.
 if (isSoak) describeUpdateLog('Postgres, encrypted', (folder) => open(folder, encryption))
+describeHistoryTables('Postgres', (folder) => open(folder))
 describeMessageSearch('Postgres', (folder) => open(folder))
 describePushStore('Postgres', (folder) => open(folder))
 describeEventStore('Postgres', (folder) => open(folder))

@@ -1,0 +1,131 @@
+import type { NamedVersion } from '../../model/history.ts'
+import { DOCUMENT_COLUMNS, type DocumentKey, type DocumentRecord, parseRecord } from '../document-record.ts'
+import type { KeyRing } from '../encryption.ts'
+import type { Seen } from '../history-tables.ts'
+import { parseSeen, seenChecksum } from '../seen-row.ts'
+import { parseVersion, sealVersion, VERSION_COLUMNS } from '../version-row.ts'
+import { type Session, toBytes, toText } from './session.ts'
+
+/** One row, or none. */
+export async function findRecord(session: Session, name: string): Promise<DocumentRecord | undefined> {
+  const [values] = await session.rows(`SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name = $1`, [name])
+  return values === undefined ? undefined : parseRecord(values)
+}
+
+/** Reads a document's versions, each one verified, the highest position first. */
+export async function readVersions(
+  session: Session,
+  keys: KeyRing | undefined,
+  document: DocumentKey,
+): Promise<NamedVersion[]> {
+  const rows = await session.rows(
+    `SELECT ${VERSION_COLUMNS} FROM coweave.versions WHERE document = $1 ORDER BY position DESC, at DESC, id`,
+    [document.id],
+  )
+  return rows.map((values) => toVersion(keys, document, values))
+}
+
+/** As HistoryTables says; call it inside a transaction, as those that follow. */
+export async function addVersion(
+  session: Session,
+  keys: KeyRing | undefined,
+  name: string,
+  version: NamedVersion,
+): Promise<boolean> {
+  const document = await findRecord(session, name)
+  if (document === undefined || version.position > document.position) return false
+  const { id, position, author, at } = version
+  const { key, data, checksum } = sealVersion(keys, document, version)
+  await session.rows(
+    `INSERT INTO coweave.versions (document, id, position, author, at, key, data, checksum)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+     ON CONFLICT (document, id) DO UPDATE SET position = excluded.position, author = excluded.author, at = excluded.at,
+       key = excluded.key, data = excluded.data, checksum = excluded.checksum`,
+    [document.id, id, position, toBytes(author), at, key, data, checksum],
+  )
+  return true
+}
+
+export async function renameVersion(
+  session: Session,
+  keys: KeyRing | undefined,
+  { document: name, id, to }: { readonly document: string; readonly id: string; readonly to: string },
+): Promise<boolean> {
+  const document = await findRecord(session, name)
+  if (document === undefined) return false
+  const [values] = await session.rows(
+    `SELECT ${VERSION_COLUMNS} FROM coweave.versions WHERE document = $1 AND id = $2 FOR UPDATE`,
+    [document.id, id],
+  )
+  if (values === undefined) return false
+  const { key, data, checksum } = sealVersion(keys, document, { ...toVersion(keys, document, values), name: to })
+  await session.rows('UPDATE coweave.versions SET key = $3, data = $4, checksum = $5 WHERE document = $1 AND id = $2', [
+    document.id,
+    id,
+    key,
+    data,
+    checksum,
+  ])
+  return true
+}
+
+export async function removeVersion(session: Session, name: string, id: string): Promise<boolean> {
+  const removed = await session.rows(
+    `DELETE FROM coweave.versions v USING coweave.documents d
+     WHERE v.document = d.id AND d.name = $1 AND v.id = $2 RETURNING v.id`,
+    [name, id],
+  )
+  return removed.length > 0
+}
+
+/** Reads what users have seen of a document, by user, from the first behind `after`. */
+export async function readSeen(
+  session: Session,
+  document: DocumentKey,
+  { after, limit }: { readonly after: string; readonly limit: number },
+): Promise<Seen[]> {
+  const rows = await session.rows(
+    `SELECT owner, position, at, checksum FROM coweave.seen WHERE document = $1 AND owner > $2 ORDER BY owner LIMIT $3`,
+    [document.id, toBytes(after), limit],
+  )
+  return rows.map(([owner, ...values]) => parseSeen(document, [toText(owner), ...values]))
+}
+
+/** Reads what one user has seen of a document. */
+export async function findSeen(session: Session, document: DocumentKey, user: string): Promise<Seen | undefined> {
+  const [row] = await session.rows(
+    'SELECT owner, position, at, checksum FROM coweave.seen WHERE document = $1 AND owner = $2',
+    [document.id, toBytes(user)],
+  )
+  return row === undefined ? undefined : parseSeen(document, [toText(row[0]), ...row.slice(1)])
+}
+
+export async function setSeen(session: Session, name: string, seen: readonly Seen[]): Promise<void> {
+  const document = await findRecord(session, name)
+  if (document === undefined || seen.length === 0) return
+  // In one order, so that two who write the same rows wait for each other and don't block each other.
+  const sorted = [...seen].sort((left, right) => Buffer.compare(toBytes(left.user), toBytes(right.user)))
+  await session.rows(
+    `INSERT INTO coweave.seen AS s (document, owner, position, at, checksum)
+     SELECT $1, owner, position, at, checksum
+     FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::int[]) AS given (owner, position, at, checksum)
+     ON CONFLICT (document, owner) DO UPDATE
+       SET position = excluded.position, at = excluded.at, checksum = excluded.checksum
+       WHERE excluded.position > s.position`,
+    [
+      document.id,
+      sorted.map(({ user }) => toBytes(user)),
+      sorted.map(({ position }) => position),
+      sorted.map(({ at }) => at),
+      sorted.map((one) => seenChecksum(document, one)),
+    ],
+  )
+}
+
+function toVersion(
+  keys: KeyRing | undefined,
+  document: DocumentKey,
+  [id, position, author, ...others]: readonly unknown[],
+): NamedVersion {
+  return parseVersion(keys, document, [id, position, toText(author), ...others])
+}

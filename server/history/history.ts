@@ -1,0 +1,194 @@
+import { CoweaveError } from '../../model/errors.ts'
+import type { EditingSession } from '../../model/history.ts'
+import type { LogRow, UpdateLog } from '../../persistence/update-log.ts'
+import { SessionGrouping } from './editing-sessions.ts'
+import type { HistoryThread, HistoryThreads } from './history-threads.ts'
+import { packRows } from './packed-rows.ts'
+import type { Answer, Task } from './protocol.ts'
+import type { Volume } from './volume.ts'
+
+/** Below this position reading all rows costs less than a look at whether there is a snapshot. */
+const FEW_ROWS = 2_000
+/** What a row counts besides its bytes: a keystroke takes far more memory than the bytes it is stored in. */
+const ROW_BYTES = 200
+/** Rows that are moved to a thread in one piece, and that sessions are made from at a time. */
+const PAGE_ROWS = 1_000
+/** Rows looked at for one page of sessions at most. */
+const MAX_SESSION_ROWS = 50_000
+
+export interface HistoryOptions {
+  readonly log: UpdateLog
+  readonly threads: HistoryThreads
+  /** Of the rows that are read for one question, each with ROW_BYTES. */
+  readonly maxBytes: number
+}
+
+/** A page of sessions, newest first. */
+export interface SessionPage {
+  readonly sessions: readonly EditingSession[]
+  /** What to give as `before` to go on; undefined at the beginning of the document. */
+  readonly next: number | undefined
+}
+
+/** A document at earlier positions, and who wrote it, out of the log alone. `user` is who asks. */
+export class History {
+  readonly #log: UpdateLog
+  readonly #threads: HistoryThreads
+  readonly #maxBytes: number
+
+  constructor({ log, threads, maxBytes }: HistoryOptions) {
+    this.#log = log
+    this.#threads = threads
+    this.#maxBytes = maxBytes
+  }
+
+  /** The last position of a document; 0 for an unknown one. @throws {StorageError} */
+  async lastPosition(document: string): Promise<number> {
+    const [position = 0] = await this.#log.positions([document])
+    return position
+  }
+
+  /**
+   * The last position that was committed no later than `at`, ms; 0 for before the first one. Clocks of several instances
+   * may differ: then it is about that.
+   * @throws {StorageError}
+   */
+  async positionAt(document: string, at: number): Promise<number> {
+    let [low, high] = [0, await this.lastPosition(document)]
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2)
+      const [row] = await Array.fromAsync(this.#log.read(document, middle - 1, middle))
+      if (row !== undefined && row.at <= at) low = middle
+      else high = middle - 1
+    }
+    return low
+  }
+
+  /**
+   * The document as it was at a position, as a Yjs update.
+   * @throws {CoweaveError} `history/no-such-position`, `history/too-big`, and as HistoryThreads.use()
+   * @throws {StorageError} as UpdateLog.load()
+   */
+  async state(user: string, document: string, position: number): Promise<Uint8Array> {
+    await this.refuseOutside(document, position)
+    return bytesIn(await this.#compute(user, document, { base: position, until: position }, { kind: 'state' }))
+  }
+
+  /** What changed from one position to another, as the JSON of a `Difference`. @throws as state() */
+  async difference(user: string, document: string, from: number, to: number): Promise<string> {
+    await this.refuseOutside(document, from, to)
+    if (from > to) throw new CoweaveError('history/no-such-position', `from is ${from}, and must not be above ${to}`)
+    const task: Task = { kind: 'difference', from }
+    return textIn(await this.#compute(user, document, { base: from, until: to }, task))
+  }
+
+  /** Who wrote what there is at a position, as the JSON of a `Difference` from nothing. @throws as state() */
+  blame(user: string, document: string, position: number): Promise<string> {
+    return this.difference(user, document, 0, position)
+  }
+
+  /**
+   * The update that takes back what was done above `after` and up to `until`, by `author` or by all; undefined where that
+   * is nothing.
+   * @throws as state()
+   */
+  async reverting(
+    user: string,
+    document: string,
+    { after, until, author }: { readonly after: number; readonly until: number; readonly author?: string },
+  ): Promise<Uint8Array | undefined> {
+    await this.refuseOutside(document, after, until)
+    const answer = await this.#compute(user, document, { base: after, until }, { kind: 'revert', after, author })
+    return answer === undefined ? undefined : bytesIn(answer)
+  }
+
+  /**
+   * Who edited from when to when: a page of sessions at positions below `before`. A page ends where everybody paused, so
+   * that it may hold more than `limit`; or after very many rows, and may then cut sessions in two.
+   * @throws as state()
+   */
+  sessions(
+    user: string,
+    document: string,
+    { before, limit, pauseMs }: { readonly before: number; readonly limit: number; readonly pauseMs: number },
+  ): Promise<SessionPage> {
+    return this.#threads.use(user, async (thread) => {
+      const grouping = new SessionGrouping(pauseMs)
+      let end = Math.min(before - 1, await this.lastPosition(document))
+      for (let looked = 0; end > 0 && looked < MAX_SESSION_ROWS; ) {
+        const rows = await Array.fromAsync(this.#log.read(document, Math.max(0, end - PAGE_ROWS), end))
+        const volumes = await this.#volumes(thread, document, rows)
+        for (const [index, { position, at, author }] of [...rows.entries()].reverse()) {
+          if (grouping.isPause(at) && grouping.count >= limit) return { sessions: grouping.end(), next: position + 1 }
+          grouping.add({ position, at, author, ...(volumes[index] ?? { inserted: 0, deleted: 0 }) })
+          end = position - 1
+        }
+        looked += rows.length
+      }
+      return { sessions: grouping.end(), next: end > 0 ? end + 1 : undefined }
+    })
+  }
+
+  async #volumes(thread: HistoryThread, document: string, rows: readonly LogRow[]): Promise<readonly Volume[]> {
+    const page = packRows(rows)
+    const request = { task: { kind: 'volumes' }, document, snapshot: undefined, pages: [page] } as const
+    return JSON.parse(textIn(await thread.call(request, [page])))
+  }
+
+  /** @throws {CoweaveError} `history/no-such-position` for a position that the document doesn't have */
+  async refuseOutside(document: string, ...positions: readonly number[]): Promise<void> {
+    const last = await this.lastPosition(document)
+    const wrong = positions.find((position) => position < 0 || position > last)
+    if (wrong === undefined) return
+    throw new CoweaveError('history/no-such-position', `${document} has the positions 0 to ${last}, not ${wrong}`)
+  }
+
+  /** Has a thread do something with the rows up to `until`, from a snapshot that is not above `base` if there is one. */
+  #compute(
+    user: string,
+    document: string,
+    { base, until }: { readonly base: number; readonly until: number },
+    task: Task,
+  ): Promise<Answer> {
+    return this.#threads.use(user, async (thread) => {
+      const snapshot = await this.#snapshot(document, base)
+      const pages: Uint8Array<ArrayBuffer>[] = []
+      let [bytes, rows] = [snapshot?.data.length ?? 0, [] as LogRow[]]
+      for await (const row of this.#log.read(document, snapshot?.position ?? 0, until)) {
+        bytes += row.data.length + ROW_BYTES
+        if (bytes > this.#maxBytes) throw tooBig(document, this.#maxBytes)
+        rows.push(row)
+        if (rows.length < PAGE_ROWS) continue
+        pages.push(packRows(rows))
+        rows = []
+      }
+      pages.push(packRows(rows))
+      const moved = snapshot === undefined ? pages : [...pages, snapshot.data]
+      return await thread.call({ task, document, snapshot, pages }, moved)
+    })
+  }
+
+  /** The newest snapshot, if it is not above a position. */
+  async #snapshot(document: string, position: number) {
+    if (position < FEW_ROWS) return undefined
+    const { snapshot, parts } = await this.#log.load(document)
+    const [data] = parts
+    // A copy, since the parts are views on one piece of memory.
+    return snapshot > 0 && snapshot <= position && data ? { position: snapshot, data: data.slice() } : undefined
+  }
+}
+
+function tooBig(document: string, maxBytes: number): CoweaveError {
+  const problem = `the history of ${document} has more than HISTORY_BYTES (${maxBytes})`
+  return new CoweaveError('history/too-big', problem)
+}
+
+function bytesIn(answer: Answer): Uint8Array {
+  if (answer instanceof Uint8Array) return answer
+  throw new TypeError('the thread answered something else than bytes')
+}
+
+function textIn(answer: Answer): string {
+  if (typeof answer === 'string') return answer
+  throw new TypeError('the thread answered something else than text')
+}

@@ -1,0 +1,133 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import { CoweaveError } from '../../model/errors.ts'
+import { roomOf } from '../../model/rooms.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
+import type { Level } from '../access/grants.ts'
+import type { Tokens } from '../access/tokens.ts'
+import type { UserRates } from '../connection/user-rates.ts'
+import type { Exchange } from '../documents/exchange.ts'
+import type { Author } from '../documents/guard.ts'
+import type { History } from '../history/history.ts'
+import { admit } from './document-admission.ts'
+import { countRequest } from './rate.ts'
+import { parse } from './request.ts'
+
+const PAUSE_MS = 5 * 60_000
+const JSON_TYPE = 'application/json; charset=utf-8'
+
+// Positions that a document doesn't have, the history refuses, saying which it has.
+const position = z.coerce.number().int()
+const time = z.coerce.number().int().min(0)
+
+const sessionsQuery = z.object({
+  before: z.coerce.number().int().min(1).default(Number.MAX_SAFE_INTEGER),
+  limit: z.coerce.number().int().min(1).max(1000).default(100),
+  pause: z.coerce.number().int().min(0).default(PAUSE_MS),
+})
+const atQuery = z.object({ at: time })
+const positionQuery = z.object({ position: position.optional() })
+const rangeQuery = z.object({ from: z.literal('seen').or(position), to: position.optional() })
+const restoreBody = z.strictObject({ position: z.number().int() })
+const undoBody = z
+  .strictObject({
+    user: z.string().optional(),
+    since: z.number().int().min(0).optional(),
+    after: z.number().int().optional(),
+  })
+  .refine(({ since, after }) => (since === undefined) !== (after === undefined), 'give either since or after')
+
+export interface HistoryApi {
+  readonly tokens: Tokens
+  readonly log: UpdateLog
+  readonly history: History
+  readonly exchange: Exchange
+  readonly rates: UserRates
+}
+
+/**
+ * What a document was like, who wrote it, and how to have it back; `read` to look, `write` to change. Rooms have none:
+ * - `GET …/history?before=&limit=&pause=`: who edited from when to when, newest first;
+ * - `GET …/position?at=`: the position at a time, ms;
+ * - `GET …/state?position=`: the document as it was, as a Yjs update;
+ * - `GET …/diff?from=&to=`: what changed; `from=seen` is up to where one has seen it (versions.ts);
+ * - `GET …/blame?position=`: who wrote each part;
+ * - `POST …/restore` `{ position }`: takes back all that was done since;
+ * - `POST …/undo` `{ user, since | after }`: takes back what one user did since.
+ */
+export function serveHistory(app: FastifyInstance, { tokens, log, history, exchange, rates }: HistoryApi): void {
+  app.get('/api/documents/:name/history', async (request, reply) => {
+    const { name, user } = await admitTo(request, tokens, 'read')
+    const { before, limit, pause } = parse(sessionsQuery, request.query)
+    void reply.header('Cache-Control', 'no-store')
+    return await history.sessions(user, name, { before, limit, pauseMs: pause })
+  })
+
+  app.get('/api/documents/:name/position', async (request, reply) => {
+    const { name } = await admitTo(request, tokens, 'read')
+    const { at } = parse(atQuery, request.query)
+    void reply.header('Cache-Control', 'no-store')
+    return { position: await history.positionAt(name, at) }
+  })
+
+  app.get('/api/documents/:name/state', async (request, reply) => {
+    const { name, user } = await admitTo(request, tokens, 'read')
+    const { position } = parse(positionQuery, request.query)
+    const update = await history.state(user, name, position ?? (await history.lastPosition(name)))
+    return reply.header('Cache-Control', 'no-store').type('application/octet-stream').send(Buffer.from(update))
+  })
+
+  app.get('/api/documents/:name/diff', async (request, reply) => {
+    const { name, user } = await admitTo(request, tokens, 'read')
+    const { from, to } = parse(rangeQuery, request.query)
+    const start = from === 'seen' ? ((await log.seen(name, user))?.position ?? 0) : from
+    sendJson(reply, await history.difference(user, name, start, to ?? (await history.lastPosition(name))))
+    return reply
+  })
+
+  app.get('/api/documents/:name/blame', async (request, reply) => {
+    const { name, user } = await admitTo(request, tokens, 'read')
+    const { position } = parse(positionQuery, request.query)
+    sendJson(reply, await history.blame(user, name, position ?? (await history.lastPosition(name))))
+    return reply
+  })
+
+  app.post('/api/documents/:name/restore', async (request, reply) => {
+    const { name, author } = await admitTo(request, tokens, 'write')
+    countRequest(rates, author.principal.user, request, reply)
+    const { position } = parse(restoreBody, request.body)
+    return await takeBack(name, author, { after: position })
+  })
+
+  app.post('/api/documents/:name/undo', async (request, reply) => {
+    const { name, author, user } = await admitTo(request, tokens, 'write')
+    countRequest(rates, user, request, reply)
+    const { user: whose = user, since, after } = parse(undoBody, request.body)
+    const start = after ?? (await history.positionAt(name, (since ?? 0) - 1))
+    return await takeBack(name, author, { after: start, author: whose })
+  })
+
+  /** What is written meanwhile stays: only what was committed before is taken back. */
+  async function takeBack(name: string, author: Author, what: { readonly after: number; readonly author?: string }) {
+    const before = await history.lastPosition(name)
+    const update = await history.reverting(author.principal.user, name, { ...what, until: before })
+    if (update !== undefined) await exchange.take(name, author, update)
+    return { before, changed: update !== undefined }
+  }
+}
+
+/** As admit(). @throws {CoweaveError} `history/room`: what was deleted in a room is nobody's to read or bring back */
+export async function admitTo(
+  request: FastifyRequest,
+  tokens: Tokens,
+  needed: Level,
+): Promise<{ name: string; author: Author; user: string }> {
+  const { name, author } = await admit(request, tokens, () => needed)
+  if (roomOf(name) === undefined) return { name, author, user: author.principal.user }
+  throw new CoweaveError('history/room', `"${name}" is a room: only documents have a history`)
+}
+
+/** The threads write JSON: reading it and writing it again would hold up everybody else. */
+function sendJson(reply: FastifyReply, json: string): void {
+  void reply.header('Cache-Control', 'no-store').type(JSON_TYPE).send(json)
+}
