@@ -107,14 +107,24 @@ export async function listErasable(
   return rows.map(([name]) => String(name))
 }
 
+/** Tables of a document's rows that are small, and the columns that tell these apart. */
+const SMALL_ROWS = [
+  ['clients', 'client'],
+  ['versions', 'id'],
+  ['seen', 'owner'],
+] as const
+
 async function eraseSomeOf(session: Session, record: DocumentRecord): Promise<boolean> {
   if (await eraseRows(session, 'updates', 'document', 'position', record.id)) return true
-  const claims = await session.rows(
-    `DELETE FROM coweave.clients WHERE document = $1 AND client IN (
-       SELECT client FROM coweave.clients WHERE document = $1 LIMIT ${STEP_ROWS}) RETURNING 1`,
-    [record.id],
-  )
-  return claims.length > 0
+  for (const [table, key] of SMALL_ROWS) {
+    const erased = await session.rows(
+      `DELETE FROM coweave.${table} WHERE document = $1 AND ${key} IN (
+         SELECT ${key} FROM coweave.${table} WHERE document = $1 LIMIT ${STEP_ROWS}) RETURNING 1`,
+      [record.id],
+    )
+    if (erased.length > 0) return true
+  }
+  return false
 }
 
 /** Its snapshot goes at once: it has few parts, and a document without rows gets no other one. */

@@ -68,7 +68,13 @@ class Eraser {
     this.#save = recordWriter(db)
     this.#removeDocument = db.prepare<[number]>('DELETE FROM documents WHERE id = ?')
     this.#retire = db.prepare<[number]>('UPDATE snapshots SET complete = 0 WHERE document = ?')
-    this.#bulks = [rowEraser(db, 'updates', 'document', 'position'), snapshotEraser(db), claimEraser(db)]
+    this.#bulks = [
+      rowEraser(db, 'updates', 'document', 'position'),
+      snapshotEraser(db),
+      smallRowEraser(db, 'clients', 'client'),
+      smallRowEraser(db, 'versions', 'id'),
+      smallRowEraser(db, 'seen', 'user'),
+    ]
     this.#eraseMessages = rowEraser(db, 'messages', 'room', 'seq')
     this.#merge = db.prepare<[number]>(`INSERT INTO messages_text (messages_text, rank) VALUES ('merge', ?)`)
     this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
@@ -168,10 +174,14 @@ function rowEraser<Owner extends string | number>(
   }
 }
 
-function claimEraser(db: Database): (document: number) => boolean {
+function smallRowEraser(
+  db: Database,
+  table: 'clients' | 'versions' | 'seen',
+  key: string,
+): (document: number) => boolean {
   const erase = db.prepare<[number, number]>(
-    `DELETE FROM clients WHERE document = ? AND client IN (
-       SELECT client FROM clients WHERE document = ? LIMIT ${STEP_ROWS})`,
+    `DELETE FROM ${table} WHERE document = ? AND ${key} IN (
+       SELECT ${key} FROM ${table} WHERE document = ? LIMIT ${STEP_ROWS})`,
   )
   return (document) => erase.run(document, document).changes > 0
 }

@@ -59,6 +59,12 @@ export class Deletions {
     return (await this.#options.log.positions(names)).map((position) => position === DELETED)
   }
 
+  /** @throws {CoweaveError} `document/deleted` for a document that is, and for the chat beside it  @throws {StorageError} */
+  async refuse(name: string): Promise<void> {
+    const [isDeleted] = await this.areDeleted([name])
+    if (isDeleted) throw documentDeleted(name)
+  }
+
   /** Resolves once it is on disk, and nobody has the document open here. @throws {StorageError} */
   async delete(name: string, by: string): Promise<Deletion> {
     const { log, durability } = this.#options

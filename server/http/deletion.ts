@@ -2,17 +2,23 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { CloseCode } from '../../model/close-codes.ts'
 import { parseDocumentName } from '../../model/document-name.ts'
-import { roomOf } from '../../model/rooms.ts'
 import type { Deletion } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
 import { allows, type Principal } from '../access/grants.ts'
 import { levelIn } from '../access/levels.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { Deletions } from '../documents/deletions.ts'
+import { documentParameters, refuseRooms } from './document-admission.ts'
 import { HttpError } from './problem.ts'
 import { authenticate, parse } from './request.ts'
+import { describe } from './route-description.ts'
 
 const deleteQuery = z.object({ erase: z.stringbool().default(false) })
+const deletedAnswer = z.object({
+  name: z.string(),
+  deleted: z.object({ at: z.int(), by: z.string(), isErased: z.boolean() }),
+  erasedAt: z.int().optional().describe('When it will be erased, ms since 1970'),
+})
 
 export interface DeletionApi {
   readonly tokens: Tokens
@@ -27,7 +33,15 @@ export interface DeletionApi {
  * They take `moderate`, which is for taking away what others wrote, or an admin's token.
  */
 export function serveDeletion(app: FastifyInstance, { tokens, deletions }: DeletionApi): void {
-  app.delete('/api/documents/:name', async (request) => {
+  const deleting = describe({
+    tag: 'documents',
+    summary: 'Delete a document, with the chat beside it',
+    details: 'It can be restored for some days. With `erase`, for admins, it is erased now.',
+    parameters: documentParameters,
+    query: deleteQuery,
+    answers: { 200: { text: 'It is deleted', content: deletedAnswer } },
+  })
+  app.delete('/api/documents/:name', deleting, async (request) => {
     const { name, principal } = await admit(request, tokens)
     const { erase } = parse(deleteQuery, request.query)
     if (erase) refuseOthersThanAdmins(principal)
@@ -36,7 +50,14 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions }: Delet
     return answerOf(name, erase ? { ...deletion, isErased: true } : deletion)
   })
 
-  app.post('/api/documents/:name/undelete', async (request) => {
+  const restoring = describe({
+    tag: 'documents',
+    summary: 'Restore a deleted document',
+    details: 'Of an erased one, an admin gets the name back: it can be written again.',
+    parameters: documentParameters,
+    answers: { 200: { text: 'It is there', content: z.object({ name: z.string(), restored: z.boolean() }) } },
+  })
+  app.post('/api/documents/:name/undelete', restoring, async (request) => {
     const { name, principal } = await admit(request, tokens)
     const outcome = await deletions.undelete(name)
     if (outcome !== 'erased') return { name, restored: outcome === 'restored' }
@@ -57,18 +78,11 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions }: Delet
 /** @throws {AccessError} when the token doesn't let in  @throws {HttpError} 409 `document/is-room` */
 async function admit(request: FastifyRequest, tokens: Tokens): Promise<{ name: string; principal: Principal }> {
   const principal = await authenticate(request, tokens)
-  const name = parseDocumentName(parse(z.object({ name: z.string() }), request.params).name)
-  const isRoom = roomOf(name) !== undefined
+  const name = parseDocumentName(parse(documentParameters, request.params).name)
   if (!principal.admin && !allows(levelIn(name, principal), 'moderate')) {
     throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant "moderate" in ${name}`)
   }
-  if (isRoom) {
-    throw new HttpError(
-      409,
-      'document/is-room',
-      `${name} is a room: a chat is deleted with the document it stands beside`,
-    )
-  }
+  refuseRooms(name)
   return { name, principal }
 }
 

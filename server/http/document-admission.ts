@@ -34,8 +34,12 @@ export function authorOf(principal: Principal, name: string, needed: Level): Aut
   throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant "${needed}" in ${name}`)
 }
 
-/** @throws {HttpError} 403 `document/room`: rooms have rules, and ways of their own */
+/** @throws {HttpError} 409 `document/is-room`: rooms have rules, and ways of their own */
 export function refuseRooms(name: string): void {
   if (roomOf(name) === undefined) return
-  throw new HttpError(403, 'document/room', `${name} is a room: it is read and written as its kind is`)
+  throw new HttpError(
+    409,
+    'document/is-room',
+    `${name} is a room: this is for documents; a chat goes with the one it is beside`,
+  )
 }

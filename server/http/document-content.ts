@@ -9,6 +9,7 @@ import type { Tokens } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import { encodeShown } from '../documents/apply-update.ts'
+import type { Deletions } from '../documents/deletions.ts'
 import type { Content, DocumentWriter, Written } from '../documents/document-writer.ts'
 import type { Author } from '../documents/guard.ts'
 import { loadAt } from '../documents/load-at.ts'
@@ -92,6 +93,7 @@ export interface DocumentContentApi {
   readonly tokens: Tokens
   readonly log: UpdateLog
   readonly writer: DocumentWriter
+  readonly deletions: Deletions
   readonly rates: UserRates
   readonly config: Pick<Config, 'MIN_SCHEMA' | 'MAX_MESSAGE_BYTES'>
 }
@@ -112,7 +114,7 @@ export function serveDocumentContent(app: FastifyInstance, api: DocumentContentA
   })
 }
 
-function serveReading(app: FastifyInstance, { tokens, log }: DocumentContentApi): void {
+function serveReading(app: FastifyInstance, { tokens, log, deletions }: DocumentContentApi): void {
   const description = describe({
     tag: 'documents',
     summary: 'Read a document',
@@ -125,6 +127,7 @@ function serveReading(app: FastifyInstance, { tokens, log }: DocumentContentApi)
   app.get('/api/documents/:name', description, async (request, reply) => {
     const { name } = await admit(request, tokens, () => 'read')
     refuseRooms(name)
+    await deletions.refuse(name)
     const query = parse(readQuery, request.query)
     const format = query.format ?? acceptedFormat(request)
     void reply.header('Cache-Control', 'private, no-cache').header('Vary', 'Accept, Authorization')
@@ -215,6 +218,8 @@ function serveCopying(app: FastifyInstance, api: DocumentContentApi): void {
     const target = parseDocumentName(to)
     const writerOfCopy = authorOf(author.principal, target, 'write')
     refuseRooms(target)
+    await api.deletions.refuse(name)
+    await api.deletions.refuse(target)
     const source = await loadAt(api.log, name, position)
     if (source.position === 0) throw notFound(name)
     const body = encodeShown(source.ydoc, Uint8Array.of(0))
@@ -223,10 +228,11 @@ function serveCopying(app: FastifyInstance, api: DocumentContentApi): void {
   })
 }
 
-/** @throws as admit(), {HttpError} 403 `document/room`, 429 `http/too-many-requests` */
+/** @throws as admit(), {HttpError} 409 `document/is-room`, {CoweaveError} `document/deleted`, 429 `http/too-many-requests` */
 async function admitWriter(request: FastifyRequest, reply: FastifyReply, api: DocumentContentApi) {
   const admitted = await admit(request, api.tokens, levelToChange)
   refuseRooms(admitted.name)
+  await api.deletions.refuse(admitted.name)
   count(request, reply, api, admitted.author)
   return admitted
 }

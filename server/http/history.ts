@@ -1,17 +1,17 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { CoweaveError } from '../../model/errors.ts'
-import { roomOf } from '../../model/rooms.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Level } from '../access/grants.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { UserRates } from '../connection/user-rates.ts'
+import type { Deletions } from '../documents/deletions.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import type { Author } from '../documents/guard.ts'
 import type { History } from '../history/history.ts'
-import { admit } from './document-admission.ts'
+import { admit, documentParameters, refuseRooms } from './document-admission.ts'
 import { countRequest } from './rate.ts'
 import { parse } from './request.ts'
+import { anything, describe } from './route-description.ts'
 
 const PAUSE_MS = 5 * 60_000
 const JSON_TYPE = 'application/json; charset=utf-8'
@@ -37,11 +37,14 @@ const undoBody = z
   })
   .refine(({ since, after }) => (since === undefined) !== (after === undefined), 'give either since or after')
 
+const takenBack = z.object({ before: z.int().describe('The position before'), changed: z.boolean() })
+
 export interface HistoryApi {
   readonly tokens: Tokens
   readonly log: UpdateLog
   readonly history: History
   readonly exchange: Exchange
+  readonly deletions: Deletions
   readonly rates: UserRates
 }
 
@@ -55,57 +58,128 @@ export interface HistoryApi {
  * - `POST …/restore` `{ position }`: takes back all that was done since;
  * - `POST …/undo` `{ user, since | after }`: takes back what one user did since.
  */
-export function serveHistory(app: FastifyInstance, { tokens, log, history, exchange, rates }: HistoryApi): void {
-  app.get('/api/documents/:name/history', async (request, reply) => {
-    const { name, user } = await admitTo(request, tokens, 'read')
-    const { before, limit, pause } = parse(sessionsQuery, request.query)
-    void reply.header('Cache-Control', 'no-store')
-    return await history.sessions(user, name, { before, limit, pauseMs: pause })
-  })
+export function serveHistory(app: FastifyInstance, api: HistoryApi): void {
+  const { log, history, exchange, rates } = api
+  app.get(
+    '/api/documents/:name/history',
+    describe({
+      tag: 'history',
+      parameters: documentParameters,
+      summary: 'Who edited a document, from when to when',
+      query: sessionsQuery,
+      answers: { 200: { text: 'Sessions, newest first', content: anything } },
+    }),
+    async (request, reply) => {
+      const { name, user } = await admitTo(request, api, 'read')
+      const { before, limit, pause } = parse(sessionsQuery, request.query)
+      void reply.header('Cache-Control', 'no-store')
+      return await history.sessions(user, name, { before, limit, pauseMs: pause })
+    },
+  )
 
-  app.get('/api/documents/:name/position', async (request, reply) => {
-    const { name } = await admitTo(request, tokens, 'read')
-    const { at } = parse(atQuery, request.query)
-    void reply.header('Cache-Control', 'no-store')
-    return { position: await history.positionAt(name, at) }
-  })
+  app.get(
+    '/api/documents/:name/position',
+    describe({
+      tag: 'history',
+      parameters: documentParameters,
+      summary: 'The position that a document had at a time',
+      query: atQuery,
+      answers: { 200: { text: 'The position', content: z.object({ position: z.int() }) } },
+    }),
+    async (request, reply) => {
+      const { name } = await admitTo(request, api, 'read')
+      const { at } = parse(atQuery, request.query)
+      void reply.header('Cache-Control', 'no-store')
+      return { position: await history.positionAt(name, at) }
+    },
+  )
 
-  app.get('/api/documents/:name/state', async (request, reply) => {
-    const { name, user } = await admitTo(request, tokens, 'read')
-    const { position } = parse(positionQuery, request.query)
-    const update = await history.state(user, name, position ?? (await history.lastPosition(name)))
-    return reply.header('Cache-Control', 'no-store').type('application/octet-stream').send(Buffer.from(update))
-  })
+  app.get(
+    '/api/documents/:name/state',
+    describe({
+      tag: 'history',
+      parameters: documentParameters,
+      summary: 'A document as it was',
+      query: positionQuery,
+      answers: { 200: { text: 'A Yjs update', content: ['application/octet-stream'] } },
+    }),
+    async (request, reply) => {
+      const { name, user } = await admitTo(request, api, 'read')
+      const { position } = parse(positionQuery, request.query)
+      const update = await history.state(user, name, position ?? (await history.lastPosition(name)))
+      return reply.header('Cache-Control', 'no-store').type('application/octet-stream').send(Buffer.from(update))
+    },
+  )
 
-  app.get('/api/documents/:name/diff', async (request, reply) => {
-    const { name, user } = await admitTo(request, tokens, 'read')
-    const { from, to } = parse(rangeQuery, request.query)
-    const start = from === 'seen' ? ((await log.seen(name, user))?.position ?? 0) : from
-    sendJson(reply, await history.difference(user, name, start, to ?? (await history.lastPosition(name))))
-    return reply
-  })
+  app.get(
+    '/api/documents/:name/diff',
+    describe({
+      tag: 'history',
+      parameters: documentParameters,
+      summary: 'What changed between two positions, and by whom',
+      query: rangeQuery,
+      answers: { 200: { text: 'The difference', content: anything } },
+    }),
+    async (request, reply) => {
+      const { name, user } = await admitTo(request, api, 'read')
+      const { from, to } = parse(rangeQuery, request.query)
+      const start = from === 'seen' ? ((await log.seen(name, user))?.position ?? 0) : from
+      sendJson(reply, await history.difference(user, name, start, to ?? (await history.lastPosition(name))))
+      return reply
+    },
+  )
 
-  app.get('/api/documents/:name/blame', async (request, reply) => {
-    const { name, user } = await admitTo(request, tokens, 'read')
-    const { position } = parse(positionQuery, request.query)
-    sendJson(reply, await history.blame(user, name, position ?? (await history.lastPosition(name))))
-    return reply
-  })
+  app.get(
+    '/api/documents/:name/blame',
+    describe({
+      tag: 'history',
+      parameters: documentParameters,
+      summary: 'Who wrote each part of a document',
+      query: positionQuery,
+      answers: { 200: { text: 'Its content, each part with its author', content: anything } },
+    }),
+    async (request, reply) => {
+      const { name, user } = await admitTo(request, api, 'read')
+      const { position } = parse(positionQuery, request.query)
+      sendJson(reply, await history.blame(user, name, position ?? (await history.lastPosition(name))))
+      return reply
+    },
+  )
 
-  app.post('/api/documents/:name/restore', async (request, reply) => {
-    const { name, author } = await admitTo(request, tokens, 'write')
-    countRequest(rates, author.principal.user, request, reply)
-    const { position } = parse(restoreBody, request.body)
-    return await takeBack(name, author, { after: position })
-  })
+  app.post(
+    '/api/documents/:name/restore',
+    describe({
+      tag: 'history',
+      parameters: documentParameters,
+      summary: 'Take back all that was done since a position',
+      body: restoreBody,
+      answers: { 200: { text: 'It is on disk', content: takenBack } },
+    }),
+    async (request, reply) => {
+      const { name, author } = await admitTo(request, api, 'write')
+      countRequest(rates, author.principal.user, request, reply)
+      const { position } = parse(restoreBody, request.body)
+      return await takeBack(name, author, { after: position })
+    },
+  )
 
-  app.post('/api/documents/:name/undo', async (request, reply) => {
-    const { name, author, user } = await admitTo(request, tokens, 'write')
-    countRequest(rates, user, request, reply)
-    const { user: whose = user, since, after } = parse(undoBody, request.body)
-    const start = after ?? (await history.positionAt(name, (since ?? 0) - 1))
-    return await takeBack(name, author, { after: start, author: whose })
-  })
+  app.post(
+    '/api/documents/:name/undo',
+    describe({
+      tag: 'history',
+      parameters: documentParameters,
+      summary: 'Take back what one user did',
+      body: undoBody,
+      answers: { 200: { text: 'It is on disk', content: takenBack } },
+    }),
+    async (request, reply) => {
+      const { name, author, user } = await admitTo(request, api, 'write')
+      countRequest(rates, user, request, reply)
+      const { user: whose = user, since, after } = parse(undoBody, request.body)
+      const start = after ?? (await history.positionAt(name, (since ?? 0) - 1))
+      return await takeBack(name, author, { after: start, author: whose })
+    },
+  )
 
   /** What is written meanwhile stays: only what was committed before is taken back. */
   async function takeBack(name: string, author: Author, what: { readonly after: number; readonly author?: string }) {
@@ -116,15 +190,19 @@ export function serveHistory(app: FastifyInstance, { tokens, log, history, excha
   }
 }
 
-/** As admit(). @throws {CoweaveError} `history/room`: what was deleted in a room is nobody's to read or bring back */
+/**
+ * As admit(). @throws {HttpError} 409 `document/is-room`: what was deleted in a room is nobody's to read or bring back
+ * @throws {CoweaveError} `document/deleted`
+ */
 export async function admitTo(
   request: FastifyRequest,
-  tokens: Tokens,
+  { tokens, deletions }: { readonly tokens: Tokens; readonly deletions: Deletions },
   needed: Level,
 ): Promise<{ name: string; author: Author; user: string }> {
   const { name, author } = await admit(request, tokens, () => needed)
-  if (roomOf(name) === undefined) return { name, author, user: author.principal.user }
-  throw new CoweaveError('history/room', `"${name}" is a room: only documents have a history`)
+  refuseRooms(name)
+  await deletions.refuse(name)
+  return { name, author, user: author.principal.user }
 }
 
 /** The threads write JSON: reading it and writing it again would hold up everybody else. */

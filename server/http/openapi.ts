@@ -13,6 +13,7 @@ type Json = Readonly<Record<string, unknown>>
 
 const TAGS: Readonly<Record<RouteDescription['tag'], string>> = {
   documents: 'What documents say, and which there are',
+  history: 'What documents were like, and who wrote what',
   sync: 'Documents as Yjs updates, and sockets’ messages where sockets are blocked',
   chat: 'Messages in chat rooms',
   inbox: 'Notifications',

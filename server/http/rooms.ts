@@ -10,7 +10,7 @@ import { allows, type Level, type Principal } from '../access/grants.ts'
 import { levelIn } from '../access/levels.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { UserRates } from '../connection/user-rates.ts'
-import { type Deletions, documentDeleted } from '../documents/deletions.ts'
+import type { Deletions } from '../documents/deletions.ts'
 import type { Author } from '../documents/guard.ts'
 import { messageShape } from '../rooms/chat-rules.ts'
 import type { Posting } from '../rooms/posting.ts'
@@ -69,7 +69,7 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, 
   })
   app.get('/api/rooms/:room/messages', reading, async (request, reply) => {
     const { room } = await admit(request, tokens, 'read')
-    await refuseDeleted(room)
+    await deletions.refuse(room)
     const options = parse(pageQuery, request.query)
     const messages = await log.messages(room, options)
     const [first] = messages
@@ -93,7 +93,7 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, 
     const query = parse(searchQuery, request.query)
     if (query.room !== undefined) {
       levelFor(query.room, principal, 'read')
-      await refuseDeleted(query.room)
+      await deletions.refuse(query.room)
     }
     const found: ArchivedMessage[] = []
     const unreadable = new Set<string>()
@@ -123,12 +123,6 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, 
     )
     return reply
   })
-
-  /** @throws {CoweaveError} `document/deleted` when the document that the room stands beside is deleted */
-  async function refuseDeleted(room: string): Promise<void> {
-    const [isDeleted] = await deletions.areDeleted([room])
-    if (isDeleted) throw documentDeleted(room)
-  }
 
   const sending = describe({
     tag: 'chat',

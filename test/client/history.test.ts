@@ -54,6 +54,6 @@ test('what the server refuses is told by its code', async () => {
   const history = documentHistory(session, 'client/other')
   await expect(history.at(7)).rejects.toMatchObject({ code: 'history/no-such-position' })
   await expect(history.restore(0)).rejects.toMatchObject({ code: 'access/no-grant' })
-  await expect(documentHistory(session, 'lobby/all').versions()).rejects.toMatchObject({ code: 'history/room' })
+  await expect(documentHistory(session, 'lobby/all').versions()).rejects.toMatchObject({ code: 'document/is-room' })
   expect(() => documentHistory(session, '..')).toThrow(expect.objectContaining({ code: 'document/bad-name' }))
 })

@@ -286,13 +286,16 @@ test('looking needs read, changing needs write, and rooms have no history', asyn
     expect((await request(name, path, reader)).status).toBe(200)
     expect(await refusal(name, path, { access: {} })).toEqual([403, 'access/no-grant'])
     for (const room of ['chat/general', 'chat/general@1', 'inbox/ann', 'lobby/all', 'dm/ann,bob']) {
-      expect(await refusal(room, path)).toEqual([400, 'history/room'])
+      expect(await refusal(room, path)).toEqual([409, 'document/is-room'])
     }
   }
   const changes = { restore: { position: 0 }, undo: { user: 'ann', since: 0 } }
   for (const [path, body] of Object.entries(changes)) {
     expect(await refusal(name, path, { ...reader, body })).toEqual([403, 'access/no-grant'])
-    expect(await refusal('chat/general', path, { body, access: { '**': 'moderate' } })).toEqual([400, 'history/room'])
+    expect(await refusal('chat/general', path, { body, access: { '**': 'moderate' } })).toEqual([
+      409,
+      'document/is-room',
+    ])
   }
   expect((await docAt(name, 1)).getText('text').toString()).toBe('x')
   end(clients)
@@ -346,7 +349,7 @@ test('positions are given names, which go from list to list until they are delet
   ] as const
   for (const [path, options] of changes) {
     expect(await refusal(name, path, { ...reader, ...options })).toEqual([403, 'access/no-grant'])
-    expect(await refusal('chat/x', path, options)).toEqual([400, 'history/room'])
+    expect(await refusal('chat/x', path, options)).toEqual([409, 'document/is-room'])
   }
   end(clients)
 })
@@ -371,6 +374,6 @@ test('each user is told what changed since they last looked, and that is no less
   expect(await call(name, 'seen')).toEqual({ position: 2, at: expect.any(Number) })
   expect(await call(name, 'seen', { user: 'cleo' })).toEqual({ position: 0 })
   expect(await refusal(name, 'seen', { body: { position: 3 } })).toEqual([404, 'history/no-such-position'])
-  expect(await refusal('inbox/ann', 'seen', { body: {} })).toEqual([400, 'history/room'])
+  expect(await refusal('inbox/ann', 'seen', { body: {} })).toEqual([409, 'document/is-room'])
   end(clients)
 })

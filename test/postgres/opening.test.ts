@@ -62,6 +62,10 @@ test('a database of version 1 is brought up to date, with what it holds', async 
   await postgres.query(url, 'DROP TABLE coweave.versions, coweave.seen')
   await postgres.query(url, 'DROP TABLE coweave.push_subscriptions, coweave.pushes')
   await postgres.query(url, 'DROP TABLE coweave.events, coweave.event_counter, coweave.event_consumers')
+  await postgres.query(
+    url,
+    'ALTER TABLE coweave.documents DROP COLUMN deleted_at, DROP COLUMN deleted_by, DROP COLUMN erasure',
+  )
   await postgres.query(url, `UPDATE coweave.meta SET value = '1' WHERE key = 'version'`)
   const log = await open(url)
   expect(await log.addVersion('a', namedVersion('x', 1))).toBe(true)

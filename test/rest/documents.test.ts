@@ -342,7 +342,7 @@ describe('[promise 3] rights', () => {
         await patch(room, { content: 'text' }, options),
         await rest(server, documentPath(room, '/copy'), { method: 'POST', body: { to: newName() }, ...options }),
       ]) {
-        expect(answer).toMatchObject({ status: 403, body: { code: 'document/room' } })
+        expect(answer).toMatchObject({ status: 409, body: { code: 'document/is-room' } })
       }
     }
   })
