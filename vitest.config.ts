@@ -8,7 +8,7 @@ export default defineConfig({
     // A browser on two busy cores now and then misses a key: what fails twice is broken.
     retry: process.env.CI === undefined ? 0 : 1,
     // For two cores: many tests wait, for time-outs and browsers.
-    maxWorkers: 3,
+    maxWorkers: 4,
     pool: 'forks',
   },
 })

@@ -30,11 +30,10 @@ test('a loop that is held up all the time is late', async () => {
     const until = performance.now() + 150
     while (performance.now() < until);
   }
-  for (let blocks = 0; blocks < 5; blocks += 1) {
+  while (guard.problem === undefined) {
     await new Promise((resolve) => setTimeout(resolve, 1))
     block()
   }
-  guard.look()
   expect(guard.problem).toBe('the server is busy')
   guard.close()
 })
