@@ -4,8 +4,6 @@ import { CoweaveError } from '../model/errors.ts'
 import { isPostgresUrl, shownUrl } from './database-url.ts'
 import { parseKeyRing } from './encryption.ts'
 import type { PortableLog } from './portable-log.ts'
-import { openPostgresLog } from './postgres/postgres-log.ts'
-import { openSqliteLog } from './sqlite/sqlite-log.ts'
 import { StorageError } from './storage-error.ts'
 
 export interface OpenLogOptions {
@@ -19,13 +17,16 @@ export interface OpenLogOptions {
 }
 
 /**
- * Opens the log that a `DATABASE_URL` names.
+ * Opens the log that a `DATABASE_URL` names. Only what that one needs is loaded.
  * @throws {StorageError} when it is damaged, missing, can't be reached or is encrypted with another key
  * @throws {CoweaveError} `config/invalid` for a URL that can't be read; what is secret in it is not shown
  */
 export async function openLog({ url, encryptionKey, create, onProblem }: OpenLogOptions): Promise<PortableLog> {
   const encryption = encryptionKey === undefined ? {} : { encryption: parseKeyRing(encryptionKey) }
-  if (isPostgresUrl(url)) return openPostgresLog({ url, create, ...encryption, onProblem })
+  if (isPostgresUrl(url)) {
+    const { openPostgresLog } = await import('./postgres/postgres-log.ts')
+    return openPostgresLog({ url, create, ...encryption, onProblem })
+  }
   const [, file] = /^sqlite:(.+)$/.exec(url) ?? []
   if (file === undefined) {
     const message = `DATABASE_URL=${shownUrl(url)}: must be sqlite:<file> or postgres://<user>:<password>@<host>/<database>`
@@ -33,5 +34,6 @@ export async function openLog({ url, encryptionKey, create, onProblem }: OpenLog
   }
   if (create) mkdirSync(dirname(file), { recursive: true })
   else if (!existsSync(file)) throw new StorageError('storage/missing', `there is no database at ${file}`)
+  const { openSqliteLog } = await import('./sqlite/sqlite-log.ts')
   return openSqliteLog({ file, ...encryption, onProblem })
 }

@@ -9,9 +9,7 @@ import { isPostgresUrl } from '../persistence/database-url.ts'
 import { openLog } from '../persistence/open-log.ts'
 import { Tokens } from './access/tokens.ts'
 import { Cluster } from './cluster/cluster.ts'
-import { connectForCommands } from './cluster/redis-connections.ts'
 import { parseRedisUrl } from './cluster/redis-url.ts'
-import { Relay } from './cluster/relay.ts'
 import { type Config, isDemo, vapidOf } from './config.ts'
 import { Authentication } from './connection/authentication.ts'
 import { ConnectionCounts } from './connection/connection-counts.ts'
@@ -35,7 +33,6 @@ import { readTls } from './http/tls.ts'
 import { Uploads } from './http/uploads.ts'
 import { Notifications } from './inbox/notifications.ts'
 import { createLogger } from './logger.ts'
-import { Pusher } from './push/pusher.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 
@@ -81,19 +78,18 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const onEventProblem = (error: unknown) => logger.warn({ error }, 'events can not be read or forgotten now')
   const bus = new EventBus({ events: log.events, onProblem: onEventProblem })
   const retention = new EventRetention({ events: log.events, days: config.EVENT_DAYS, onProblem: onEventProblem })
-  const redis = config.REDIS_URL === undefined ? undefined : parseRedisUrl(config.REDIS_URL)
+  const redis = config.REDIS_URL === undefined ? undefined : await loadRedis(config.REDIS_URL)
   const relay =
-    redis === undefined
-      ? undefined
-      : new Relay({
-          redis,
-          namespace: log.id,
-          logger,
-          onUp: () => {
-            cluster.reconnected()
-            rooms.reconnected()
-          },
-        })
+    redis &&
+    new redis.Relay({
+      redis: redis.target,
+      namespace: log.id,
+      logger,
+      onUp: () => {
+        cluster.reconnected()
+        rooms.reconnected()
+      },
+    })
   const cluster = new Cluster({
     log,
     logger,
@@ -155,7 +151,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   rooms.use(hocuspocus)
   const load = new LoadGuard({ maxDelayMs: config.MAX_EVENT_LOOP_DELAY, maxMemoryBytes: config.MAX_MEMORY_BYTES })
   const users = new ConnectionCounts(config.MAX_CONNECTIONS_PER_USER)
-  const counters = redis === undefined ? undefined : connectForCommands(redis)
+  const counters = redis?.connectForCommands(redis.target)
   const rates = new UserRates({
     messagesPerSecond: config.USER_MESSAGES_PER_SECOND,
     bytesPerSecond: config.USER_BYTES_PER_SECOND,
@@ -165,8 +161,10 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const parts = { config, logger, documents, durability, egresses, users, rates, catchUp }
   const gateway = new Gateway(hocuspocus, parts, load)
   const posting = new Posting({ log, durability, documents, rooms })
+  const { Pusher } = vapid === undefined ? {} : await import('./push/pusher.ts')
   const pusher =
     vapid &&
+    Pusher &&
     new Pusher({
       pushes: log.pushes,
       vapid,
@@ -308,6 +306,16 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       return stopping
     },
   }
+}
+
+/** What Redis needs, which most servers don't load. @throws {CoweaveError} `config/invalid` */
+async function loadRedis(url: string) {
+  const target = parseRedisUrl(url)
+  const [{ Relay }, { connectForCommands }] = await Promise.all([
+    import('./cluster/relay.ts'),
+    import('./cluster/redis-connections.ts'),
+  ])
+  return { target, Relay, connectForCommands }
 }
 
 /**

@@ -1,7 +1,6 @@
 import { createPublicKey, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import jwt from 'jsonwebtoken'
-import jwksClient, { SigningKeyNotFoundError } from 'jwks-rsa'
 import { z } from 'zod'
 import { CloseCode } from '../../model/close-codes.ts'
 import { CoweaveError } from '../../model/errors.ts'
@@ -115,10 +114,11 @@ function secretKey(secret: string): Verification {
 /** Pins the algorithm to the key, so that a token can't choose one for itself. */
 function publicKey(config: Config): Verification {
   if (config.JWKS_URL !== undefined) {
-    const client = jwksClient({ jwksUri: config.JWKS_URL, cache: true, rateLimit: true, timeout: JWKS_TIMEOUT_MS })
+    const keys = keysAt(config.JWKS_URL)
     const keyOf = async (token: string) => {
       const header = jwt.decode(token, { complete: true })?.header
       if (header === undefined) throw refusal('access/token-invalid', 'the token is not valid: jwt malformed')
+      const { client, SigningKeyNotFoundError } = await keys
       try {
         return (await client.getSigningKey(header.kid)).getPublicKey()
       } catch (cause) {
@@ -144,4 +144,11 @@ function publicKey(config: Config): Verification {
   if (key.asymmetricKeyType === 'rsa') return { keyOf, algorithms: ['RS256'] }
   if (key.asymmetricKeyType === 'ec') return { keyOf, algorithms: ['ES256'] }
   throw new CoweaveError('config/invalid', 'wrong settings:\n  JWT_PUBLIC_KEY: must be an RSA or EC (P-256) key')
+}
+
+/** Most servers have their key, and don't load what fetches keys. */
+async function keysAt(jwksUri: string) {
+  const { default: jwksClient, SigningKeyNotFoundError } = await import('jwks-rsa')
+  const client = jwksClient({ jwksUri, cache: true, rateLimit: true, timeout: JWKS_TIMEOUT_MS })
+  return { client, SigningKeyNotFoundError }
 }
