@@ -1,22 +1,30 @@
 import type { Editor } from '@tiptap/core'
-import { type ReactNode, useMemo, useRef, useState } from 'react'
+import { type ReactNode, useEffect, useMemo, useRef, useState } from 'react'
 import type { CollaborativeDocument } from '../../../client/index.ts'
 import type { DocumentView } from '../../../client/react/index.ts'
 import type { Account } from '../account.ts'
 import type { DirectChats } from '../chat/direct-chats.ts'
 import { commandGroups } from '../editor/commands.ts'
+import { nothingShown } from '../history/timeline.ts'
 import { useDocumentChat } from '../hooks/use-document-chat.ts'
 import { usePeople } from '../hooks/use-people.ts'
 import { useRefusedChange } from '../hooks/use-refused-change.ts'
 import { useStore } from '../hooks/use-store.ts'
+import { useTimeline } from '../hooks/use-timeline.ts'
 import type { ChatTarget } from '../route.ts'
 import { CallWindow } from './call/CallWindow.tsx'
 import { ChatButton } from './chat/ChatButton.tsx'
 import { ChatSide } from './chat/ChatSide.tsx'
 import { EditorPane } from './EditorPane.tsx'
+import { HistoryBar } from './history/HistoryBar.tsx'
+import { HistoryButton } from './history/HistoryButton.tsx'
+import { HistorySide } from './history/HistorySide.tsx'
+import { HistoryText } from './history/HistoryText.tsx'
+import { RestoredNotice } from './history/RestoredNotice.tsx'
 import { LinkPopover } from './LinkPopover.tsx'
 import { Refused } from './Refused.tsx'
 import { RefusedText } from './RefusedText.tsx'
+import { useIsSheet } from './SidePanel.tsx'
 import { Toolbar } from './Toolbar.tsx'
 import { TopBar } from './TopBar.tsx'
 
@@ -47,6 +55,24 @@ export function DocumentPane({ account, document, view, direct, target, menuButt
     () => commandGroups(() => setLinking(true), chat.room === undefined ? undefined : chat.comment),
     [chat.room, chat.comment],
   )
+  const history = useTimeline(document.name, self, view.ydoc)
+  const { timeline } = history
+  const { shown } = useStore(timeline?.state ?? nothingShown)
+  const isSheet = useIsSheet()
+  const [isListed, setIsListed] = useState(false)
+  const canWrite = readOnly === false && status.kind !== 'refused'
+  // Beside the text there is room for one of them.
+  const { isOpen: isChatOpen, close: closeChat } = chat
+  const { open: openHistory, close: closeHistory } = history
+  useEffect(() => {
+    if (isChatOpen) closeHistory()
+  }, [isChatOpen, closeHistory])
+
+  const open = () => {
+    closeChat()
+    setIsListed(true)
+    openHistory()
+  }
 
   return (
     <div className="pane">
@@ -58,11 +84,24 @@ export function DocumentPane({ account, document, view, direct, target, menuButt
             people={people}
             menuButton={menuButton}
             bell={bell}
+            historyButton={<HistoryButton history={{ ...history, open }} />}
             chatButton={<ChatButton chat={chat} />}
             unreadFrom={chat.unreadFrom}
             onMessage={chat.openDirect}
           />
-          {view.ready && (
+          {timeline !== undefined && (
+            <HistoryBar
+              timeline={timeline}
+              canWrite={canWrite}
+              onRestored={(restored) => {
+                closeHistory()
+                history.button.current?.focus()
+                history.tellRestored(restored)
+              }}
+              onList={isSheet ? () => setIsListed(true) : undefined}
+            />
+          )}
+          {view.ready && shown === undefined && (
             <div className="toolbar-row">
               {editor !== null && <Toolbar ref={toolbar} editor={editor} groups={groups} />}
             </div>
@@ -80,25 +119,37 @@ export function DocumentPane({ account, document, view, direct, target, menuButt
         {refusedChange !== undefined && (
           <RefusedText name={document.name} change={refusedChange} onDismiss={dismissRefusedChange} />
         )}
-        {view.ready ? (
-          <EditorPane
-            key={view.ydoc.guid}
-            name={document.name}
-            ydoc={view.ydoc}
-            awareness={view.awareness}
-            identity={identity}
-            editable={readOnly === false && status.kind !== 'refused'}
-            autoFocus={autoFocus}
-            onEditor={setEditor}
-            onLink={() => setLinking(true)}
-            onComment={chat.comment}
-            onToolbar={() => toolbar.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus()}
+        {history.restored !== undefined && (
+          <RestoredNotice
+            key={history.restored.before}
+            restored={history.restored}
+            onUndo={history.undoRestore}
+            onDismiss={() => history.tellRestored(undefined)}
           />
+        )}
+        {shown !== undefined && <HistoryText shown={shown} />}
+        {view.ready ? (
+          <div hidden={shown !== undefined}>
+            <EditorPane
+              key={view.ydoc.guid}
+              name={document.name}
+              ydoc={view.ydoc}
+              awareness={view.awareness}
+              identity={identity}
+              editable={canWrite}
+              autoFocus={autoFocus}
+              onEditor={setEditor}
+              onLink={() => setLinking(true)}
+              onComment={chat.comment}
+              onToolbar={() => toolbar.current?.querySelector<HTMLElement>('[tabindex="0"]')?.focus()}
+            />
+          </div>
         ) : (
           status.kind !== 'refused' && <Waiting offline={status.kind === 'offline'} />
         )}
         {linking && editor !== null && <LinkPopover editor={editor} onClose={() => setLinking(false)} />}
       </div>
+      <HistorySide history={history} canWrite={canWrite} isSheet={isSheet} isListed={isListed} onListed={setIsListed} />
       <ChatSide chat={chat} editor={editor} />
       <CallWindow self={chat.self} calls={chat.calls} />
     </div>

@@ -15,12 +15,14 @@ interface Props {
   readonly people: readonly Person[]
   readonly menuButton: ReactNode
   readonly bell: ReactNode
+  readonly historyButton: ReactNode
   readonly chatButton: ReactNode
   readonly unreadFrom: readonly DirectChatHint[]
   onMessage(user: string): void
 }
 
-export function TopBar({ account, document, people, menuButton, bell, chatButton, unreadFrom, onMessage }: Props) {
+export function TopBar(props: Props) {
+  const { account, document, people, menuButton, bell, historyButton, chatButton, unreadFrom, onMessage } = props
   const title = titleOf(document.name, useStore(titles))
   useEffect(() => {
     globalThis.document.title = `${title} · Coweave`
@@ -35,6 +37,7 @@ export function TopBar({ account, document, people, menuButton, bell, chatButton
       <People people={people} unreadFrom={unreadFrom} onMessage={onMessage} />
       <CopyLink />
       {bell}
+      {historyButton}
       {chatButton}
     </div>
   )

@@ -14,7 +14,7 @@ interface Props {
 /** What the room is called, and what can be done with all of it. */
 export function ChatHead({ title, direct, searching, searchButton, onSearch, onClose }: Props) {
   return (
-    <div className="chat-head">
+    <div className="side-head">
       {direct !== undefined && (
         <button type="button" className="icon-button" aria-label="Back to the document’s chat" onClick={direct.onBack}>
           <Icon name="back" />

@@ -1,5 +1,4 @@
 import type { Editor } from '@tiptap/core'
-import { type ReactNode, useEffect, useLayoutEffect, useRef } from 'react'
 import { directChat } from '../../../../client/index.ts'
 import { useChat } from '../../../../client/react/index.ts'
 import type { ChatMessage } from '../../../../model/chat.ts'
@@ -7,9 +6,9 @@ import { knownPeople, personOf } from '../../chat/names.ts'
 import { highlightComment } from '../../editor/comment-marks.ts'
 import { placeOf } from '../../editor/comment-places.ts'
 import type { DocumentChat } from '../../hooks/use-document-chat.ts'
-import { useMedia } from '../../hooks/use-media.ts'
 import { useStore } from '../../hooks/use-store.ts'
 import { Badge } from '../Badge.tsx'
+import { SidePanel, useIsSheet } from '../SidePanel.tsx'
 import { ChatPanel } from './ChatPanel.tsx'
 
 interface Props {
@@ -20,7 +19,7 @@ interface Props {
 /** The open chat: a column beside the text, and where there is no room for one, a sheet above it. */
 export function ChatSide({ chat, editor }: Props) {
   const { partner, isOpen, close } = chat
-  const isSheet = useMedia('(max-width: 1100px)')
+  const isSheet = useIsSheet()
   const direct = useChat(partner === undefined ? undefined : directChat(chat.self, partner))
   const shown = partner === undefined ? chat.chat : direct.chat
   if (!isOpen || shown === undefined) return null
@@ -30,9 +29,8 @@ export function ChatSide({ chat, editor }: Props) {
     if (isSheet) close()
     showRange(editor, message)
   }
-  const Frame = isSheet ? Sheet : Column
   return (
-    <Frame onClose={close}>
+    <SidePanel label="Chat" className="chat" onClose={close}>
       <ChatPanel
         key={shown.room}
         chat={shown}
@@ -51,7 +49,7 @@ export function ChatSide({ chat, editor }: Props) {
       >
         {partner === undefined && <DirectHints chat={chat} />}
       </ChatPanel>
-    </Frame>
+    </SidePanel>
   )
 }
 
@@ -78,48 +76,6 @@ function DirectHints({ chat }: { chat: DocumentChat }) {
         )
       })}
     </ul>
-  )
-}
-
-interface FrameProps {
-  onClose(): void
-  readonly children: ReactNode
-}
-
-function Column({ children }: FrameProps) {
-  return (
-    <aside className="chat" aria-label="Chat">
-      {children}
-    </aside>
-  )
-}
-
-function Sheet({ onClose, children }: FrameProps) {
-  const dialog = useRef<HTMLDialogElement>(null)
-  const close = useRef(onClose)
-  useEffect(() => {
-    close.current = onClose
-  })
-  useLayoutEffect(() => {
-    const element = dialog.current
-    element?.showModal()
-    return () => element?.close()
-  }, [])
-  return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog by itself
-    <dialog
-      ref={dialog}
-      className="chat chat-sheet"
-      aria-label="Chat"
-      onClose={(event) => {
-        if (event.target === event.currentTarget && !event.currentTarget.open) close.current()
-      }}
-      onClick={(event) => {
-        if (event.target === event.currentTarget) close.current() // beside it
-      }}
-    >
-      {children}
-    </dialog>
   )
 }
 

@@ -1,0 +1,142 @@
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Browser, Locator, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startServer, type TestServer } from '../support/server.ts'
+import { launchChromium } from './chromium.ts'
+import { DemoPage } from './demo-page.ts'
+
+const polled = { timeout: 20_000 }
+
+let server: TestServer
+let browser: Browser
+
+beforeAll(async () => {
+  server = await startServer({ demo: true })
+  browser = await launchChromium()
+})
+afterAll(async () => {
+  await browser?.close()
+  await server?.stop()
+})
+
+test('Ada looks at what was, sees who changed what, and restores it while Bob writes', async () => {
+  const url = `${server.url}/d/notes/history`
+  const ada = await DemoPage.open(browser, url, { name: 'Ada' }, { reducedMotion: 'reduce' })
+  await ada.write('# Plan\nWe meet in Rome')
+  await ada.page.keyboard.press('Control+Home') // her caret isn't where Bob writes
+  await ada.expectStatus(/^Saved/)
+  const bob = await DemoPage.open(browser, url, { name: 'Bob', color: '#0f766e' })
+  await bob.write('!')
+  await expect.poll(() => ada.lines(), polled).toEqual(['Plan', 'We meet in Rome!'])
+  for (const _ of 'Rome!') await bob.page.keyboard.press('Backspace')
+  await bob.page.keyboard.type('Oslo')
+  await bob.expectStatus(/^Saved/)
+  await expect.poll(() => ada.lines(), polled).toEqual(['Plan', 'We meet in Oslo'])
+
+  const { page } = ada
+  const then = page.locator('.history-text')
+  await ada.button('History').click()
+  const sessions = page.getByRole('list', { name: 'Sessions and versions' }).getByRole('button')
+  await expect.poll(() => sessions.locator('.history-who').allTextContents(), polled).toEqual(['Bob', 'Ada'])
+
+  // What Bob did, and what Ada had written before.
+  await sessions.first().click()
+  await expect.poll(() => spoken(then.locator('ins')), polled).toEqual([['Bob', 'Oslo']])
+  expect(await spoken(then.locator('del'))).toEqual([['Bob', 'Rome']])
+  expect(await faults(page), 'the changes').toEqual([])
+  await ada.button('Who wrote what').click()
+  await expect.poll(() => spoken(then.locator('.history-blame')), polled).toContainEqual(['Bob', 'Oslo'])
+  expect(await spoken(then.locator('.history-blame'))).toContainEqual(['Ada', 'We meet in '])
+  await ada.button('Show changes').click()
+  const slider = page.getByRole('slider', { name: 'Position in the history' })
+  await slider.press('Home')
+  await then.getByText('There was no text yet.').waitFor()
+  await ada.button('Play the history').click()
+  await expect.poll(async () => (await lines(then))[0], polled).toMatch(/^P/)
+  await ada.button('Pause').click()
+  await sessions.last().click()
+  await expect.poll(() => lines(then), polled).toEqual(['Plan', 'We meet in Rome'])
+
+  await ada.button('Name this version').click()
+  await page.getByRole('textbox', { name: /^Name of the version/ }).fill('Rome')
+  await ada.button('Save').click()
+  await ada.button('Rename Rome').click()
+  await page.getByRole('textbox', { name: 'New name of Rome' }).fill('In Rome')
+  await ada.button('Save').click()
+  await expect.poll(() => sessions.locator('.history-who').allTextContents(), polled).toEqual(['Bob', 'In Rome', 'Ada'])
+  expect(await faults(page), 'a named version').toEqual([])
+  await sessions.first().click()
+  await page.getByText('edited by Bob').waitFor()
+  await page.getByRole('combobox', { name: 'Which changes' }).selectOption('since In Rome')
+  await expect.poll(() => spoken(then.locator('del')), polled).toEqual([['Bob', 'Rome']])
+  await sessions.filter({ hasText: 'In Rome' }).click()
+  await expect.poll(() => lines(then), polled).toEqual(['Plan', 'We meet in Rome'])
+
+  await ada.button('Restore this version').click()
+  const question = page.getByRole('dialog')
+  expect(await faults(page), 'the question').toEqual([])
+  const written = writeUntil(bob, page.getByText('has been restored').waitFor())
+  await question.getByRole('button', { name: 'Restore', exact: true }).click()
+  const letters = await written
+  await expect.poll(async () => (await ada.lines())[1], polled).toMatch(/^We meet in Rome[a-z]+$/)
+  await expect.poll(async () => (await ada.lines()).join() === (await bob.lines()).join(), polled).toBe(true)
+  const [, restored = ''] = await ada.lines()
+  const kept = restored.slice('We meet in Rome'.length)
+  expect(letters.endsWith(kept), `${restored} after ${letters}`).toBe(true)
+
+  await ada.button('Undo the restore').click()
+  await page.getByText('The restore has been undone.').waitFor()
+  await expect.poll(async () => (await bob.lines())[1], polled).toContain('We meet in Oslo')
+  expect((await bob.lines())[1], 'what Bob wrote since stays').toContain(kept)
+  expect(await faults(page), 'at the end').toEqual([])
+  for (const person of [ada, bob]) await person.close()
+})
+
+/** Types letters until something has happened, and then three more; gives all of them. */
+async function writeUntil(demo: DemoPage, event: Promise<void>): Promise<string> {
+  let happened = false
+  const told = event.then(() => {
+    happened = true
+  })
+  let letters = ''
+  for (let left = 3; left > 0; left -= happened ? 1 : 0) {
+    const letter = String.fromCharCode(97 + (letters.length % 26))
+    await demo.page.keyboard.type(letter)
+    letters += letter
+  }
+  await told
+  return letters
+}
+
+/** Changes with who made them, without the words for screen readers. */
+function spoken(changes: Locator): Promise<(string | undefined)[][]> {
+  return changes.evaluateAll((elements) =>
+    elements
+      .filter((element): element is HTMLElement => element instanceof HTMLElement)
+      .map((element) => {
+        const label = element.querySelector('.history-label')?.textContent ?? ''
+        return [element.dataset.person, element.textContent?.replace(label, '')]
+      }),
+  )
+}
+
+/** The text of then, a block a line, without what was deleted. */
+function lines(then: Locator): Promise<string[]> {
+  return then.evaluate((text) => {
+    const copy = text.cloneNode(true)
+    if (!(copy instanceof HTMLElement)) throw new Error('the text is no element')
+    for (const extra of copy.querySelectorAll('.history-label, del')) extra.remove()
+    return [...copy.children].map((block) => block.textContent ?? '')
+  })
+}
+
+/** What axe finds serious or critical, with where. */
+async function faults(page: Page): Promise<string[]> {
+  const { violations, passes } = await new AxeBuilder({ page }).analyze()
+  expect(passes.length).toBeGreaterThan(10) // it did look
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .flatMap(({ id, nodes }) =>
+      nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
+    )
+}
