@@ -1,7 +1,7 @@
-import { useState } from 'react'
+import { useRef, useState } from 'react'
 import { knownPeople, personOf } from '../../chat/names.ts'
 import { shortMoment } from '../../history/moments.ts'
-import type { Comparison, Shown, Timeline } from '../../history/timeline.ts'
+import type { Comparison, Shown, Timeline, TimelineState } from '../../history/timeline.ts'
 import { useStore } from '../../hooks/use-store.ts'
 import type { Restored } from '../../hooks/use-timeline.ts'
 import { Icon } from '../Icon.tsx'
@@ -21,6 +21,7 @@ export function HistoryBar({ timeline, canWrite, onRestored, onList }: Props) {
   const { last, position, shown, playing, look, comparison, versions, problem } = state
   const people = useStore(knownPeople)
   const [asking, setAsking] = useState(false)
+  const slider = useRef<HTMLInputElement>(null)
   const moment = momentOf(shown)
   const author = shown?.user === undefined ? undefined : personOf(shown.user || 'The server', people)
   const isPast = shown !== undefined && shown.position < last
@@ -31,6 +32,10 @@ export function HistoryBar({ timeline, canWrite, onRestored, onList }: Props) {
         <p className="history-banner" role="status" aria-live={playing ? 'off' : 'polite'}>
           {shown === undefined ? (
             'This is the document now. Choose a session, or move the slider.'
+          ) : shown.look === 'changes' && shown.comparison === 'now' ? (
+            <>
+              You are looking at what changed from <strong>{moment}</strong> until now
+            </>
           ) : (
             <>
               You are looking at <strong>{moment}</strong>
@@ -39,7 +44,14 @@ export function HistoryBar({ timeline, canWrite, onRestored, onList }: Props) {
           )}
         </p>
         {position !== undefined && (
-          <button type="button" className="text-button" onClick={() => timeline.toNow()}>
+          <button
+            type="button"
+            className="text-button"
+            onClick={() => {
+              timeline.toNow()
+              slider.current?.focus() // the button has gone
+            }}
+          >
             Back to now
           </button>
         )}
@@ -57,10 +69,11 @@ export function HistoryBar({ timeline, canWrite, onRestored, onList }: Props) {
           <Icon name={playing ? 'pause' : 'play'} />
         </button>
         <input
+          ref={slider}
           type="range"
           className="history-slider"
           aria-label="Position in the history"
-          aria-valuetext={position === undefined ? 'Now' : `${moment}, edit ${position} of ${last}`}
+          aria-valuetext={valueText(state)}
           min={0}
           max={last}
           value={position ?? last}
@@ -118,7 +131,7 @@ export function HistoryBar({ timeline, canWrite, onRestored, onList }: Props) {
       )}
       {asking && shown !== undefined && (
         <ConfirmDialog
-          title={`Restore ${moment}?`}
+          title="Restore this version?"
           action="Restore"
           onConfirm={async () => {
             const answer = await timeline.history.restore(shown.position)
@@ -126,12 +139,19 @@ export function HistoryBar({ timeline, canWrite, onRestored, onList }: Props) {
           }}
           onClose={() => setAsking(false)}
         >
-          For everybody, what was written or deleted since then is taken back. What is written meanwhile stays, and you
-          can undo it afterwards.
+          The document will be as it was at <strong>{moment}</strong>, for everybody. What is written meanwhile stays,
+          and you can undo it afterwards.
         </ConfirmDialog>
       )}
     </section>
   )
+}
+
+/** Of the slider, which is ahead of what is shown while that loads. */
+function valueText({ position, last, shown }: TimelineState): string {
+  if (position === undefined) return 'Now'
+  const edit = `edit ${position} of ${last}`
+  return shown?.position === position ? `${momentOf(shown)}, ${edit}` : edit
 }
 
 function momentOf(shown: Shown | undefined): string {

@@ -25,9 +25,13 @@ export function HistoryPanel({ timeline, canWrite, onChosen, onClose }: Props) {
   const title = useRef<HTMLHeadingElement>(null)
   useEffect(() => title.current?.focus(), [])
 
+  const endNaming = () => {
+    setNaming(false)
+    title.current?.focus() // the form has gone
+  }
   const name = async (text: string) => {
     await timeline.history.nameVersion(text, position)
-    setNaming(false)
+    endNaming()
     await timeline.refresh()
   }
   const entries = entriesOf(sessions, versions, next)
@@ -49,7 +53,7 @@ export function HistoryPanel({ timeline, canWrite, onChosen, onClose }: Props) {
               label={position === undefined ? 'Name of the version of now' : 'Name of the version that is shown'}
               initial=""
               onSave={name}
-              onCancel={() => setNaming(false)}
+              onCancel={endNaming}
             />
           ) : (
             <button type="button" className="button" onClick={() => setNaming(true)}>

@@ -42,5 +42,5 @@ export function RestoredNotice({ restored, onUndo, onDismiss }: Props) {
 function wordsFor({ changed, moment }: Restored, isUndone: boolean): string {
   if (isUndone) return 'The restore has been undone.'
   if (!changed) return `Nothing has changed since ${moment}: there was nothing to restore.`
-  return `${moment} has been restored. What others wrote meanwhile is kept.`
+  return `The version of ${moment} has been restored. What others wrote meanwhile is kept.`
 }

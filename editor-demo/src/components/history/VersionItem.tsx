@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import type { NamedVersion } from '../../../../client/index.ts'
 import { shortMoment } from '../../history/moments.ts'
 import type { Timeline } from '../../history/timeline.ts'
@@ -20,6 +20,13 @@ interface Props {
 export function VersionItem({ version, author, isShown, timeline, canWrite, onChosen }: Props) {
   const { id, name, position, at } = version
   const [doing, setDoing] = useState<'rename' | 'delete'>()
+  const renameButton = useRef<HTMLButtonElement>(null)
+  const wasRenaming = useRef(false)
+  // The form has gone.
+  useEffect(() => {
+    if (wasRenaming.current && doing === undefined) renameButton.current?.focus()
+    wasRenaming.current = doing === 'rename'
+  }, [doing])
   const done = async () => {
     setDoing(undefined)
     await timeline.refresh()
@@ -61,6 +68,7 @@ export function VersionItem({ version, author, isShown, timeline, canWrite, onCh
       {canWrite && (
         <>
           <button
+            ref={renameButton}
             type="button"
             className="icon-button"
             aria-label={`Rename ${name}`}
