@@ -103,6 +103,37 @@ test('Ada looks at what was, sees who changed what, and restores it while Bob wr
   for (const person of [ada, bob]) await person.close()
 })
 
+test('earlier sessions come by scrolling, and stay when something new is written', async () => {
+  const url = `${server.url}/d/notes/long-history`
+  const options = { viewport: { width: 1280, height: 400 } }
+  // A session of each row, and pages of one, in the place of hours of writing.
+  const shortPages = (page: Page) =>
+    page.route(/\/history\?/, (route) => {
+      const asked = new URL(route.request().url())
+      asked.searchParams.set('limit', '1')
+      asked.searchParams.set('pause', '0')
+      return route.continue({ url: asked.href })
+    })
+  const ada = await DemoPage.open(browser, url, { name: 'Ada' }, options, shortPages)
+  for (const letter of 'twelve words') {
+    await ada.write(letter)
+    await ada.expectStatus(/^Saved/)
+  }
+  await ada.button('History').click()
+  const sessions = ada.page.getByRole('list', { name: 'Sessions and versions' }).getByRole('listitem')
+  await expect.poll(() => sessions.count(), polled).toBeGreaterThan(5)
+  const earlier = ada.button('Show earlier')
+  await earlier.waitFor()
+  const scrollDown = () => ada.page.locator('.history-scroll').evaluate((list) => list.scrollTo(0, list.scrollHeight))
+  await expect.poll(() => scrollDown().then(() => earlier.count()), polled).toBe(0)
+  const all = await sessions.count()
+  expect(all).toBeGreaterThanOrEqual(10)
+  await ada.page.locator('.history-scroll').evaluate((list) => list.scrollTo(0, 0))
+  await ada.write('!')
+  await expect.poll(() => sessions.count(), polled).toBe(all + 1)
+  await ada.close()
+})
+
 /** Types letters until something has happened, and then three more; gives all of them. */
 async function writeUntil(demo: DemoPage, event: Promise<void>): Promise<string> {
   let happened = false
