@@ -6,7 +6,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { Load, type Losses } from './load.ts'
 import { preloading } from './preload/preload.ts'
 
-const ROUNDS = isSoak ? 300 : 20
+const ROUNDS = isSoak ? 300 : 8
 const nothing = { acknowledged: 0, seen: 0 }
 
 function startLoad(server: TestServer, random: Random, round: number): Promise<Load> {
@@ -59,7 +59,7 @@ test.each(seedsFor([], 1))(
   async (seed) => {
     const random = createRandom(seed)
     let server = await startServer()
-    for (let round = 0; round < (isSoak ? 50 : 5); round++) {
+    for (let round = 0; round < (isSoak ? 50 : 2); round++) {
       const load = await startLoad(server, random, round)
       await load.whenAcknowledged(200 + random.int(2_000))
       const askedAt = Date.now()

@@ -4,6 +4,7 @@ import Database from 'better-sqlite3'
 import { expect, onTestFinished, test } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
+import { isSoak } from '../support/random.ts'
 import { makeFolder } from './folder.ts'
 import { describeHistoryTables, namedVersion } from './history-contract.ts'
 import { describeMessageSearch } from './message-search-contract.ts'
@@ -13,7 +14,9 @@ import { readAll, rebuild, stamp, Typist, textOf, update } from './updates.ts'
 const encryption = parseKeyRing(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
 
 describeUpdateLog('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
-describeUpdateLog('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
+// What encryption itself promises has tests of its own.
+if (isSoak)
+  describeUpdateLog('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
 
 describeHistoryTables('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 describeHistoryTables('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
