@@ -21,7 +21,7 @@ const room = 'chat/crowd'
 const segment = `${room}@1`
 const HONEST = ['ann', 'bob', 'cleo']
 const HOSTILE = ['mallory', 'eve']
-const STEPS = isSoak ? 20_000 : 2_000
+const STEPS = isSoak ? 20_000 : 1_000
 const EMOJI = ['👍', '❤️', '🎉']
 const KEYS = [
   'id',
