@@ -1,6 +1,7 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { isSoak } from '../support/random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 import { launchChromium } from './chromium.ts'
 import { DemoPage } from './demo-page.ts'
@@ -103,7 +104,7 @@ test('Ada looks at what was, sees who changed what, and restores it while Bob wr
   for (const person of [ada, bob]) await person.close()
 })
 
-test('earlier sessions come by scrolling, and stay when something new is written', async () => {
+test.runIf(isSoak)('earlier sessions come by scrolling, and stay when something new is written', async () => {
   const url = `${server.url}/d/notes/long-history`
   const options = { viewport: { width: 1280, height: 400 } }
   // A session of each row, and pages of one, in the place of hours of writing.

@@ -9,7 +9,7 @@ import { createRandom, isSoak, type Random, seedsFor } from '../support/random.t
 import { startServer, type TestServer } from '../support/server.ts'
 
 const PER_SEGMENT = 7
-const STEPS = isSoak ? 2_000 : 300
+const STEPS = isSoak ? 2_000 : 150
 
 class Writer {
   readonly user: string

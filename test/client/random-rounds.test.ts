@@ -12,8 +12,8 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { RandomTab } from './random-tab.ts'
 import { contentOf, Tokens, tokensIn } from './tokens.ts'
 
-const ROUNDS = isSoak ? 1_000 : 60
-const SETTLE_EVERY = isSoak ? 100 : 30
+const ROUNDS = isSoak ? 1_000 : 30
+const SETTLE_EVERY = isSoak ? 100 : 15
 const DOCUMENTS = ['notes/one', 'notes/two'] as const
 const ROOM = 'chat/notes/one'
 const patience = { timeout: 60_000, interval: 100 }

@@ -9,7 +9,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 
 const document = 'notes/random'
 const CLIENTS = 5
-const STEPS = isSoak ? 600 : 150
+const STEPS = isSoak ? 600 : 80
 const LETTERS = ['a', 'b', 'ü', '字', '😀', '👩‍🚀', '\n']
 
 /** A stock client that comes and goes, and keeps its Y.Doc meanwhile. */

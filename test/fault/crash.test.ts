@@ -6,7 +6,7 @@ import { startServer, type TestServer } from '../support/server.ts'
 import { Load, type Losses } from './load.ts'
 import { preloading } from './preload/preload.ts'
 
-const ROUNDS = isSoak ? 300 : 8
+const ROUNDS = isSoak ? 300 : 6
 const nothing = { acknowledged: 0, seen: 0 }
 
 function startLoad(server: TestServer, random: Random, round: number): Promise<Load> {

@@ -132,7 +132,7 @@ describe('a damaged page', () => {
     const pages = statSync(join(original, 'coweave.db')).size / 4096
     const expected = await contents(original)
     let opened = 0
-    for (let page = 1; page < pages; page += Math.max(1, Math.floor(pages / (isSoak ? 200 : 6)))) {
+    for (let page = 1; page < pages; page += Math.max(1, Math.floor(pages / (isSoak ? 200 : 3)))) {
       const { folder, file } = await copy()
       flipBytes(file, page * 4096, 4096)
       // It may be found at the start, or when a document is opened; a free page changes nothing.

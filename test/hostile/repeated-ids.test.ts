@@ -286,7 +286,7 @@ test.each(seedsFor([1], 1))(
     const [ann] = members
     if (ann === undefined) throw new Error('nobody is there')
     let taken = 0
-    for (let step = 0; step < (isSoak ? 2_000 : 150); step += 1) {
+    for (let step = 0; step < (isSoak ? 2_000 : 70); step += 1) {
       const member = random.pick(members)
       if (random.chance(0.5)) {
         // Now and then one that was written offline, long ago.

@@ -78,7 +78,7 @@ async function storedMessages({ folder }: TestServer, segments: readonly string[
   return inOrder(documents.flatMap((ydoc) => messagesOf(ydoc).toJSON() as ChatMessage[]))
 }
 
-const many = isSoak ? 2_000 : 600
+const many = isSoak ? 2_000 : 300
 const timeout = isSoak ? 1_200_000 : 300_000
 
 test.each(seedsFor([1], 1))(

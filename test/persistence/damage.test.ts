@@ -250,9 +250,9 @@ describe('damaged files never give anything but the truth or an error', () => {
         if (content instanceof StorageError) errors++
         else expect(content).toEqual(expected)
       }),
-      { seed, numRuns: process.env.SOAK ? 20_000 : 600 },
+      { seed, numRuns: process.env.SOAK ? 20_000 : 300 },
     )
-    expect(errors).toBeGreaterThan(50)
+    expect(errors).toBeGreaterThan(20)
   })
 
   test('a file that ends too early', async () => {

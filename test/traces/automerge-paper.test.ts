@@ -10,7 +10,7 @@ import { applyPatches, readTrace, type SequentialTrace, tracesMissing } from '..
 
 const document = 'papers/automerge'
 /** Where the short form ends. */
-const EDITS = isSoak ? Number.POSITIVE_INFINITY : 50_000
+const EDITS = isSoak ? Number.POSITIVE_INFINITY : 30_000
 /** Edits that may wait for their acknowledgement: the server isn't waited for at each, nor flooded. */
 const WINDOW = 2_000
 /** Edits made while the server is away. */

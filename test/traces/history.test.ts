@@ -14,8 +14,8 @@ import { startServer, type TestServer, temporaryFolder, tokenFor } from '../supp
 import { applyPatches, type ConcurrentTrace, readTrace, tracesMissing } from '../support/traces.ts'
 
 const document = 'stories/friends-forever'
-const SAMPLES = isSoak ? 200 : 15
-const RESTORED = isSoak ? 10 : 2
+const SAMPLES = isSoak ? 200 : 8
+const RESTORED = isSoak ? 10 : 1
 
 /** The trace as rows of a log, a transaction a row, and the text after each row of `samples`. */
 interface Recorded {
