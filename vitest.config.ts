@@ -1,8 +1,20 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+import { isSoak } from './test/support/random.ts'
+
+/** What takes a minute each and fails seldom: a checkout on two cores must be tested within a quarter of an hour. */
+const LONG = [
+  'test/fault/damage.test.ts',
+  'test/fault/gap.test.ts',
+  'test/hostile/repeated-ids.test.ts',
+  'test/persistence/processes.test.ts',
+  'test/traces/automerge-paper.test.ts',
+]
+if (!isSoak) process.stdout.write(`Left to \`npm run soak\`: ${LONG.join(', ')}\n`)
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
+    exclude: isSoak ? configDefaults.exclude : [...configDefaults.exclude, ...LONG],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // A browser on two busy cores now and then misses a key: what fails twice is broken.

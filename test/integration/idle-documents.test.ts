@@ -150,7 +150,7 @@ test('what was left before it was on disk is forgotten when storage fails for to
 
 test('[promise 5] documents that are opened one after the other take a bounded amount of memory', async () => {
   const server = await start({ IDLE_DOCUMENT_TIME: LONG, IDLE_DOCUMENT_BYTES: String(2 * 1024 * KiB) })
-  const count = isSoak ? 5_000 : 500
+  const count = isSoak ? 5_000 : 250
   const token = tokenFor('ann')
   const socket = await openFrameSocket(server, 'idle/other', { user: 'ann' })
   for (let index = 0; index < count; index += 1) await visitWith(socket, `idle/many/${index}`, token, index + 1)
