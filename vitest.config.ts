@@ -4,8 +4,6 @@ import { isSoak } from './test/support/random.ts'
 /** What takes a minute each and fails seldom: a checkout on two cores must be tested within a quarter of an hour. */
 const LONG = [
   'test/fault/damage.test.ts',
-  'test/fault/gap.test.ts',
-  'test/hostile/repeated-ids.test.ts',
   'test/persistence/processes.test.ts',
   'test/traces/automerge-paper.test.ts',
 ]
