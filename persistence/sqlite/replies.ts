@@ -20,6 +20,7 @@ import {
 import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import type { Seen } from '../history-tables.ts'
+import { readRows, writeRows } from '../packed-rows.ts'
 import type { StoredMessage } from '../stored-message.ts'
 import {
   type ArchivedMessage,
@@ -107,28 +108,13 @@ export interface ReadReply {
 export function packReadReply({ position, rows }: ReadReply): Packed {
   return encode((encoder) => {
     writeVarUint(encoder, position)
-    for (const row of rows) {
-      writeVarUint(encoder, row.position)
-      writeVarUint(encoder, row.at)
-      writeVarString(encoder, row.author)
-      writeVarUint8Array(encoder, row.data)
-    }
+    writeRows(encoder, rows)
   })
 }
 
 export function unpackReadReply(packed: Packed): ReadReply {
   const decoder = createDecoder(packed)
-  const position = readVarUint(decoder)
-  const rows: LogRow[] = []
-  while (hasContent(decoder)) {
-    rows.push({
-      position: readVarUint(decoder),
-      at: readVarUint(decoder),
-      author: readVarString(decoder),
-      data: readVarUint8Array(decoder),
-    })
-  }
-  return { position, rows }
+  return { position: readVarUint(decoder), rows: readRows(decoder) }
 }
 
 export function packSummaries(documents: readonly DocumentSummary[]): Packed {

@@ -112,7 +112,7 @@ function restorer(
 /** Writes subscriptions and pushes; see PushStore. */
 function pusher(db: Database, settings: WorkerSettings): (call: PushCall) => Uint8Array<ArrayBuffer> {
   const tables = pushTables(db, settings.keys)
-  const run = db.transaction((call: PushCall): unknown => {
+  return inTransaction(db, settings, 'pushes', (call) => {
     if (call.name === 'subscribe') return tables.subscribe(...call.given)
     if (call.name === 'unsubscribe') return tables.unsubscribe(...call.given)
     if (call.name === 'cancel') return tables.cancel(...call.given)
@@ -120,36 +120,35 @@ function pusher(db: Database, settings: WorkerSettings): (call: PushCall) => Uin
     if (call.name === 'settle') return tables.settle(...call.given)
     throw new Error(`the writer got the call "${call.name}"`)
   })
-  const inPlace = placeGuard(settings.file)
-  return (call) => {
-    let answer: unknown
-    try {
-      answer = run.immediate(call)
-    } catch (error) {
-      throw toStorageError(error, `${settings.file}: pushes`)
-    }
-    inPlace()
-    return packText(JSON.stringify(answer ?? null))
-  }
 }
 
 /** Forgets events, and keeps account of their consumers; see EventStore. */
 function eventKeeper(db: Database, settings: WorkerSettings): (call: EventCall) => Uint8Array<ArrayBuffer> {
   const tables = eventTables(db)
-  const run = db.transaction((call: EventCall): unknown => {
+  return inTransaction(db, settings, 'events', (call) => {
     if (call.name === 'forget') return tables.forget(...call.given)
     if (call.name === 'claim') return tables.claim(...call.given)
     if (call.name === 'pass') return tables.pass(...call.given)
     if (call.name === 'release') return tables.release(...call.given)
     throw new Error(`the writer got the call "${call.name}"`)
   })
+}
+
+/** Answers calls with what `run` makes of them, as JSON, each in a transaction of its own. */
+function inTransaction<Call>(
+  db: Database,
+  settings: WorkerSettings,
+  what: string,
+  run: (call: Call) => unknown,
+): (call: Call) => Uint8Array<ArrayBuffer> {
+  const transaction = db.transaction(run)
   const inPlace = placeGuard(settings.file)
   return (call) => {
     let answer: unknown
     try {
-      answer = run.immediate(call)
+      answer = transaction.immediate(call)
     } catch (error) {
-      throw toStorageError(error, `${settings.file}: events`)
+      throw toStorageError(error, `${settings.file}: ${what}`)
     }
     inPlace()
     return packText(JSON.stringify(answer ?? null))

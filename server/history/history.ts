@@ -1,9 +1,9 @@
 import { CoweaveError } from '../../model/errors.ts'
 import type { EditingSession } from '../../model/history.ts'
+import { packRows } from '../../persistence/packed-rows.ts'
 import type { LogRow, UpdateLog } from '../../persistence/update-log.ts'
 import { SessionGrouping } from './editing-sessions.ts'
 import type { HistoryThread, HistoryThreads } from './history-threads.ts'
-import { packRows } from './packed-rows.ts'
 import type { Answer, Task } from './protocol.ts'
 import type { Volume } from './volume.ts'
 

@@ -338,7 +338,10 @@ test('[promise 3] who has no grant for the lobby sees and shows nothing', async 
   const socket = await FrameSocket.open(near)
   socket.send(authMessage(name, token))
   socket.send(state(nextClient(), 1, asAnn))
-  await new Promise((resolve) => setTimeout(resolve, 200))
+  // Answered behind all of that.
+  socket.send(authMessage('notes/own', token))
+  socket.send(syncMessage('notes/own', SyncType.Step1, Y.encodeStateVector(new Y.Doc())))
+  await socket.message((message) => syncPayload(message, SyncType.Step2) !== undefined)
   await expectUntouched()
   socket.destroy()
 })
