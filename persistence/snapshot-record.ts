@@ -102,6 +102,11 @@ function context(document: DocumentKey, record: SnapshotRecord, part: number): S
   return { kind: 'snapshot', document: document.name, position: record.position, details: [part, record.parts] }
 }
 
+/** No snapshot stands where the document's history begins. */
+export function missingBase({ name, forgotten }: Pick<DocumentRecord, 'name' | 'forgotten'>): StorageError {
+  return new StorageError('storage/corrupt', `${name}: the snapshot at position ${forgotten} is missing`)
+}
+
 function damaged(document: DocumentKey, position: unknown): StorageError {
   return new StorageError('storage/corrupt', `${document.name}: the snapshot at position ${position} is damaged`)
 }
