@@ -1,4 +1,5 @@
 import { checksum } from './checksum.ts'
+import type { RestoredBase } from './portable-log.ts'
 import { StorageError } from './storage-error.ts'
 import type { Deletion } from './update-log.ts'
 
@@ -69,6 +70,13 @@ export function erasedRecord(record: DocumentRecord, tombstone: Omit<Tombstone, 
   const { id, name } = record
   const { at, by } = tombstone
   return { id, name, createdAt: at, updatedAt: at, ...NO_ROWS, tombstone: { at, by, erasure: Erasure.Begun } }
+}
+
+/** Of a document that is restored without the rows that were forgotten. */
+export function baseRecord(id: number, { name, createdAt, updatedAt, base, claims }: RestoredBase): DocumentRecord {
+  const { position, at, logBytes } = base
+  const counts = { position, bytes: logBytes, clients: claims.length, forgotten: position, forgottenAt: at }
+  return { id, name, createdAt, updatedAt, ...counts, tombstone: undefined }
 }
 
 /** Verifies a row of the table of documents. @throws {StorageError} `storage/corrupt` */

@@ -10,7 +10,7 @@ import type { StoredEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
-import type { ArchivePage, PortableLog } from '../portable-log.ts'
+import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
 import { type ForgettablePage, type HistoryBase, type HistoryStart, historyForgotten } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
@@ -27,6 +27,7 @@ import type {
   Undeleted,
 } from '../update-log.ts'
 import { appendBatch, copyBatch, storable } from './appender.ts'
+import { restoreBase } from './base-restorer.ts'
 import { readClaims } from './client-table.ts'
 import { Connections } from './connections.ts'
 import { findHead, listRecords, readPositions } from './document-table.ts'
@@ -297,6 +298,12 @@ class PostgresLog implements PortableLog {
   restoreEvents(events: readonly StoredEvent[], last: number): Promise<void> {
     return this.#call('storing events', () =>
       this.#writer.write((session) => restoreEvents(session, this.#settings.keys, events, last)),
+    )
+  }
+
+  restoreBase(restored: RestoredBase): Promise<void> {
+    return this.#call(`${restored.name}: restoring`, () =>
+      this.#writer.write((session) => restoreBase(session, this.#settings.keys, restored)),
     )
   }
 

@@ -1,20 +1,18 @@
-import { randomInt } from 'node:crypto'
 import type { DocumentKey, DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import {
   joinParts,
   missingBase,
   NO_SNAPSHOT,
-  PART_BYTES,
+  newSnapshot,
   parseSnapshot,
+  partOf,
   SNAPSHOT_COLUMNS,
   type SnapshotRecord,
   sealPart,
   snapshotChecksum,
 } from '../snapshot-record.ts'
 import type { Session } from './session.ts'
-
-const MAX_ID = 2 ** 48 - 1
 
 /** Reads and verifies a whole snapshot. @throws {StorageError} as joinParts() */
 export async function readSnapshot(
@@ -53,11 +51,9 @@ export async function addSnapshot(
   keys: KeyRing | undefined,
   { document, position, logBytes, state }: NewSnapshot,
 ): Promise<void> {
-  const parts = Math.ceil(state.length / PART_BYTES)
-  const record: SnapshotRecord = { id: randomInt(1, MAX_ID), position, bytes: state.length, logBytes, parts }
+  const record = newSnapshot({ position, logBytes }, state)
   for (let part = 0; part < record.parts; part++) {
-    const plain = state.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)
-    const { key, data, checksum } = sealPart(keys, document, record, part, plain)
+    const { key, data, checksum } = sealPart(keys, document, record, part, partOf(state, part))
     await session.rows(
       'INSERT INTO coweave.snapshot_parts (snapshot, part, key, data, checksum) VALUES ($1, $2, $3, $4, $5)',
       [record.id, part, key, data, checksum],
@@ -66,7 +62,7 @@ export async function addSnapshot(
   await session.rows(
     `INSERT INTO coweave.snapshots (id, document, position, bytes, log_bytes, parts, checksum)
      VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-    [record.id, document.id, position, record.bytes, logBytes, parts, snapshotChecksum(document.id, record)],
+    [record.id, document.id, position, record.bytes, logBytes, record.parts, snapshotChecksum(document.id, record)],
   )
 }
 

@@ -1,10 +1,8 @@
 import type { NamedVersion } from '../../model/history.ts'
-import type { ClientClaim } from '../client-claim.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
-import type { HistoryBase } from '../retention.ts'
-import type { DocumentSummary } from '../update-log.ts'
+import type { RestoredBase } from '../portable-log.ts'
 import type { EventCall } from './event-table.ts'
 import type { PushCall } from './push-table.ts'
 
@@ -73,12 +71,7 @@ export type Request =
   | { readonly kind: 'history-start'; readonly document: string }
   | { readonly kind: 'history-base'; readonly document: string }
   | { readonly kind: 'forgettable'; readonly before: number; readonly after: string; readonly limit: number }
-  | {
-      readonly kind: 'restore-base'
-      readonly summary: DocumentSummary
-      readonly base: HistoryBase
-      readonly claims: readonly ClientClaim[]
-    }
+  | { readonly kind: 'restore-base'; readonly restored: RestoredBase }
   | { readonly kind: 'check-next' }
   | { readonly kind: 'backup'; readonly target: string }
 

@@ -1,12 +1,10 @@
-import { randomInt } from 'node:crypto'
 import type { Database } from 'better-sqlite3'
 import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import { PART_BYTES, type SnapshotRecord, snapshotChecksum } from '../snapshot-record.ts'
+import { newSnapshot, partOf, type SnapshotRecord, snapshotChecksum } from '../snapshot-record.ts'
 import { partInserter } from './snapshot-table.ts'
 import { yielding } from './yielding.ts'
 
-const MAX_ID = 2 ** 48 - 1
 /** Of a row of snapshots: another process may be deleting it as a leftover. */
 export const HAS_ALL_PARTS = 'parts = (SELECT count(*) FROM snapshot_parts WHERE snapshot = snapshots.id)'
 
@@ -60,17 +58,15 @@ export class SnapshotWriter {
   /** Writes the parts of a snapshot that doesn't count yet; undefined if the document was erased meanwhile. */
   async add(
     document: DocumentRecord,
-    { position, logBytes }: { readonly position: number; readonly logBytes: number },
+    at: Pick<SnapshotRecord, 'position' | 'logBytes'>,
     state: Uint8Array,
   ): Promise<SnapshotRecord | undefined> {
-    const parts = Math.ceil(state.length / PART_BYTES)
-    const record: SnapshotRecord = { id: randomInt(1, MAX_ID), position, bytes: state.length, logBytes, parts }
+    const record = newSnapshot(at, state)
     const sum = snapshotChecksum(document.id, record)
     const row = [record.id, document.id, record.position, record.bytes, record.logBytes, record.parts, sum] as const
-    if (this.#begin.run(...row, document.id, document.createdAt, position).changes === 0) return undefined
+    if (this.#begin.run(...row, document.id, document.createdAt, at.position).changes === 0) return undefined
     for (let part = 0; part < record.parts; part++) {
-      const plain = state.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)
-      if (!(await yielding(() => this.#addPart(document, record, part, plain)))) break
+      if (!(await yielding(() => this.#addPart(document, record, part, partOf(state, part))))) break
     }
     return record
   }

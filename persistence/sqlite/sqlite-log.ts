@@ -8,7 +8,7 @@ import type { StoredEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
-import type { ArchivePage, PortableLog } from '../portable-log.ts'
+import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
 import { type ForgettablePage, type HistoryBase, type HistoryStart, historyForgotten } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
@@ -260,6 +260,10 @@ class SqliteLog implements PortableLog {
   async restoreEvents(events: readonly StoredEvent[], last: number): Promise<void> {
     this.#refuseIfClosed()
     await this.#writer.call({ kind: 'restore-events', events, last })
+  }
+
+  async restoreBase(restored: RestoredBase): Promise<void> {
+    await this.#write({ kind: 'restore-base', restored })
   }
 
   async versions(document: string): Promise<NamedVersion[]> {
