@@ -48,8 +48,8 @@ export interface Retention {
   historyBase(document: string): Promise<HistoryBase | undefined>
 
   /**
-   * Looks at the next `limit` documents behind `after`, by name, and tells which of them have a first row that was taken
-   * before `before`, or rows that an interrupted forget() has left.
+   * Looks at the next `limit` documents behind `after`, by name, and tells which of them are not deleted and have a first
+   * row that was taken before `before`, or have rows that an interrupted forget() has left.
    * @throws {StorageError} as load()
    */
   forgettable(options: {

@@ -30,8 +30,8 @@ export async function findForgettable(
   { before, after, limit }: { readonly before: number; readonly after: string; readonly limit: number },
 ): Promise<ForgettablePage> {
   const looked = await session.rows(
-    `SELECT name, first.at < $1 OR first.position <= d.forgotten
-     FROM (SELECT id, name, forgotten FROM coweave.documents WHERE name > $2 ORDER BY name LIMIT $3) AS d
+    `SELECT name, (first.at < $1 AND deleted_at IS NULL) OR first.position <= d.forgotten
+     FROM (SELECT id, name, deleted_at, forgotten FROM coweave.documents WHERE name > $2 ORDER BY name LIMIT $3) AS d
      LEFT JOIN LATERAL (
        SELECT position, at FROM coweave.updates WHERE document = d.id ORDER BY position LIMIT 1
      ) AS first ON true ORDER BY name`,

@@ -49,6 +49,8 @@ export class Forgetter {
   readonly #retire
   readonly #eraseRows
   readonly #touch
+  /** Whether something was forgotten that may not be on disk, or still in the write-ahead log. */
+  #isUnfinished = false
   #lost = 0
 
   constructor(db: Database, keys: KeyRing | undefined) {
@@ -76,7 +78,8 @@ export class Forgetter {
     const deadline = performance.now() + SLICE_MS
     for (;;) {
       const goesOn = (await this.#move(document, until)) || (await yielding(() => this.#eraseSome(document)))
-      if (!goesOn) await this.#finish(document)
+      this.#isUnfinished ||= goesOn
+      if (!goesOn && this.#isUnfinished) await this.#finish(document)
       if (!goesOn || performance.now() > deadline) {
         return { position: this.#find(document)?.forgotten ?? 0, isDone: !goesOn }
       }
@@ -149,6 +152,7 @@ export class Forgetter {
     await this.#snapshots.deleteLeftovers()
     this.#synced(() => this.#touch.run(document))
     await emptyWal(this.#db)
+    this.#isUnfinished = false
   }
 
   /** With what was written before, this is on disk once it returns. */

@@ -14,7 +14,7 @@ export function historyStartReader(db: Database, keys: KeyRing | undefined) {
     .prepare<{ before: number; after: string; limit: number }, [string, 0 | 1]>(
       `SELECT name, EXISTS (
          SELECT 1 FROM (SELECT position, at FROM updates WHERE document = d.id ORDER BY position LIMIT 1) AS first
-         WHERE first.at < :before OR first.position <= d.forgotten)
+         WHERE (first.at < :before AND d.deleted_at IS NULL) OR first.position <= d.forgotten)
        FROM documents AS d WHERE name > :after ORDER BY name LIMIT :limit`,
     )
     .raw()
