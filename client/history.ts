@@ -7,8 +7,10 @@ import { problemIn } from './problem.ts'
 /** A page of sessions, newest first. */
 export interface SessionsPage {
   readonly sessions: readonly EditingSession[]
-  /** What to give as `before` to go on; undefined at the beginning of the document. */
+  /** What to give as `before` to go on; undefined where the history begins. */
   readonly next?: number
+  /** Where that is, unless it is with the first edit: the last position that was forgotten, and its time. */
+  readonly begins?: { readonly position: number; readonly at: number }
 }
 
 export interface TakenBack {
@@ -21,7 +23,7 @@ export interface TakenBack {
 /**
  * What a document was like, who wrote it, and how to have it back. All of it asks the server, and knows what is committed
  * there.
- * @throws {CoweaveError} with the server's code, such as `history/no-such-position`, `history/busy`, `access/no-grant`
+ * @throws {CoweaveError} with the server's code, such as `history/no-such-position`, `history/forgotten`, `history/busy`, `access/no-grant`
  */
 export interface DocumentHistory {
   /** Who edited from when to when; `pauseMs` is what ends a session, by default five minutes. */
@@ -36,7 +38,10 @@ export interface DocumentHistory {
   at(position?: number): Promise<Y.Doc>
   /** What changed from one position to another, now by default; from `seen` for what is new to the session's user. */
   difference(from: number | 'seen', to?: number): Promise<Difference>
-  /** Who wrote each part of what there is at a position, now by default: all of it as `inserted`. */
+  /**
+   * Who wrote each part of what there is at a position, now by default: all of it as `inserted`, but for what was there
+   * before the history begins, which has no change.
+   */
   blame(position?: number): Promise<Difference>
   /** Takes back all that was done since a position. What others write meanwhile stays. */
   restore(position: number): Promise<TakenBack>

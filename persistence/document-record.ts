@@ -1,4 +1,5 @@
 import { checksum } from './checksum.ts'
+import type { RestoredBase } from './portable-log.ts'
 import { StorageError } from './storage-error.ts'
 import type { Deletion } from './update-log.ts'
 
@@ -21,10 +22,17 @@ export interface DocumentRecord {
   readonly updatedAt: number
   /** The position of its last row. */
   readonly position: number
-  /** Plain bytes of all its rows. */
+  /** Plain bytes of all its rows, forgotten ones too. */
   readonly bytes: number
   /** How many Yjs client ids belong to somebody. */
   readonly clients: number
+  /**
+   * Up to this position rows are forgotten: those that are still there belong to nothing. A snapshot stands there, which
+   * stays as long as this does. 0 where all rows are kept.
+   */
+  readonly forgotten: number
+  /** When the row at that position was taken. */
+  readonly forgottenAt: number
   /** Undefined unless it is deleted. */
   readonly tombstone: Tombstone | undefined
 }
@@ -33,14 +41,23 @@ export type DocumentKey = Pick<DocumentRecord, 'id' | 'name'>
 
 /** What parseRecord() takes. */
 export const DOCUMENT_COLUMNS =
-  'id, name, created_at, updated_at, position, bytes, clients, deleted_at, deleted_by, erasure, checksum'
+  'id, name, created_at, updated_at, position, bytes, clients, forgotten, forgotten_at, deleted_at, deleted_by, erasure, checksum'
+
+/** Of a document that has no rows. */
+export const NO_ROWS = { position: 0, bytes: 0, clients: 0, forgotten: 0, forgottenAt: 0 } as const
 
 export function documentChecksum(record: DocumentRecord): number {
-  const { id, name, createdAt, updatedAt, position, bytes, clients, tombstone } = record
+  const { id, name, createdAt, updatedAt, position, bytes, clients, forgotten, forgottenAt, tombstone } = record
+  // As it was before there were deletions and rows were forgotten, for all others.
   const counts = [id, createdAt, updatedAt, position, bytes, clients]
-  // As it was before there were deletions, for all that are not deleted.
+  if (forgotten > 0) counts.push(forgotten, forgottenAt)
   if (tombstone === undefined) return checksum(counts, name)
   return checksum([...counts, tombstone.at, tombstone.erasure], name, tombstone.by)
+}
+
+/** Whether a document can be rebuilt as it was at a position. */
+export function hasPosition({ forgotten, position: last }: DocumentRecord, position: number): boolean {
+  return position >= forgotten && position <= last
 }
 
 /** The deletion that a tombstone tells of. */
@@ -52,13 +69,20 @@ export function deletionOf({ at, by, erasure }: Tombstone): Deletion {
 export function erasedRecord(record: DocumentRecord, tombstone: Omit<Tombstone, 'erasure'>): DocumentRecord {
   const { id, name } = record
   const { at, by } = tombstone
-  const counts = { createdAt: at, updatedAt: at, position: 0, bytes: 0, clients: 0 }
-  return { id, name, ...counts, tombstone: { at, by, erasure: Erasure.Begun } }
+  return { id, name, createdAt: at, updatedAt: at, ...NO_ROWS, tombstone: { at, by, erasure: Erasure.Begun } }
+}
+
+/** Of a document that is restored without the rows that were forgotten. */
+export function baseRecord(id: number, { name, createdAt, updatedAt, base, claims }: RestoredBase): DocumentRecord {
+  const { position, at, logBytes } = base
+  const counts = { position, bytes: logBytes, clients: claims.length, forgotten: position, forgottenAt: at }
+  return { id, name, createdAt, updatedAt, ...counts, tombstone: undefined }
 }
 
 /** Verifies a row of the table of documents. @throws {StorageError} `storage/corrupt` */
 export function parseRecord(values: readonly unknown[]): DocumentRecord {
-  const [id, name, createdAt, updatedAt, position, bytes, clients, deletedAt, deletedBy, erasure, sum] = values
+  const [id, name, createdAt, updatedAt, position, bytes, clients, ...others] = values
+  const [forgottenPosition, forgottenTime, deletedAt, deletedBy, erasure, sum] = others
   if (
     typeof id === 'number' &&
     typeof name === 'string' &&
@@ -68,8 +92,11 @@ export function parseRecord(values: readonly unknown[]): DocumentRecord {
     typeof bytes === 'number' &&
     typeof clients === 'number'
   ) {
+    const forgotten = typeof forgottenPosition === 'number' ? forgottenPosition : 0
+    const forgottenAt = typeof forgottenTime === 'number' ? forgottenTime : 0
     const tombstone = parseTombstone(deletedAt, deletedBy, erasure)
-    const record = { id, name, createdAt, updatedAt, position, bytes, clients, tombstone }
+    const counts = { position, bytes, clients, forgotten, forgottenAt }
+    const record = { id, name, createdAt, updatedAt, ...counts, tombstone }
     if (documentChecksum(record) === sum) return record
   }
   throw new StorageError('storage/corrupt', `${String(name)}: bad checksum in the row of documents with id ${id}`)

@@ -17,7 +17,7 @@ export interface HistoryTables {
 
   /**
    * Names a position, or replaces the version of the same id; once resolved it survives a power cut. False, and nothing
-   * stored, where the document has no such position.
+   * stored, where the document has no such position, or none any more; see Retention.forget().
    * @throws {StorageError} as append()
    */
   addVersion(document: string, version: NamedVersion): Promise<boolean>

@@ -5,7 +5,9 @@ import type { UpdateLog } from './update-log.ts'
 export interface DocumentDescription {
   readonly name: string
   readonly position: number
+  /** Those that are kept; up to the position `forgotten` they are not. */
   readonly rows: number
+  readonly forgotten: number
   /** Bytes of all rows together. */
   readonly bytes: number
   readonly firstAt: Date | undefined
@@ -29,6 +31,7 @@ export interface DocumentDescription {
 /** Reads the whole document, rows behind the snapshot too. @throws {StorageError} as UpdateLog.load() */
 export async function describeDocument(log: UpdateLog, name: string): Promise<DocumentDescription> {
   const stored = await log.load(name)
+  const { position: forgotten } = await log.historyStart(name)
   const snapshot = stored.snapshot > 0 ? { position: stored.snapshot, bytes: stored.parts[0]?.length ?? 0 } : undefined
   const updates = snapshot === undefined ? stored.parts : stored.parts.slice(1)
 
@@ -37,7 +40,7 @@ export async function describeDocument(log: UpdateLog, name: string): Promise<Do
   let firstAt: number | undefined
   let lastAt: number | undefined
   const authors = new Map<string, number>()
-  for await (const row of log.read(name, 0, stored.position)) {
+  for await (const row of log.read(name, forgotten, stored.position)) {
     rows++
     bytes += row.data.length
     firstAt ??= row.at
@@ -61,6 +64,7 @@ export async function describeDocument(log: UpdateLog, name: string): Promise<Do
     name,
     position: stored.position,
     rows,
+    forgotten,
     bytes,
     firstAt: firstAt === undefined ? undefined : new Date(firstAt),
     lastAt: lastAt === undefined ? undefined : new Date(lastAt),

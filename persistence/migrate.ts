@@ -22,8 +22,8 @@ export interface Migrated {
 }
 
 /**
- * Copies a whole log into an empty one and verifies the copy: each document's rows byte for byte with their positions,
- * times, authors and claims of client ids, its versions and what users have seen of it, that both load as the same Yjs
+ * Copies a whole log into an empty one and verifies the copy: each document's rows byte for byte, from where its history
+ * begins, with their positions, times, authors and claims of client ids, its versions and what users have seen of it, that both load as the same Yjs
  * state, and each message. Snapshots are made anew. Events keep their numbers, so that whoever reads them goes on where
  * they were; consumers inside the server begin anew with what is kept. Push subscriptions come along, as far as they can
  * be read; pushes that are still due do not. After an interruption the same call goes on where it ended. Nobody else may
@@ -35,7 +35,7 @@ export interface Migrated {
  */
 export async function migrate(source: PortableLog, target: PortableLog): Promise<Migrated> {
   await refuseOthers(source, target)
-  for await (const { name } of documentsOf(source)) await copyDocument(source, target, name)
+  for await (const document of documentsOf(source)) await copyDocument(source, target, document)
   await copyArchive(source, target)
   await copyEvents(source, target)
   await copySubscriptions(source, target)
@@ -46,7 +46,10 @@ export async function migrate(source: PortableLog, target: PortableLog): Promise
 /** Goes through all documents that the target has: each must be the beginning of the source's. */
 async function refuseOthers(source: PortableLog, target: PortableLog): Promise<void> {
   for await (const { name, position } of documentsOf(target)) {
-    const difference = await differenceOf(source.read(name, 0, position), target.read(name, 0, position))
+    if (!(await haveSameBase(source, target, name)))
+      throw notEmpty(`the document ${name}, the history of which does not begin as the source's`)
+    const { position: start } = await source.historyStart(name)
+    const difference = await differenceOf(start, source.read(name, start, position), target.read(name, start, position))
     if (difference !== undefined)
       throw notEmpty(`the document ${name}, which differs from the source's at ${difference}`)
     const versions = (await source.versions(name)).map((version) => JSON.stringify(version))
@@ -68,13 +71,21 @@ async function refuseOthers(source: PortableLog, target: PortableLog): Promise<v
   }
 }
 
-async function copyDocument(source: PortableLog, target: PortableLog, document: string): Promise<void> {
+async function copyDocument(source: PortableLog, target: PortableLog, summary: DocumentSummary): Promise<void> {
+  const { name: document, createdAt, updatedAt } = summary
   // A deleted one takes nothing more: it was copied whole, since deletions are copied last.
   const [gone] = await target.documents({ prefix: document, limit: 1, deleted: true })
   if (gone?.name === document) return
   const [first] = await target.documents({ prefix: document, limit: 1 })
-  const position = first?.name === document ? first.position : 0
-  const claims = Map.groupBy(await source.claims(document), (claim) => claim.position)
+  const allClaims = await source.claims(document)
+  let position = first?.name === document ? first.position : 0
+  const base = position === 0 ? await source.historyBase(document) : undefined
+  if (base !== undefined) {
+    position = base.position
+    const early = allClaims.filter((claim) => claim.position <= position)
+    await target.restoreBase({ name: document, createdAt, updatedAt, base, claims: early })
+  }
+  const claims = Map.groupBy(allClaims, (claim) => claim.position)
   let batch: NewUpdate[] = []
   let bytes = 0
   for await (const { position: at, ...row } of source.read(document, position)) {
@@ -136,7 +147,9 @@ async function verify(source: PortableLog, target: PortableLog): Promise<Migrate
     const { value: copy } = await copies.next()
     if (!same(document, copy))
       throw differs(`the document ${name}: it is ${shown(document)}, and copied ${shown(copy)}`)
-    const row = await differenceOf(source.read(name, 0), target.read(name, 0))
+    if (!(await haveSameBase(source, target, name))) throw differs(`the beginning of the history of ${name}`)
+    const { position: start } = await source.historyStart(name)
+    const row = await differenceOf(start, source.read(name, start), target.read(name, start))
     if (row !== undefined) throw differs(`the document ${name} at ${row}`)
     if (!same(await claimsOf(source, name), await claimsOf(target, name))) throw differs(`the client ids of ${name}`)
     if (!same(await source.versions(name), await target.versions(name))) throw differs(`the versions of ${name}`)
@@ -144,7 +157,7 @@ async function verify(source: PortableLog, target: PortableLog): Promise<Migrate
       throw differs(`what users have seen of ${name}`)
     if (stateOf(await source.load(name)) !== stateOf(await target.load(name))) throw differs(`the state of ${name}`)
     counts.documents += 1
-    counts.rows += position
+    counts.rows += position - start
   }
   const { value: tooMany } = await copies.next()
   if (tooMany !== undefined) throw differs(`the document ${tooMany.name}, which the source does not have`)
@@ -207,10 +220,22 @@ async function* seenIn(log: PortableLog, document: string) {
   for await (const page of pagesOfSeen(log, document)) yield* page
 }
 
-/** The position of the first row that is not the same in both, undefined when all are. */
-async function differenceOf(rows: AsyncIterable<LogRow>, copies: AsyncIterable<LogRow>): Promise<number | undefined> {
+/** Whether both have forgotten the same rows of a document, if any. */
+async function haveSameBase(source: PortableLog, target: PortableLog, document: string): Promise<boolean> {
+  const [base, copy] = [await source.historyBase(document), await target.historyBase(document)]
+  if (base === undefined || copy === undefined) return base === copy
+  const [{ state, ...start }, { state: copied, ...copiedStart }] = [base, copy]
+  return same(start, copiedStart) && Buffer.compare(state, copied) === 0
+}
+
+/** The position of the first row above `after` that is not the same in both, undefined when all are. */
+async function differenceOf(
+  after: number,
+  rows: AsyncIterable<LogRow>,
+  copies: AsyncIterable<LogRow>,
+): Promise<number | undefined> {
   const others = copies[Symbol.asyncIterator]()
-  let last = 0
+  let last = after
   for await (const row of rows) {
     const { value: copy, done } = await others.next()
     if (done || !sameRow(row, copy)) return row.position

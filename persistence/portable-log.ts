@@ -1,5 +1,7 @@
+import type { ClientClaim } from './client-claim.ts'
 import type { StoredEvent } from './event-store.ts'
 import type { Seen } from './history-tables.ts'
+import type { HistoryBase } from './retention.ts'
 import type { ArchivedMessage, UpdateLog } from './update-log.ts'
 
 /** A page of the archive. */
@@ -7,6 +9,16 @@ export interface ArchivePage {
   readonly messages: readonly ArchivedMessage[]
   /** What to give as `after` to go on; undefined when there is nothing more. */
   readonly next: number | undefined
+}
+
+/** A document as it was where its history begins. */
+export interface RestoredBase {
+  readonly name: string
+  readonly createdAt: number
+  readonly updatedAt: number
+  readonly base: HistoryBase
+  /** Those that came with the forgotten rows, each with a client id of its own. */
+  readonly claims: readonly ClientClaim[]
 }
 
 /** A log that can be copied whole into another one, whatever that stands in; see migrate.ts. */
@@ -19,6 +31,13 @@ export interface PortableLog extends UpdateLog {
 
   /** Stores messages by the rules of append(), in one transaction, without an update. @throws {StorageError} as append() */
   restoreMessages(messages: readonly ArchivedMessage[]): Promise<void>
+
+  /**
+   * Makes a document of which rows are forgotten, in one transaction; its next row gets the position behind. Where there
+   * is one of that name, nothing is done.
+   * @throws {StorageError} as append()
+   */
+  restoreBase(restored: RestoredBase): Promise<void>
 
   /**
    * Stores events under the numbers they have, in one transaction, without an update; those that are there stay. The next

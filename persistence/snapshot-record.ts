@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { checksum } from './checksum.ts'
 import type { TailWeight } from './compaction.ts'
 import type { DocumentKey, DocumentRecord } from './document-record.ts'
@@ -6,7 +7,8 @@ import { type SealContext, type SealedBytes, seal, unseal } from './sealed-bytes
 import { StorageError } from './storage-error.ts'
 
 /** Snapshots are stored in parts of this size. */
-export const PART_BYTES = 1024 * 1024
+const PART_BYTES = 1024 * 1024
+const MAX_ID = 2 ** 48 - 1
 
 /** A row of the table of snapshots. */
 export interface SnapshotRecord {
@@ -20,6 +22,20 @@ export interface SnapshotRecord {
 
 /** Stands for "no snapshot", so that sums over the tail need no special case. */
 export const NO_SNAPSHOT: SnapshotRecord = { id: 0, position: 0, bytes: 0, logBytes: 0, parts: 0 }
+
+/** The record of a snapshot that is to be written. */
+export function newSnapshot(
+  { position, logBytes }: Pick<SnapshotRecord, 'position' | 'logBytes'>,
+  state: Uint8Array,
+): SnapshotRecord {
+  const parts = Math.ceil(state.length / PART_BYTES)
+  return { id: randomInt(1, MAX_ID), position, bytes: state.length, logBytes, parts }
+}
+
+/** One of the parts of a snapshot, from 0. */
+export function partOf(state: Uint8Array, part: number): Uint8Array {
+  return state.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)
+}
 
 /** What parseSnapshot() takes. */
 export const SNAPSHOT_COLUMNS = 'id, position, bytes, log_bytes, parts, checksum'
@@ -100,6 +116,11 @@ export function tailWeight(record: DocumentRecord, snapshot: SnapshotRecord): Ta
 
 function context(document: DocumentKey, record: SnapshotRecord, part: number): SealContext {
   return { kind: 'snapshot', document: document.name, position: record.position, details: [part, record.parts] }
+}
+
+/** No snapshot stands where the document's history begins. */
+export function missingBase({ name, forgotten }: Pick<DocumentRecord, 'name' | 'forgotten'>): StorageError {
+  return new StorageError('storage/corrupt', `${name}: the snapshot at position ${forgotten} is missing`)
 }
 
 function damaged(document: DocumentKey, position: unknown): StorageError {

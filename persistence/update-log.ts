@@ -2,6 +2,7 @@ import type { ClientClaim } from './client-claim.ts'
 import type { EventStore, NewEvent } from './event-store.ts'
 import type { HistoryTables } from './history-tables.ts'
 import type { PushStore } from './push-store.ts'
+import type { Retention } from './retention.ts'
 
 /** One Yjs update on its way into the log. */
 export interface NewUpdate {
@@ -138,7 +139,7 @@ export interface Damage {
  *
  * Every implementation passes the suite in test/persistence/update-log-contract.ts.
  */
-export interface UpdateLog extends HistoryTables {
+export interface UpdateLog extends HistoryTables, Retention {
   /**
    * Which database this is: the same for everybody who has it open, and different for any other but copies of it, such
    * as a restored backup.
@@ -188,6 +189,8 @@ export interface UpdateLog extends HistoryTables {
    * Rows with a position above `after` and at most `until`, lowest first; none for an unknown document. Memory stays
    * bounded, and what is appended after the first row was asked for is not waited for.
    * @throws {StorageError} as load()
+   * @throws {CoweaveError} `history/forgotten` where `after` is below the position up to which rows are forgotten; the
+   * message tells it. Also on the way, if that moves past what was read. See historyBase()
    */
   read(document: string, after: number, until?: number): AsyncIterable<LogRow>
 

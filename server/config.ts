@@ -120,6 +120,13 @@ export const settings = {
   IDLE_DOCUMENT_BYTES: int(0)
     .default(64 * MiB)
     .describe('Memory that such documents may take together, about, before those left first are unloaded, bytes'),
+  HISTORY_DAYS: z.coerce
+    .number()
+    .min(0)
+    .default(0)
+    .describe(
+      'How long what documents were is kept before it is forgotten, days; 0 for ever. Named versions are kept (docs/history.md)',
+    ),
   HISTORY_BYTES: int(1024)
     .default(128 * MiB)
     .describe(

@@ -23,8 +23,9 @@ import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
 import { EventBus } from './events/event-bus.ts'
-import { EventRetention } from './events/event-retention.ts'
+import { eventRetention } from './events/event-retention.ts'
 import { History } from './history/history.ts'
+import { historyRetention } from './history/history-retention.ts'
 import { HistoryThreads } from './history/history-threads.ts'
 import { createApp } from './http/app.ts'
 import type { Measured } from './http/metrics.ts'
@@ -77,7 +78,10 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   })
   const onEventProblem = (error: unknown) => logger.warn({ error }, 'events can not be read or forgotten now')
   const bus = new EventBus({ events: log.events, onProblem: onEventProblem })
-  const retention = new EventRetention({ events: log.events, days: config.EVENT_DAYS, onProblem: onEventProblem })
+  const chores = [
+    eventRetention({ events: log.events, days: config.EVENT_DAYS, onProblem: onEventProblem }),
+    historyRetention({ log, logger, keptDays: config.HISTORY_DAYS }),
+  ]
   const redis = config.REDIS_URL === undefined ? undefined : await loadRedis(config.REDIS_URL)
   const relay =
     redis &&
@@ -271,14 +275,14 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     bus.close()
     deletions.close()
     const pushed = pusher?.stop()
-    const forgotten = retention.stop()
+    const done = Promise.all(chores.map((chore) => chore.stop()))
     await app.close()
     await historyThreads.close()
     await uploads.close()
     documents.close()
     durability.close()
     await pushed
-    await forgotten
+    await done
     await cluster.close()
     counters?.disconnect()
     await log.close()
@@ -292,7 +296,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
         listenTextResolver: (address) => `Coweave is listening on ${address}`,
       })
       pusher?.start()
-      retention.start()
+      for (const chore of chores) chore.start()
       const { port } = addressOf(app)
       return port
     },

@@ -8,6 +8,7 @@ import { readClaims } from './client-table.ts'
 import type { Connections } from './connections.ts'
 import { findHead } from './document-table.ts'
 import { findEventDamages } from './event-table.ts'
+import { historyBaseOf } from './history-start.ts'
 import { findRecord, readSeen, readVersions } from './history-tables.ts'
 import { findMessageDamages } from './message-checker.ts'
 import { attempt } from './problem.ts'
@@ -38,12 +39,16 @@ export async function* findDamages(connections: Connections, keys: KeyRing | und
   yield* orphans(connections)
 }
 
-/** Leaves out what is missing, or left over, since the document is being erased. */
+/** Leaves out what is missing, or left over, since the document is being erased, or what was forgotten meanwhile. */
 async function* unlessErased(connections: Connections, name: string, damages: Damages): Damages {
-  const sql = 'SELECT erasure FROM coweave.documents WHERE name = $1'
+  const sql = 'SELECT erasure, forgotten FROM coweave.documents WHERE name = $1'
   for await (const damage of damages) {
-    const { found: [[erasure] = []] = [] } = await attempt(name, () => connections.read((s) => s.rows(sql, [name])))
-    if (erasure !== Erasure.Begun && erasure !== Erasure.Done) yield damage
+    const { found: [[erasure, forgotten] = []] = [] } = await attempt(name, () =>
+      connections.read((s) => s.rows(sql, [name])),
+    )
+    const { position } = damage
+    const isForgotten = position !== undefined && typeof forgotten === 'number' && position <= forgotten
+    if (erasure !== Erasure.Begun && erasure !== Erasure.Done && !isForgotten) yield damage
   }
 }
 
@@ -57,7 +62,7 @@ async function* documentDamages(connections: Connections, keys: KeyRing | undefi
     }
   }
   yield* rowDamages(connections, keys, record)
-  for (const look of [strayRow, snapshotAndClients, namedPositions, seenPositions]) {
+  for (const look of [strayRow, snapshotAndClients, historyBase, namedPositions, seenPositions]) {
     const { problem } = await attempt(name, () => connections.look((session) => look(session, keys, name)))
     if (problem !== undefined) yield { document: name, position: undefined, problem }
   }
@@ -65,7 +70,7 @@ async function* documentDamages(connections: Connections, keys: KeyRing | undefi
 
 /** Row by row, so that one bad row does not hide the next. */
 async function* rowDamages(connections: Connections, keys: KeyRing | undefined, record: DocumentRecord): Damages {
-  for (let after = 0; after < record.position; ) {
+  for (let after = record.forgotten; after < record.position; ) {
     const range = { after, until: record.position }
     const { found: page = [] } = await attempt(record.name, () =>
       connections.read((session) => rawPage(session, record, range)),
@@ -102,6 +107,11 @@ async function snapshotAndClients(session: Session, keys: KeyRing | undefined, n
   if (head === undefined) return
   await readClaims(session, head.record)
   if (head.snapshot.position > 0) decode(await readSnapshot(session, keys, head.record, head.snapshot))
+}
+
+async function historyBase(session: Session, keys: KeyRing | undefined, name: string): Promise<void> {
+  const base = await historyBaseOf(session, keys, name)
+  if (base !== undefined) decode(base.state)
 }
 
 async function namedPositions(session: Session, keys: KeyRing | undefined, name: string): Promise<void> {

@@ -4,10 +4,11 @@ import {
   type DocumentKey,
   type DocumentRecord,
   documentChecksum,
+  NO_ROWS,
   parseRecord,
   type Tombstone,
 } from '../document-record.ts'
-import { NO_SNAPSHOT, parseSnapshot, SNAPSHOT_COLUMNS, type SnapshotRecord } from '../snapshot-record.ts'
+import { missingBase, NO_SNAPSHOT, parseSnapshot, SNAPSHOT_COLUMNS, type SnapshotRecord } from '../snapshot-record.ts'
 import { DELETED, type ListOptions } from '../update-log.ts'
 import { claimColumns, type NewClaim } from './client-table.ts'
 import type { Session } from './session.ts'
@@ -35,7 +36,10 @@ export interface LockedHead extends DocumentHead {
 /** Reads a document's record and that of its newest snapshot; undefined for an unknown document. */
 export async function findHead(session: Session, name: string): Promise<DocumentHead | undefined> {
   const [values] = await session.rows(`${HEAD} WHERE d.name = $1`, [name])
-  return values === undefined ? undefined : parseHead(values)
+  if (values === undefined) return undefined
+  const head = parseHead(values)
+  if (head.snapshot.position < head.record.forgotten) throw missingBase(head.record)
+  return head
 }
 
 /**
@@ -186,6 +190,6 @@ function parseLocked(values: readonly unknown[]): LockedHead {
 }
 
 function newHead([id, name]: readonly unknown[]): DocumentHead {
-  const counts = { createdAt: 0, updatedAt: 0, position: 0, bytes: 0, clients: 0, tombstone: undefined }
+  const counts = { createdAt: 0, updatedAt: 0, ...NO_ROWS, tombstone: undefined }
   return { record: { id: Number(id), name: String(name), ...counts }, snapshot: NO_SNAPSHOT }
 }

@@ -6,6 +6,7 @@ import {
   documentChecksum,
   Erasure,
   erasedRecord,
+  NO_ROWS,
   parseRecord,
   type Tombstone,
 } from '../document-record.ts'
@@ -32,7 +33,7 @@ export async function deleteDocument(
     [name, at],
   )
   if (created !== undefined) {
-    const record = { id: Number(created[0]), name, createdAt: at, updatedAt: at, position: 0, bytes: 0, clients: 0 }
+    const record = { id: Number(created[0]), name, createdAt: at, updatedAt: at, ...NO_ROWS }
     await saveRecord(session, { ...record, tombstone: undefined })
   }
   const family = await lockFamily(session, name)
@@ -147,23 +148,24 @@ async function lockCompaction(session: Session, family: readonly DocumentRecord[
   )
 }
 
-/** Erases the first rows of what `owner` has. Resolves with whether there were any. */
-async function eraseRows(
+/** Erases the first rows of what `owner` has, up to the number `until`. Resolves with whether there were any. */
+export async function eraseRows(
   session: Session,
   table: 'updates' | 'messages',
   owner: 'document' | 'room',
   number: 'position' | 'seq',
   of: number | string,
+  until = Number.MAX_SAFE_INTEGER,
 ): Promise<boolean> {
   const rows = await session.rows(
     `DELETE FROM coweave.${table} WHERE ${owner} = $1 AND ${number} IN (
        SELECT ${number} FROM (
          SELECT ${number}, sum(bytes) OVER (ORDER BY ${number}) - bytes AS before FROM (
-           SELECT ${number}, octet_length(data) AS bytes FROM coweave.${table} WHERE ${owner} = $1
+           SELECT ${number}, octet_length(data) AS bytes FROM coweave.${table} WHERE ${owner} = $1 AND ${number} <= $2
            ORDER BY ${number} LIMIT ${STEP_ROWS}
          ) AS first
        ) AS page WHERE before < ${STEP_BYTES}) RETURNING 1`,
-    [of],
+    [of, until],
   )
   return rows.length > 0
 }
@@ -192,13 +194,14 @@ function tombstoneOf(family: readonly DocumentRecord[], document: string): Tombs
   return family.find(({ name }) => name === document)?.tombstone
 }
 
-async function saveRecord(session: Session, record: DocumentRecord): Promise<void> {
-  const { id, createdAt, updatedAt, position, bytes, clients, tombstone } = record
+/** Writes all of a record but its name. */
+export async function saveRecord(session: Session, record: DocumentRecord): Promise<void> {
+  const { id, createdAt, updatedAt, position, bytes, clients, forgotten, forgottenAt, tombstone } = record
   await session.rows(
     `UPDATE coweave.documents SET created_at = $2, updated_at = $3, position = $4, bytes = $5, clients = $6,
-       deleted_at = $7, deleted_by = $8, erasure = $9, checksum = $10 WHERE id = $1`,
+       forgotten = $7, forgotten_at = $8, deleted_at = $9, deleted_by = $10, erasure = $11, checksum = $12 WHERE id = $1`,
     [
-      ...[id, createdAt, updatedAt, position, bytes, clients],
+      ...[id, createdAt, updatedAt, position, bytes, clients, forgotten, forgottenAt],
       tombstone?.at ?? null,
       tombstone === undefined ? null : toBytes(tombstone.by),
       tombstone?.erasure ?? null,

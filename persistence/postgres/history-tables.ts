@@ -1,5 +1,11 @@
 import type { NamedVersion } from '../../model/history.ts'
-import { DOCUMENT_COLUMNS, type DocumentKey, type DocumentRecord, parseRecord } from '../document-record.ts'
+import {
+  DOCUMENT_COLUMNS,
+  type DocumentKey,
+  type DocumentRecord,
+  hasPosition,
+  parseRecord,
+} from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { Seen } from '../history-tables.ts'
 import { parseSeen, seenChecksum } from '../seen-row.ts'
@@ -7,8 +13,14 @@ import { parseVersion, sealVersion, VERSION_COLUMNS } from '../version-row.ts'
 import { type Session, toBytes, toText } from './session.ts'
 
 /** One row, or none. */
-export async function findRecord(session: Session, name: string): Promise<DocumentRecord | undefined> {
-  const [values] = await session.rows(`SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name = $1`, [name])
+export async function findRecord(
+  session: Session,
+  name: string,
+  lock: 'FOR SHARE' | 'FOR UPDATE' | '' = '',
+): Promise<DocumentRecord | undefined> {
+  const [values] = await session.rows(`SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name = $1 ${lock}`, [
+    name,
+  ])
   return values === undefined ? undefined : parseRecord(values)
 }
 
@@ -32,8 +44,9 @@ export async function addVersion(
   name: string,
   version: NamedVersion,
 ): Promise<boolean> {
-  const document = await findRecord(session, name)
-  if (document === undefined || version.position > document.position) return false
+  // Locked, so that its history doesn't come to begin above the position meanwhile.
+  const document = await findRecord(session, name, 'FOR SHARE')
+  if (document === undefined || !hasPosition(document, version.position)) return false
   const { id, position, author, at } = version
   const { key, data, checksum } = sealVersion(keys, document, version)
   await session.rows(

@@ -9,7 +9,9 @@ import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
-import type { ArchivePage, PortableLog } from '../portable-log.ts'
+import { OneByOne } from '../one-by-one.ts'
+import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
+import { type ForgettablePage, type HistoryBase, type HistoryStart, historyForgotten } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
@@ -25,11 +27,13 @@ import type {
   Undeleted,
 } from '../update-log.ts'
 import { appendBatch, copyBatch, storable } from './appender.ts'
+import { restoreBase } from './base-restorer.ts'
 import { readClaims } from './client-table.ts'
 import { Connections } from './connections.ts'
 import { findHead, listRecords, readPositions } from './document-table.ts'
 import { deleteDocument, eraseSome, freeDocument, listErasable, undeleteDocument } from './eraser.ts'
 import { restoreEvents } from './event-table.ts'
+import { findForgettable, historyBaseOf, historyStartOf } from './history-start.ts'
 import {
   addVersion,
   findRecord,
@@ -114,6 +118,9 @@ class PostgresLog implements PortableLog {
   readonly #eraser: Connections
   /** Started by the first compaction. */
   #compactor: PostgresThread | undefined
+  /** Started by the first that is to be forgotten. */
+  #retention: PostgresThread | undefined
+  readonly #oneByOne = new OneByOne()
   readonly #compactions: Compactions
   readonly #checkers = new Set<PostgresThread>()
   readonly #underWay = new Set<Promise<unknown>>()
@@ -168,6 +175,7 @@ class PostgresLog implements PortableLog {
       const page = await this.#call(`${document}: reading`, () =>
         this.#readers.look((session) => readDocument(session, keys, document, range)),
       )
+      if (last < page.forgotten) throw historyForgotten(document, { position: page.forgotten })
       end = Math.min(end, page.position) // what is committed as reading begins: it ends, also while others append
       yield* page.rows
       last = page.rows.at(-1)?.position ?? end
@@ -293,6 +301,12 @@ class PostgresLog implements PortableLog {
     )
   }
 
+  restoreBase(restored: RestoredBase): Promise<void> {
+    return this.#call(`${restored.name}: restoring`, () =>
+      this.#writer.write((session) => restoreBase(session, this.#settings.keys, restored)),
+    )
+  }
+
   versions(document: string): Promise<NamedVersion[]> {
     return this.#call(`${document}: reading versions`, () =>
       this.#readers.look(async (session) => {
@@ -349,6 +363,36 @@ class PostgresLog implements PortableLog {
     return this.#call(`${document}: compacting`, () => this.#compactions.now(document))
   }
 
+  async forget(document: string, until: number): Promise<number> {
+    const request = { kind: 'forget', document, until: natural(until, 'until') } as const
+    return await this.#oneByOne.run(async () => {
+      for (;;) {
+        const forgetting = await this.#call(`${document}: forgetting`, () => {
+          this.#retention ??= startThread('retention', this.#settings, this.#onProblem)
+          return this.#retention.call(request)
+        })
+        if (typeof forgetting === 'object' && 'isDone' in forgetting && forgetting.isDone) return forgetting.position
+      }
+    })
+  }
+
+  historyStart(document: string): Promise<HistoryStart> {
+    return this.#call(`${document}: reading`, () => this.#readers.read((session) => historyStartOf(session, document)))
+  }
+
+  historyBase(document: string): Promise<HistoryBase | undefined> {
+    return this.#call(`${document}: reading`, () =>
+      this.#readers.look((session) => historyBaseOf(session, this.#settings.keys, document)),
+    )
+  }
+
+  forgettable(options: { before: number; after?: string; limit: number }): Promise<ForgettablePage> {
+    const { before, after = '', limit } = options
+    return this.#call('looking for old history', () =>
+      this.#readers.read((session) => findForgettable(session, { before, after, limit })),
+    )
+  }
+
   async *check(): AsyncGenerator<Damage> {
     this.#refuseIfClosed()
     const checker = startThread('checker', this.#settings, this.#onProblem)
@@ -356,7 +400,7 @@ class PostgresLog implements PortableLog {
     try {
       for (;;) {
         const damage = await this.#call('checking', () => checker.call({ kind: 'check-next' }))
-        if (typeof damage !== 'object') return
+        if (typeof damage !== 'object' || 'isDone' in damage) return
         yield damage
       }
     } finally {
@@ -380,8 +424,8 @@ class PostgresLog implements PortableLog {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#underWay)
     await this.#compactions.stop()
-    const compactors = this.#compactor === undefined ? [] : [this.#compactor]
-    await Promise.all([...this.#checkers, ...compactors].map((thread) => thread.close()))
+    const started = [this.#compactor, this.#retention].filter((thread) => thread !== undefined)
+    await Promise.all([...this.#checkers, ...started].map((thread) => thread.close()))
     await Promise.all(
       [this.#writer, this.#readers, this.#searcher, this.#pushers, this.#eraser].map((connections) =>
         connections.close(),

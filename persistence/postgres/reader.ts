@@ -6,6 +6,7 @@ import { tailWeight } from '../snapshot-record.ts'
 import type { LogRow, StoredDocument } from '../update-log.ts'
 import { readClaims } from './client-table.ts'
 import { findHead, findTombstone } from './document-table.ts'
+import { findRecord } from './history-tables.ts'
 import type { Session } from './session.ts'
 import { readSnapshot } from './snapshot-table.ts'
 import { readPage, readRows } from './update-table.ts'
@@ -38,6 +39,8 @@ export async function loadDocument(session: Session, keys: KeyRing | undefined, 
 /** A page of rows, and the position up to which the document has been committed. */
 export interface Page {
   readonly position: number
+  /** Up to which position rows are forgotten; there are none in the page where it was to begin below. */
+  readonly forgotten: number
   readonly rows: readonly LogRow[]
 }
 
@@ -48,12 +51,10 @@ export async function readDocument(
   name: string,
   { after, until }: { readonly after: number; readonly until: number },
 ): Promise<Page> {
-  const head = await findHead(session, name)
-  if (head === undefined) return { position: 0, rows: [] }
-  const { record } = head
-  const range = { after, until: Math.min(until, record.position) }
-  return {
-    position: record.position,
-    rows: range.after < range.until ? await readPage(session, keys, record, range) : [],
-  }
+  const record = await findRecord(session, name)
+  if (record === undefined) return { position: 0, forgotten: 0, rows: [] }
+  const { position, forgotten } = record
+  const range = { after, until: Math.min(until, position) }
+  const hasRows = forgotten <= after && after < range.until
+  return { position, forgotten, rows: hasRows ? await readPage(session, keys, record, range) : [] }
 }

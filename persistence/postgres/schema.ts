@@ -167,6 +167,10 @@ const MIGRATIONS = [
     PRIMARY KEY (document, owner)
   );
   `,
+  `
+  -- Set together, where rows are forgotten: up to which position, and when the last of them was taken.
+  ALTER TABLE coweave.documents ADD COLUMN forgotten bigint, ADD COLUMN forgotten_at bigint;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

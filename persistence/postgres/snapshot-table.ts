@@ -1,10 +1,18 @@
-import { randomInt } from 'node:crypto'
 import type { DocumentKey, DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import { joinParts, PART_BYTES, type SnapshotRecord, sealPart, snapshotChecksum } from '../snapshot-record.ts'
+import {
+  joinParts,
+  missingBase,
+  NO_SNAPSHOT,
+  newSnapshot,
+  parseSnapshot,
+  partOf,
+  SNAPSHOT_COLUMNS,
+  type SnapshotRecord,
+  sealPart,
+  snapshotChecksum,
+} from '../snapshot-record.ts'
 import type { Session } from './session.ts'
-
-const MAX_ID = 2 ** 48 - 1
 
 /** Reads and verifies a whole snapshot. @throws {StorageError} as joinParts() */
 export async function readSnapshot(
@@ -27,37 +35,65 @@ export async function replaceSnapshot(
   document: DocumentRecord,
   state: Uint8Array,
 ): Promise<void> {
-  const record: SnapshotRecord = {
-    id: randomInt(1, MAX_ID),
-    position: document.position,
-    bytes: state.length,
-    logBytes: document.bytes,
-    parts: Math.ceil(state.length / PART_BYTES),
-  }
+  await addSnapshot(session, keys, { document, position: document.position, logBytes: document.bytes, state })
+  await retireSnapshots(session, document)
+}
+
+export interface NewSnapshot {
+  readonly document: DocumentKey
+  readonly position: number
+  readonly logBytes: number
+  readonly state: Uint8Array
+}
+
+export async function addSnapshot(
+  session: Session,
+  keys: KeyRing | undefined,
+  { document, position, logBytes, state }: NewSnapshot,
+): Promise<void> {
+  const record = newSnapshot({ position, logBytes }, state)
   for (let part = 0; part < record.parts; part++) {
-    const plain = state.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)
-    const { key, data, checksum } = sealPart(keys, document, record, part, plain)
+    const { key, data, checksum } = sealPart(keys, document, record, part, partOf(state, part))
     await session.rows(
       'INSERT INTO coweave.snapshot_parts (snapshot, part, key, data, checksum) VALUES ($1, $2, $3, $4, $5)',
       [record.id, part, key, data, checksum],
     )
   }
   await session.rows(
-    `WITH old AS (DELETE FROM coweave.snapshots WHERE document = $1 RETURNING id)
-     DELETE FROM coweave.snapshot_parts WHERE snapshot IN (SELECT id FROM old)`,
-    [document.id],
-  )
-  await session.rows(
     `INSERT INTO coweave.snapshots (id, document, position, bytes, log_bytes, parts, checksum)
      VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-    [
-      record.id,
-      document.id,
-      record.position,
-      record.bytes,
-      record.logBytes,
-      record.parts,
-      snapshotChecksum(document.id, record),
-    ],
+    [record.id, document.id, position, record.bytes, logBytes, record.parts, snapshotChecksum(document.id, record)],
   )
+}
+
+/** Deletes those of a document's snapshots that nothing needs: all but the newest and the one its history begins at. */
+export async function retireSnapshots(session: Session, { id }: DocumentKey): Promise<void> {
+  await session.rows(
+    `WITH old AS (
+       DELETE FROM coweave.snapshots WHERE document = $1
+         AND position < (SELECT max(position) FROM coweave.snapshots WHERE document = $1)
+         AND position IS DISTINCT FROM (SELECT forgotten FROM coweave.documents WHERE id = $1)
+       RETURNING id)
+     DELETE FROM coweave.snapshot_parts WHERE snapshot IN (SELECT id FROM old)`,
+    [id],
+  )
+}
+
+/**
+ * The newest snapshot of a document that is not above a position, NO_SNAPSHOT if there is none; the position must not be
+ * below that up to which rows are forgotten.
+ */
+export async function findSnapshot(
+  session: Session,
+  document: DocumentRecord,
+  atMost: number,
+): Promise<SnapshotRecord> {
+  const [values] = await session.rows(
+    `SELECT ${SNAPSHOT_COLUMNS} FROM coweave.snapshots WHERE document = $1 AND position <= $2
+     ORDER BY position DESC LIMIT 1`,
+    [document.id, atMost],
+  )
+  const snapshot = values === undefined ? NO_SNAPSHOT : parseSnapshot(document, values)
+  if (snapshot.position < document.forgotten) throw missingBase(document)
+  return snapshot
 }

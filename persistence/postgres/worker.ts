@@ -5,9 +5,10 @@ import type { Call, Reply } from '../worker-thread.ts'
 import { findDamages } from './checker.ts'
 import { type CompactRequest, compact } from './compactor.ts'
 import { Connections } from './connections.ts'
+import { type Forgetting, forgetSome } from './forgetter.ts'
 import { toStorageError } from './postgres-errors.ts'
 
-// The entry of the worker threads, for what takes long to compute: snapshots and checks. Calls come one at a time.
+// The entry of the worker threads, for what takes long to compute: snapshots, forgetting and checks. Calls come one at a time.
 
 export interface WorkerSettings {
   readonly url: string
@@ -15,10 +16,13 @@ export interface WorkerSettings {
   readonly keys: KeyRing | undefined
 }
 
-export type Request = ({ readonly kind: 'compact' } & CompactRequest) | { readonly kind: 'check-next' }
+export type Request =
+  | ({ readonly kind: 'compact' } & CompactRequest)
+  | { readonly kind: 'forget'; readonly document: string; readonly until: number }
+  | { readonly kind: 'check-next' }
 
-/** The snapshot's position; or the next damage, undefined once the check is over. */
-export type Answer = number | Damage | undefined
+/** The snapshot's position; how far forgetting has come; or the next damage, undefined once the check is over. */
+export type Answer = number | Forgetting | Damage | undefined
 
 const settings: WorkerSettings = workerData
 const { url, place, keys } = settings
@@ -31,6 +35,11 @@ async function answerOf(request: Request): Promise<Answer> {
     return await connections
       .write((session) => compact(session, keys, request))
       .catch((error) => Promise.reject(toStorageError(error, `${request.document}: compacting`)))
+  }
+  if (request.kind === 'forget') {
+    return await connections
+      .write((session) => forgetSome(session, keys, request))
+      .catch((error) => Promise.reject(toStorageError(error, `${request.document}: forgetting`)))
   }
   damages ??= findDamages(connections, keys)
   const next = await damages.next()

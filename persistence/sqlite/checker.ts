@@ -8,6 +8,7 @@ import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentFinder } from './document-table.ts'
 import { eventDamages } from './event-table.ts'
+import { historyStartReader } from './history-start.ts'
 import { seenReader, versionReader } from './history-tables.ts'
 import { messageDamages } from './message-checker.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
@@ -39,10 +40,10 @@ function* findDamages(db: Database, keys: KeyRing | undefined): Generator<Damage
     // Names are listed from the table and found through its index below: each must lead to the other.
     const names = db.prepare<[], unknown>('SELECT name FROM documents NOT INDEXED ORDER BY id').pluck().all()
     const check = documentChecker(db, keys)
-    const isGoing = erasedSince(db)
+    const isGoing = goneSince(db)
     for (const name of names) {
       if (typeof name === 'string') {
-        for (const damage of check(name)) if (!isGoing(name)) yield damage
+        for (const damage of check(name)) if (!isGoing(name, damage)) yield damage
       } else {
         yield { document: undefined, position: undefined, problem: `a document's name is ${typeof name}` }
       }
@@ -65,12 +66,16 @@ function* pageDamages(db: Database): Generator<Damage, void, undefined> {
   }
 }
 
-/** Returns a function that tells whether a document's rows are missing, or left over, since it is being erased. */
-function erasedSince(db: Database): (name: string) => boolean {
-  const find = db.prepare<[string], unknown>('SELECT erasure FROM documents WHERE name = ?').pluck()
-  return (name) => {
-    const erasure = find.get(name)
-    return erasure === Erasure.Begun || erasure === Erasure.Done
+/**
+ * Returns a function that tells whether rows of a document are missing, or left over, since it is being erased, or since
+ * they were forgotten meanwhile.
+ */
+function goneSince(db: Database): (name: string, damage: Damage) => boolean {
+  const find = db.prepare<[string], unknown[]>('SELECT erasure, forgotten FROM documents WHERE name = ?').raw()
+  return (name, { position }) => {
+    const [erasure, forgotten] = find.get(name) ?? []
+    if (erasure === Erasure.Begun || erasure === Erasure.Done) return true
+    return position !== undefined && typeof forgotten === 'number' && position <= forgotten
   }
 }
 
@@ -85,9 +90,21 @@ function documentChecker(
   const readClaims = claimReader(db)
   const readVersions = versionReader(db, keys)
   const checkSeen = seenChecker(db)
+  const { baseOf } = historyStartReader(db, keys)
   const positions = db
     .prepare<[number], unknown>('SELECT position FROM updates WHERE document = ? ORDER BY position')
     .pluck()
+
+  const checkNewest = db.transaction((name: string) => {
+    const record = find(name)
+    if (record === undefined) return
+    const snapshot = findSnapshot(record)
+    if (snapshot.position > 0) decode(readSnapshot(record, snapshot))
+  })
+  const checkBase = db.transaction((name: string) => {
+    const base = baseOf(name)
+    if (base !== undefined) decode(base.state)
+  })
 
   return function* checkDocument(name) {
     let record: DocumentRecord | undefined
@@ -100,7 +117,7 @@ function documentChecker(
       return yield { document: name, position: undefined, problem: `${name} is missing from the index of documents` }
     }
     // Row by row, so that one bad row does not hide the next.
-    for (let position = 1; position <= record.position; position++) {
+    for (let position = record.forgotten + 1; position <= record.position; position++) {
       const problem = problemOf(() => {
         for (const row of rows(record, position - 1, position)) decode(row.data)
       })
@@ -112,11 +129,10 @@ function documentChecker(
       yield { document: name, position: undefined, problem }
       break
     }
-    const snapshotProblem = problemOf(() => {
-      const snapshot = findSnapshot(record)
-      if (snapshot.position > 0) decode(readSnapshot(record, snapshot))
-    })
-    if (snapshotProblem !== undefined) yield { document: name, position: undefined, problem: snapshotProblem }
+    for (const check of [checkNewest, checkBase]) {
+      const snapshotProblem = problemOf(() => check(name))
+      if (snapshotProblem !== undefined) yield { document: name, position: undefined, problem: snapshotProblem }
+    }
     const clientProblem = problemOf(() => readClaims(record, 0))
     if (clientProblem !== undefined) yield { document: name, position: undefined, problem: clientProblem }
     const versionProblem = problemOf(() => readVersions(record))

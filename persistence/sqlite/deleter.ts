@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3'
-import { type DocumentRecord, deletionOf, Erasure } from '../document-record.ts'
+import { type DocumentRecord, deletionOf, Erasure, NO_ROWS } from '../document-record.ts'
 import type { Undeleted } from '../update-log.ts'
 import { documentFinder, familyReader, recordWriter } from './document-table.ts'
 import type { Request } from './protocol.ts'
@@ -48,7 +48,7 @@ export function deleter(db: Database): (request: DeletingRequest) => Uint8Array<
 
   function create(name: string, at: number): void {
     const id = Number(insert.run(name, at, at).lastInsertRowid)
-    save({ id, name, createdAt: at, updatedAt: at, position: 0, bytes: 0, clients: 0, tombstone: undefined })
+    save({ id, name, createdAt: at, updatedAt: at, ...NO_ROWS, tombstone: undefined })
   }
 
   return db.transaction(change).immediate

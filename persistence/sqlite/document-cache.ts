@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { besideOf } from '../beside.ts'
 import { shouldCompact } from '../compaction.ts'
-import { type DocumentRecord, documentChecksum } from '../document-record.ts'
+import { type DocumentRecord, documentChecksum, NO_ROWS } from '../document-record.ts'
 import { NO_SNAPSHOT, type SnapshotRecord, tailWeight } from '../snapshot-record.ts'
 import { documentFinder } from './document-table.ts'
 import { snapshotFinder } from './snapshot-table.ts'
@@ -103,6 +103,6 @@ export class DocumentCache {
 
   #create(name: string, at: number): DocumentRecord {
     const id = Number(this.#insert.run(name, at, at).lastInsertRowid)
-    return { id, name, createdAt: at, updatedAt: at, position: 0, bytes: 0, clients: 0, tombstone: undefined }
+    return { id, name, createdAt: at, updatedAt: at, ...NO_ROWS, tombstone: undefined }
   }
 }

@@ -1,24 +1,21 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Database } from 'better-sqlite3'
 import { chatBeside } from '../beside.ts'
 import { type DocumentRecord, Erasure, erasedRecord } from '../document-record.ts'
 import { openForWriting } from './database.ts'
 import { documentFinder, familyReader, recordWriter } from './document-table.ts'
+import { emptyWal } from './empty-wal.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packText } from './replies.ts'
+import { rowEraser } from './row-eraser.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { yielding } from './yielding.ts'
 
-/** What one transaction erases, at most. */
+/** Small rows that one transaction erases, at most. */
 const STEP_ROWS = 500
-const STEP_BYTES = 1024 * 1024
 /** Pages of the index of words that one transaction writes anew. */
 const STEP_PAGES = 100
 /** After so long an answer is given, so that whoever wants the thread to end need not wait for a whole document. */
 const SLICE_MS = 200
-/** How often, and how far apart, the write-ahead log is tried to be emptied: nobody may be reading at that moment. */
-const TRUNCATIONS = 20
-const TRUNCATION_WAIT_MS = 50
 
 /** How far erasing has come: `last` when only one transaction is left. */
 export type ErasingState = 'not-deleted' | 'going-on' | 'last' | 'done'
@@ -133,44 +130,8 @@ class Eraser {
     })
     finish.immediate()
     this.#db.pragma('synchronous = NORMAL')
-    await this.#emptyWal()
+    await emptyWal(this.#db)
     return 'done'
-  }
-
-  /** The write-ahead log still has what was erased, until it is overwritten. Gives up where somebody reads all the time. */
-  async #emptyWal(): Promise<void> {
-    const timeout = this.#db.pragma('busy_timeout', { simple: true })
-    this.#db.pragma('busy_timeout = 0')
-    for (let tried = 0; tried < TRUNCATIONS && this.#isBusy(); tried++) await delay(TRUNCATION_WAIT_MS)
-    this.#db.pragma(`busy_timeout = ${Number(timeout)}`)
-  }
-
-  #isBusy(): boolean {
-    return this.#db.prepare('PRAGMA wal_checkpoint(TRUNCATE)').pluck().get() !== 0
-  }
-}
-
-/** Returns a function that erases the first rows of what `owner` has, and tells whether there were any. */
-function rowEraser<Owner extends string | number>(
-  db: Database,
-  table: 'updates' | 'messages',
-  owner: 'document' | 'room',
-  number: 'position' | 'seq',
-): (of: Owner) => boolean {
-  const select = db
-    .prepare<[Owner], [number, number]>(
-      `SELECT ${number}, length(data) FROM ${table} WHERE ${owner} = ? ORDER BY ${number} LIMIT ${STEP_ROWS}`,
-    )
-    .raw()
-  const erase = db.prepare<[Owner, number]>(`DELETE FROM ${table} WHERE ${owner} = ? AND ${number} <= ?`)
-  return (of) => {
-    let [last, bytes] = [0, 0]
-    for (const [at, length] of select.all(of)) {
-      last = at
-      bytes += length
-      if (bytes > STEP_BYTES) break
-    }
-    return erase.run(of, last).changes > 0
   }
 }
 

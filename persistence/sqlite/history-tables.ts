@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import type { NamedVersion } from '../../model/history.ts'
-import type { DocumentKey } from '../document-record.ts'
+import { type DocumentKey, hasPosition } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { Seen } from '../history-tables.ts'
 import { parseSeen, seenChecksum } from '../seen-row.ts'
@@ -69,7 +69,7 @@ export function historyWriter(db: Database, keys: KeyRing | undefined) {
 
   const add = db.transaction((name: string, version: NamedVersion) => {
     const document = find(name)
-    if (document === undefined || version.position > document.position) return false
+    if (document === undefined || !hasPosition(document, version.position)) return false
     return store(document, version)
   })
   const rename = db.transaction((name: string, id: string, newName: string) => {

@@ -2,15 +2,16 @@ import type { NamedVersion } from '../../model/history.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
+import type { RestoredBase } from '../portable-log.ts'
 import type { EventCall } from './event-table.ts'
 import type { PushCall } from './push-table.ts'
 
 /**
  * What a worker thread is for. Each has a connection of its own, so that none waits for another. Writer, reader and
- * compactor live as long as the log, and so does a second reader once messages are searched; the others as long as one
- * call.
+ * compactor live as long as the log, and so do a second reader once messages are searched, and the one that makes history
+ * end once it is asked to; the others as long as one call.
  */
-export type WorkerRole = 'opener' | 'writer' | 'reader' | 'compactor' | 'checker' | 'backup' | 'eraser'
+export type WorkerRole = 'opener' | 'writer' | 'reader' | 'compactor' | 'checker' | 'backup' | 'eraser' | 'retention'
 
 export interface WorkerSettings {
   readonly role: WorkerRole
@@ -66,6 +67,11 @@ export type Request =
   | { readonly kind: 'seen-by'; readonly document: string; readonly after: string; readonly limit: number }
   | { readonly kind: 'set-seen'; readonly document: string; readonly seen: readonly Seen[] }
   | { readonly kind: 'compact'; readonly document: string }
+  | { readonly kind: 'forget'; readonly document: string; readonly until: number }
+  | { readonly kind: 'history-start'; readonly document: string }
+  | { readonly kind: 'history-base'; readonly document: string }
+  | { readonly kind: 'forgettable'; readonly before: number; readonly after: string; readonly limit: number }
+  | { readonly kind: 'restore-base'; readonly restored: RestoredBase }
   | { readonly kind: 'check-next' }
   | { readonly kind: 'backup'; readonly target: string }
 

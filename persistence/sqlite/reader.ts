@@ -9,6 +9,7 @@ import { openForReading } from './database.ts'
 import { documentLoader } from './document-loader.ts'
 import { documentFinder, documentLister, erasableLister, positionReader, tombstoneFinder } from './document-table.ts'
 import { eventReader } from './event-table.ts'
+import { historyStartReader } from './history-start.ts'
 import { seenFinder, seenReader, versionReader } from './history-tables.ts'
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
@@ -18,6 +19,7 @@ import {
   packClaims,
   packFlag,
   packFoundMessages,
+  packHistoryBase,
   packLoadReply,
   packMessages,
   packPositions,
@@ -57,6 +59,7 @@ export function openReader(settings: WorkerSettings): Role {
   const versions = versionReader(db, settings.keys)
   const seenBy = seenReader(db)
   const findSeen = seenFinder(db)
+  const starts = historyStartReader(db, settings.keys)
 
   function load(name: string): Uint8Array<ArrayBuffer> {
     return loadDocument(name, (document) => {
@@ -82,18 +85,18 @@ export function openReader(settings: WorkerSettings): Role {
 
   function readPage(name: string, after: number, until: number): Uint8Array<ArrayBuffer> {
     const page: LogRow[] = []
-    const position = db.transaction(() => {
+    const record = db.transaction(() => {
       const record = find(name)
-      if (record === undefined) return 0
+      if (record === undefined || after < record.forgotten) return record
       let bytes = 0
       for (const row of rows(record, after, Math.min(until, record.position))) {
         page.push(row)
         bytes += row.data.length
         if (page.length >= PAGE_ROWS || bytes >= PAGE_BYTES) break
       }
-      return record.position
+      return record
     })()
-    return packReadReply({ position, rows: page })
+    return packReadReply({ position: record?.position ?? 0, forgotten: record?.forgotten ?? 0, rows: page })
   }
 
   function claimsOf(name: string, after: number): ClientClaim[] {
@@ -141,6 +144,9 @@ export function openReader(settings: WorkerSettings): Role {
           if (call.name === 'read') return packText(JSON.stringify(events.read(...call.given)))
           if (call.name === 'last') return packText(JSON.stringify(events.last()))
         }
+        if (request.kind === 'history-start') return packText(JSON.stringify(starts.startOf(request.document)))
+        if (request.kind === 'history-base') return packHistoryBase(starts.baseOf(request.document))
+        if (request.kind === 'forgettable') return packText(JSON.stringify(starts.forgettable(request)))
         if (request.kind === 'versions') return packVersions(lookAt(request.document, versions, []))
         if (request.kind === 'seen') {
           const found = lookAt(request.document, (document) => findSeen(document, request.user), undefined)

@@ -21,6 +21,7 @@ import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import type { Seen } from '../history-tables.ts'
 import { readRows, writeRows } from '../packed-rows.ts'
+import type { HistoryBase } from '../retention.ts'
 import type { StoredMessage } from '../stored-message.ts'
 import {
   type ArchivedMessage,
@@ -102,19 +103,38 @@ export function unpackLoadReply(packed: Packed): { stored: StoredDocument; due: 
 /** A page of rows, and the position up to which the document has been committed. */
 export interface ReadReply {
   readonly position: number
+  /** Up to which position rows are forgotten; there are none in the page where it was to begin below. */
+  readonly forgotten: number
   readonly rows: LogRow[]
 }
 
-export function packReadReply({ position, rows }: ReadReply): Packed {
+export function packReadReply({ position, forgotten, rows }: ReadReply): Packed {
   return encode((encoder) => {
     writeVarUint(encoder, position)
+    writeVarUint(encoder, forgotten)
     writeRows(encoder, rows)
   })
 }
 
 export function unpackReadReply(packed: Packed): ReadReply {
   const decoder = createDecoder(packed)
-  return { position: readVarUint(decoder), rows: readRows(decoder) }
+  return { position: readVarUint(decoder), forgotten: readVarUint(decoder), rows: readRows(decoder) }
+}
+
+/** Empty where nothing is forgotten. */
+export function packHistoryBase(base: HistoryBase | undefined): Packed {
+  return encode((encoder) => {
+    if (base === undefined) return
+    for (const number of [base.position, base.at, base.logBytes]) writeVarUint(encoder, number)
+    writeVarUint8Array(encoder, base.state)
+  })
+}
+
+export function unpackHistoryBase(packed: Packed): HistoryBase | undefined {
+  const decoder = createDecoder(packed)
+  if (!hasContent(decoder)) return undefined
+  const [position, at, logBytes] = [readVarUint(decoder), readVarUint(decoder), readVarUint(decoder)]
+  return { position, at, logBytes, state: readVarUint8Array(decoder) }
 }
 
 export function packSummaries(documents: readonly DocumentSummary[]): Packed {

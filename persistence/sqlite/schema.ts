@@ -186,6 +186,11 @@ const MIGRATIONS = [
     PRIMARY KEY (document, user)
   ) WITHOUT ROWID;
   `,
+  `
+  -- Set together, where rows are forgotten: up to which position, and when the last of them was taken.
+  ALTER TABLE documents ADD COLUMN forgotten INTEGER;
+  ALTER TABLE documents ADD COLUMN forgotten_at INTEGER;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

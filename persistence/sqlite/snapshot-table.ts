@@ -1,8 +1,9 @@
 import type { Database } from 'better-sqlite3'
-import type { DocumentKey } from '../document-record.ts'
+import type { DocumentKey, DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import {
   joinParts,
+  missingBase,
   NO_SNAPSHOT,
   parseSnapshot,
   SNAPSHOT_COLUMNS,
@@ -10,17 +11,22 @@ import {
   sealPart,
 } from '../snapshot-record.ts'
 
-/** Returns a function that finds a document's newest complete snapshot, NO_SNAPSHOT if there is none. */
-export function snapshotFinder(db: Database): (document: DocumentKey) => SnapshotRecord {
+/**
+ * Returns a function that finds a document's newest complete snapshot that is not above a position, NO_SNAPSHOT if there
+ * is none; the position must not be below that up to which rows are forgotten.
+ */
+export function snapshotFinder(db: Database): (document: DocumentRecord, atMost?: number) => SnapshotRecord {
   const find = db
-    .prepare<[number], unknown[]>(
+    .prepare<[number, number], unknown[]>(
       `SELECT ${SNAPSHOT_COLUMNS} FROM snapshots
-       WHERE document = ? AND complete = 1 ORDER BY position DESC LIMIT 1`,
+       WHERE document = ? AND complete = 1 AND position <= ? ORDER BY position DESC LIMIT 1`,
     )
     .raw()
-  return (document) => {
-    const values = find.get(document.id)
-    return values === undefined ? NO_SNAPSHOT : parseSnapshot(document, values)
+  return (document, atMost = document.position) => {
+    const values = find.get(document.id, atMost)
+    const snapshot = values === undefined ? NO_SNAPSHOT : parseSnapshot(document, values)
+    if (snapshot.position < document.forgotten) throw missingBase(document)
+    return snapshot
   }
 }
 

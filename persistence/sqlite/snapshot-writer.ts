@@ -1,12 +1,12 @@
-import { randomInt } from 'node:crypto'
 import type { Database } from 'better-sqlite3'
 import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import { PART_BYTES, type SnapshotRecord, snapshotChecksum } from '../snapshot-record.ts'
+import { newSnapshot, partOf, type SnapshotRecord, snapshotChecksum } from '../snapshot-record.ts'
 import { partInserter } from './snapshot-table.ts'
 import { yielding } from './yielding.ts'
 
-const MAX_ID = 2 ** 48 - 1
+/** Of a row of snapshots: another process may be deleting it as a leftover. */
+export const HAS_ALL_PARTS = 'parts = (SELECT count(*) FROM snapshot_parts WHERE snapshot = snapshots.id)'
 
 /**
  * Writes snapshots in parts of 1 MiB, a transaction each, so that the writer never waits long. A snapshot counts from
@@ -35,38 +35,40 @@ export class SnapshotWriter {
     )
     // Not if another process has a newer one by now.
     this.#complete = db.prepare<{ id: number; document: number; position: number }>(
-      `UPDATE snapshots SET complete = 1 WHERE id = :id AND NOT EXISTS (
+      `UPDATE snapshots SET complete = 1 WHERE id = :id AND ${HAS_ALL_PARTS} AND NOT EXISTS (
          SELECT 1 FROM snapshots WHERE document = :document AND complete = 1 AND position >= :position)`,
     )
-    this.#retire = db.prepare<[number, number]>(
-      'UPDATE snapshots SET complete = 0 WHERE document = ? AND complete = 1 AND id <> ?',
-    )
+    this.#retire = snapshotRetirer(db)
     this.#leftovers = db.prepare<[], unknown>('SELECT id FROM snapshots WHERE complete = 0').pluck()
     this.#deletePart = db.prepare<[unknown, unknown]>(
       `DELETE FROM snapshot_parts WHERE snapshot = ? AND part =
-         (SELECT max(part) FROM snapshot_parts WHERE snapshot = ?)`,
+         (SELECT max(part) FROM snapshot_parts WHERE snapshot = ?)
+         AND EXISTS (SELECT 1 FROM snapshots WHERE id = snapshot AND complete = 0)`,
     )
-    this.#deleteSnapshot = db.prepare<[unknown]>('DELETE FROM snapshots WHERE id = ?')
+    this.#deleteSnapshot = db.prepare<[unknown]>('DELETE FROM snapshots WHERE id = ? AND complete = 0')
   }
 
   /** Makes `state` the document's snapshot, unless another process has made a newer one meanwhile. */
   async write(document: DocumentRecord, state: Uint8Array): Promise<void> {
-    const record: SnapshotRecord = {
-      id: randomInt(1, MAX_ID),
-      position: document.position,
-      bytes: state.length,
-      logBytes: document.bytes,
-      parts: Math.ceil(state.length / PART_BYTES),
-    }
+    const record = await this.add(document, { position: document.position, logBytes: document.bytes }, state)
+    if (record !== undefined) this.#publish(document, record)
+    await this.deleteLeftovers()
+  }
+
+  /** Writes the parts of a snapshot that doesn't count yet; undefined if the document was erased meanwhile. */
+  async add(
+    document: DocumentRecord,
+    at: Pick<SnapshotRecord, 'position' | 'logBytes'>,
+    state: Uint8Array,
+  ): Promise<SnapshotRecord | undefined> {
+    const record = newSnapshot(at, state)
     const sum = snapshotChecksum(document.id, record)
     const row = [record.id, document.id, record.position, record.bytes, record.logBytes, record.parts, sum] as const
-    if (this.#begin.run(...row, document.id, document.createdAt, document.position).changes === 0) return
+    if (this.#begin.run(...row, document.id, document.createdAt, at.position).changes === 0) return undefined
     for (let part = 0; part < record.parts; part++) {
-      const plain = state.subarray(part * PART_BYTES, (part + 1) * PART_BYTES)
-      if (!(await yielding(() => this.#addPart(document, record, part, plain)))) break
+      if (!(await yielding(() => this.#addPart(document, record, part, partOf(state, part))))) break
     }
-    this.#publish(document, record)
-    await this.deleteLeftovers()
+    return record
   }
 
   async deleteLeftovers(): Promise<void> {
@@ -80,8 +82,21 @@ export class SnapshotWriter {
     this.#db
       .transaction(() => {
         const complete = this.#complete.run({ id, document: document.id, position }).changes === 1
-        if (complete) this.#retire.run(document.id, id)
+        if (complete) this.#retire(document.id)
       })
       .immediate()
   }
+}
+
+/**
+ * Returns a function that turns those of a document's snapshots into leftovers that nothing needs any more: all but the
+ * newest and the one at which its history begins.
+ */
+export function snapshotRetirer(db: Database): (document: number) => void {
+  const retire = db.prepare<{ document: number }>(
+    `UPDATE snapshots SET complete = 0 WHERE document = :document AND complete = 1
+       AND position < (SELECT max(position) FROM snapshots WHERE document = :document AND complete = 1)
+       AND position IS NOT (SELECT forgotten FROM documents WHERE id = :document)`,
+  )
+  return (document) => void retire.run({ document })
 }

@@ -7,7 +7,9 @@ import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
-import type { ArchivePage, PortableLog } from '../portable-log.ts'
+import { OneByOne } from '../one-by-one.ts'
+import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
+import { type ForgettablePage, type HistoryBase, type HistoryStart, historyForgotten } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
@@ -23,6 +25,7 @@ import type {
   Undeleted,
 } from '../update-log.ts'
 import { packBatch } from './batch.ts'
+import type { Forgetting } from './forgetter.ts'
 import { readMarker, writeMarker } from './marker.ts'
 import type { Request, WorkerRole, WorkerSettings } from './protocol.ts'
 import {
@@ -33,6 +36,7 @@ import {
   unpackDeletion,
   unpackFlag,
   unpackFoundMessages,
+  unpackHistoryBase,
   unpackLoadReply,
   unpackMessages,
   unpackPosition,
@@ -96,6 +100,9 @@ class SqliteLog implements PortableLog {
   readonly #compactor: SqliteThread
   /** A reader of its own, since a search may take longer than opening a document should wait. */
   #searcher: SqliteThread | undefined
+  /** Started by the first that is to be forgotten. */
+  #retention: SqliteThread | undefined
+  readonly #oneByOne = new OneByOne()
   readonly #compactions: Compactions
   readonly #temporary = new Set<SqliteThread>()
   #closed: Promise<void> | undefined
@@ -154,6 +161,7 @@ class SqliteLog implements PortableLog {
   async *read(document: string, after: number, until = Number.POSITIVE_INFINITY): AsyncGenerator<LogRow> {
     for (let last = Math.max(after, 0), end = until; last < end; ) {
       const page = unpackReadReply(await this.#read({ kind: 'read', document, after: last, until: end }))
+      if (last < page.forgotten) throw historyForgotten(document, { position: page.forgotten })
       end = Math.min(end, page.position) // what is committed as reading begins: it ends, also while others append
       yield* page.rows
       last = page.rows.at(-1)?.position ?? end
@@ -254,6 +262,10 @@ class SqliteLog implements PortableLog {
     await this.#writer.call({ kind: 'restore-events', events, last })
   }
 
+  async restoreBase(restored: RestoredBase): Promise<void> {
+    await this.#write({ kind: 'restore-base', restored })
+  }
+
   async versions(document: string): Promise<NamedVersion[]> {
     return unpackVersions(await this.#read({ kind: 'versions', document }))
   }
@@ -289,6 +301,31 @@ class SqliteLog implements PortableLog {
     return await this.#compactions.now(document)
   }
 
+  async forget(document: string, until: number): Promise<number> {
+    const request = { kind: 'forget', document, until: natural(until, 'until') } as const
+    return await this.#oneByOne.run(async () => {
+      for (;;) {
+        this.#refuseIfClosed()
+        this.#retention ??= this.#thread('retention')
+        const { position, isDone }: Forgetting = JSON.parse(unpackText(await this.#retention.call(request)))
+        if (isDone) return position
+      }
+    })
+  }
+
+  async historyStart(document: string): Promise<HistoryStart> {
+    return JSON.parse(unpackText(await this.#read({ kind: 'history-start', document })))
+  }
+
+  async historyBase(document: string): Promise<HistoryBase | undefined> {
+    return unpackHistoryBase(await this.#read({ kind: 'history-base', document }))
+  }
+
+  async forgettable(options: { before: number; after?: string; limit: number }): Promise<ForgettablePage> {
+    const { before, after = '', limit } = options
+    return JSON.parse(unpackText(await this.#read({ kind: 'forgettable', before, after, limit })))
+  }
+
   async *check(): AsyncGenerator<Damage> {
     this.#refuseIfClosed()
     const checker = this.#temporaryThread('checker')
@@ -316,8 +353,8 @@ class SqliteLog implements PortableLog {
 
   async #close(): Promise<void> {
     await this.#compactions.stop()
-    const searchers = this.#searcher === undefined ? [] : [this.#searcher]
-    const threads = [this.#reader, this.#compactor, ...searchers, ...this.#temporary]
+    const started = [this.#searcher, this.#retention].filter((thread) => thread !== undefined)
+    const threads = [this.#reader, this.#compactor, ...started, ...this.#temporary]
     await Promise.all(threads.map((thread) => thread.close()))
     // Last: the last connection to close copies the write-ahead log into the file.
     await this.#writer.close()

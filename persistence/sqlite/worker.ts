@@ -12,6 +12,7 @@ const OPEN: Record<WorkerRole, () => Promise<(settings: WorkerSettings) => Role>
   reader: async () => (await import('./reader.ts')).openReader,
   compactor: async () => (await import('./compactor.ts')).openCompactor,
   checker: async () => (await import('./checker.ts')).openChecker,
+  retention: async () => (await import('./retention.ts')).openRetention,
   eraser: async () => (await import('./eraser.ts')).openEraser,
   backup: async () => (await import('./backup.ts')).openBackup,
 }

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { joinEvents, type NewEvent } from '../event-store.ts'
 import type { ArchivedMessage } from '../update-log.ts'
+import { baseRestorer } from './base-restorer.ts'
 import { type UnpackedUpdate, unpackBatch } from './batch.ts'
 import { clientClaimer } from './client-table.ts'
 import { openForWriting } from './database.ts'
@@ -26,6 +27,7 @@ export function openWriter(settings: WorkerSettings): Role {
   const push = pusher(db, settings)
   const event = eventKeeper(db, settings)
   const restoreEvents = db.transaction(eventRestorer(db, settings.keys))
+  const restoreBase = baseRestorer(db, settings.keys)
   const inPlace = placeGuard(settings.file)
   const history = historyKeeper(db, settings)
   return {
@@ -33,6 +35,11 @@ export function openWriter(settings: WorkerSettings): Role {
       if (request.kind === 'append') return append(unpackBatch(request.batch))
       if (request.kind === 'restore') return restore(unpackMessages(request.messages))
       if (request.kind === 'push') return push(request.call)
+      if (request.kind === 'restore-base') {
+        restoreBase(request.restored)
+        inPlace()
+        return nothing()
+      }
       if (request.kind === 'event') return event(request.call)
       if (request.kind === 'restore-events') {
         restoreEvents.immediate(request.events, request.last)

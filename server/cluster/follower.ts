@@ -1,4 +1,6 @@
 import type { Logger } from 'pino'
+import { CoweaveError } from '../../model/errors.ts'
+import { HISTORY_FORGOTTEN } from '../../persistence/retention.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import { DELETED, type UpdateLog } from '../../persistence/update-log.ts'
 import type { CommittedUpdate, OpenDocument } from '../documents/open-document.ts'
@@ -25,7 +27,7 @@ export interface FollowedRow extends CommittedUpdate {
 export interface FollowerOptions {
   readonly log: UpdateLog
   readonly logger: Logger
-  /** A document that can't take what the log has: it must be forgotten. */
+  /** A document that can't take what the log has, or lacks what the log has no more: it must be forgotten. */
   readonly onBroken: (open: OpenDocument) => void
   /** The log says that a document is deleted: it must be forgotten. */
   readonly onDeleted: (open: OpenDocument) => void
@@ -183,8 +185,17 @@ export class Follower {
     const asOf = performance.now()
     const [until = 0] = await log.positions([open.name])
     if (until === DELETED) this.#deleted(open)
-    else if (open.cursor.position < until) await this.#readUpTo(entry, until)
+    else if (open.cursor.position < until)
+      await this.#readUpTo(entry, until).catch((error) => this.#unreadable(open, error))
     open.cursor.asOf = Math.max(open.cursor.asOf, asOf)
+  }
+
+  /** What lacks rows that are forgotten by now is loaded anew: only the whole document has what they brought. */
+  #unreadable(open: OpenDocument, error: unknown): void {
+    if (!(error instanceof CoweaveError) || error.code !== HISTORY_FORGOTTEN) throw error
+    if (!this.#followed.has(open)) return
+    this.closed(open)
+    this.#options.onBroken(open)
   }
 
   async #readUpTo(entry: Followed, until: number): Promise<void> {

@@ -1,5 +1,6 @@
 import type * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
+import { HISTORY_FORGOTTEN } from '../../persistence/retention.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { type Change, type ContentFormat, changeContent } from '../formats/formats.ts'
 import { fromYjsJson } from '../formats/yjs-json.ts'
@@ -73,7 +74,7 @@ export class DocumentWriter {
 
   /**
    * Changes a document as it was at `base`, or is now, and merges what that changed. Resolves once it is on disk.
-   * @throws {CoweaveError} `document/not-found`, `document/moved`, `document/no-such-position`
+   * @throws {CoweaveError} `document/not-found`, `document/moved`, `document/no-such-position`, `history/forgotten`
    * @throws {FormatError} @throws {EditError} @throws what Exchange.take() throws
    */
   async patch(
@@ -82,7 +83,10 @@ export class DocumentWriter {
     { format, field, change }: ContentChange,
     { base, ifAt }: { readonly base: number | undefined; readonly ifAt: number | undefined },
   ): Promise<Written> {
-    const before = await loadAt(this.#options.log, name, base ?? ifAt)
+    const before = await loadAt(this.#options.log, name, base ?? ifAt).catch((error) => {
+      const isForgotten = error instanceof CoweaveError && error.code === HISTORY_FORGOTTEN
+      throw base === undefined && isForgotten ? moved(name) : error
+    })
     if (before.position === 0) throw new CoweaveError('document/not-found', `${name} was never written`)
     return await this.#write(
       name,

@@ -1,5 +1,6 @@
 import * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
+import { historyForgotten } from '../../persistence/retention.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 
 /** A document as it was at a position of its log. */
@@ -15,7 +16,7 @@ export interface Revision {
 /**
  * A document as committed now, or at an earlier position, which costs the rows up to there where a snapshot was written
  * since.
- * @throws {CoweaveError} `document/no-such-position`  @throws {StorageError}
+ * @throws {CoweaveError} `document/no-such-position`, `history/forgotten`  @throws {StorageError}
  */
 export async function loadAt(log: UpdateLog, document: string, position?: number): Promise<Revision> {
   const stored = await log.load(document)
@@ -27,8 +28,10 @@ export async function loadAt(log: UpdateLog, document: string, position?: number
   // The snapshot, if there is one, then a part for each row behind it.
   const first = stored.snapshot === 0 ? 0 : 1
   if (position >= stored.snapshot) return revision(position, stored.parts.slice(0, first + position - stored.snapshot))
-  const rows = await Array.fromAsync(log.read(document, 0, position), ({ data }) => data)
-  return revision(position, rows)
+  const base = await log.historyBase(document)
+  if (base !== undefined && position < base.position) throw historyForgotten(document, base)
+  const rows = await Array.fromAsync(log.read(document, base?.position ?? 0, position), ({ data }) => data)
+  return revision(position, base === undefined ? rows : [base.state, ...rows])
 }
 
 function revision(position: number, parts: readonly Uint8Array[]): Revision {

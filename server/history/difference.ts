@@ -6,8 +6,8 @@ import { applyRows, openSource, type Source } from './rebuild.ts'
 import { renderRoots } from './render.ts'
 
 /**
- * What changed from the position `from` to the last row of `source`, whose snapshot must not be above `from`. From 0, that
- * is who wrote what there is.
+ * What changed from the position `from` to the last row of `source`. From 0, that is who wrote what there is. Otherwise the
+ * snapshot must not be above `from`: nobody knows who wrote what is in it, which then has no change.
  * @throws {StorageError} `storage/corrupt`
  */
 export function difference(source: Source, from: number): Difference {
@@ -17,11 +17,13 @@ export function difference(source: Source, from: number): Difference {
     const index = rows.findIndex(({ position }) => position > from)
     const split = index === -1 ? rows.length : index
     applyRows(doc, document, rows.slice(0, split))
-    const before = Y.snapshot(doc)
+    const isBlame = snapshot !== undefined && from < snapshot.position
+    const inherited = isBlame ? Y.decodeStateVector(Y.encodeStateVector(doc)) : new Map<number, number>()
+    const before = isBlame ? Y.emptySnapshot : Y.snapshot(doc)
     applyRows(doc, document, rows.slice(split))
     const authorship = new Authorship()
     for (const row of rows) authorship.add(document, row)
-    const look = new Look({ before, authorship })
+    const look = new Look({ before, inherited, authorship })
     return { from, to: rows.at(-1)?.position ?? snapshot?.position ?? 0, roots: renderRoots(doc, look) }
   } finally {
     doc.destroy()

@@ -1,9 +1,11 @@
 import { CoweaveError } from '../../model/errors.ts'
 import type { EditingSession } from '../../model/history.ts'
 import { packRows } from '../../persistence/packed-rows.ts'
+import { HISTORY_FORGOTTEN, type HistoryStart, historyForgotten } from '../../persistence/retention.ts'
 import type { LogRow, UpdateLog } from '../../persistence/update-log.ts'
 import { SessionGrouping } from './editing-sessions.ts'
 import type { HistoryThread, HistoryThreads } from './history-threads.ts'
+import { positionAt } from './position-at.ts'
 import type { Answer, Task } from './protocol.ts'
 import type { Volume } from './volume.ts'
 
@@ -26,8 +28,10 @@ export interface HistoryOptions {
 /** A page of sessions, newest first. */
 export interface SessionPage {
   readonly sessions: readonly EditingSession[]
-  /** What to give as `before` to go on; undefined at the beginning of the document. */
+  /** What to give as `before` to go on; undefined where the history begins. */
   readonly next: number | undefined
+  /** Where that is; undefined unless rows are forgotten. */
+  readonly begins: HistoryStart | undefined
 }
 
 /** A document at earlier positions, and who wrote it, out of the log alone. `user` is who asks. */
@@ -51,22 +55,16 @@ export class History {
   /**
    * The last position that was committed no later than `at`, ms; 0 for before the first one. Clocks of several instances
    * may differ: then it is about that.
+   * @throws {CoweaveError} `history/forgotten` for a time before the history begins
    * @throws {StorageError}
    */
-  async positionAt(document: string, at: number): Promise<number> {
-    let [low, high] = [0, await this.lastPosition(document)]
-    while (low < high) {
-      const middle = Math.ceil((low + high) / 2)
-      const [row] = await Array.fromAsync(this.#log.read(document, middle - 1, middle))
-      if (row !== undefined && row.at <= at) low = middle
-      else high = middle - 1
-    }
-    return low
+  positionAt(document: string, at: number): Promise<number> {
+    return steadily(() => positionAt(this.#log, document, at))
   }
 
   /**
    * The document as it was at a position, as a Yjs update.
-   * @throws {CoweaveError} `history/no-such-position`, `history/too-big`, and as HistoryThreads.use()
+   * @throws {CoweaveError} `history/no-such-position`, `history/forgotten`, `history/too-big`, and as HistoryThreads.use()
    * @throws {StorageError} as UpdateLog.load()
    */
   async state(user: string, document: string, position: number): Promise<Uint8Array> {
@@ -82,9 +80,14 @@ export class History {
     return textIn(await this.#compute(user, document, { base: from, until: to }, task))
   }
 
-  /** Who wrote what there is at a position, as the JSON of a `Difference` from nothing. @throws as state() */
-  blame(user: string, document: string, position: number): Promise<string> {
-    return this.difference(user, document, 0, position)
+  /**
+   * Who wrote what there is at a position, as the JSON of a `Difference` from nothing. What was there before the history
+   * begins has no change.
+   * @throws as state()
+   */
+  async blame(user: string, document: string, position: number): Promise<string> {
+    await this.refuseOutside(document, position)
+    return textIn(await this.#compute(user, document, { until: position }, { kind: 'difference', from: 0 }))
   }
 
   /**
@@ -112,21 +115,32 @@ export class History {
     document: string,
     { before, limit, pauseMs }: { readonly before: number; readonly limit: number; readonly pauseMs: number },
   ): Promise<SessionPage> {
-    return this.#threads.use(user, async (thread) => {
-      const grouping = new SessionGrouping(pauseMs)
-      let end = Math.min(before - 1, await this.lastPosition(document))
-      for (let looked = 0; end > 0 && looked < MAX_SESSION_ROWS; ) {
-        const rows = await Array.fromAsync(this.#log.read(document, Math.max(0, end - PAGE_ROWS), end))
-        const volumes = await this.#volumes(thread, document, rows)
-        for (const [index, { position, at, author }] of [...rows.entries()].reverse()) {
-          if (grouping.isPause(at) && grouping.count >= limit) return { sessions: grouping.end(), next: position + 1 }
-          grouping.add({ position, at, author, ...(volumes[index] ?? { inserted: 0, deleted: 0 }) })
-          end = position - 1
-        }
-        looked += rows.length
+    return this.#threads.use(user, (thread) =>
+      steadily(() => this.#sessions(thread, document, { before, limit, pauseMs })),
+    )
+  }
+
+  async #sessions(
+    thread: HistoryThread,
+    document: string,
+    { before, limit, pauseMs }: { readonly before: number; readonly limit: number; readonly pauseMs: number },
+  ): Promise<SessionPage> {
+    const grouping = new SessionGrouping(pauseMs)
+    const start = await this.#log.historyStart(document)
+    const begins = start.position === 0 ? undefined : start
+    let end = Math.min(before - 1, await this.lastPosition(document))
+    for (let looked = 0; end > start.position && looked < MAX_SESSION_ROWS; ) {
+      const rows = await Array.fromAsync(this.#log.read(document, Math.max(start.position, end - PAGE_ROWS), end))
+      const volumes = await this.#volumes(thread, document, rows)
+      for (const [index, { position, at, author }] of [...rows.entries()].reverse()) {
+        if (grouping.isPause(at) && grouping.count >= limit)
+          return { sessions: grouping.end(), next: position + 1, begins }
+        grouping.add({ position, at, author, ...(volumes[index] ?? { inserted: 0, deleted: 0 }) })
+        end = position - 1
       }
-      return { sessions: grouping.end(), next: end > 0 ? end + 1 : undefined }
-    })
+      looked += rows.length
+    }
+    return { sessions: grouping.end(), next: end > start.position ? end + 1 : undefined, begins }
   }
 
   async #volumes(thread: HistoryThread, document: string, rows: readonly LogRow[]): Promise<readonly Volume[]> {
@@ -135,46 +149,81 @@ export class History {
     return JSON.parse(textIn(await thread.call(request, [page])))
   }
 
-  /** @throws {CoweaveError} `history/no-such-position` for a position that the document doesn't have */
+  /**
+   * @throws {CoweaveError} `history/no-such-position` for a position that the document never had, `history/forgotten` for
+   * one that it has no more
+   */
   async refuseOutside(document: string, ...positions: readonly number[]): Promise<void> {
+    await this.refuseUnknown(document, ...positions)
+    const start = await this.#log.historyStart(document)
+    if (positions.some((position) => position < start.position)) throw historyForgotten(document, start)
+  }
+
+  /** @throws {CoweaveError} `history/no-such-position` for a position that the document never had */
+  async refuseUnknown(document: string, ...positions: readonly number[]): Promise<void> {
     const last = await this.lastPosition(document)
     const wrong = positions.find((position) => position < 0 || position > last)
     if (wrong === undefined) return
     throw new CoweaveError('history/no-such-position', `${document} has the positions 0 to ${last}, not ${wrong}`)
   }
 
-  /** Has a thread do something with the rows up to `until`, from a snapshot that is not above `base` if there is one. */
+  /**
+   * Has a thread do something with the rows up to `until`, from a snapshot that is not above `base`, or from where the
+   * history begins.
+   */
   #compute(
     user: string,
     document: string,
-    { base, until }: { readonly base: number; readonly until: number },
+    { base, until }: { readonly base?: number; readonly until: number },
     task: Task,
   ): Promise<Answer> {
     return this.#threads.use(user, async (thread) => {
-      const snapshot = await this.#snapshot(document, base)
-      const pages: Uint8Array<ArrayBuffer>[] = []
-      let [bytes, rows] = [snapshot?.data.length ?? 0, [] as LogRow[]]
-      for await (const row of this.#log.read(document, snapshot?.position ?? 0, until)) {
-        bytes += row.data.length + ROW_BYTES
-        if (bytes > this.#maxBytes) throw tooBig(document, this.#maxBytes)
-        rows.push(row)
-        if (rows.length < PAGE_ROWS) continue
-        pages.push(packRows(rows))
-        rows = []
-      }
-      pages.push(packRows(rows))
+      const { snapshot, pages } = await steadily(() => this.#source(document, base, until))
       const moved = snapshot === undefined ? pages : [...pages, snapshot.data]
       return await thread.call({ task, document, snapshot, pages }, moved)
     })
   }
 
-  /** The newest snapshot, if it is not above a position. */
-  async #snapshot(document: string, position: number) {
-    if (position < FEW_ROWS) return undefined
-    const { snapshot, parts } = await this.#log.load(document)
-    const [data] = parts
-    // A copy, since the parts are views on one piece of memory.
-    return snapshot > 0 && snapshot <= position && data ? { position: snapshot, data: data.slice() } : undefined
+  async #source(document: string, base: number | undefined, until: number) {
+    const snapshot = await this.#snapshot(document, base)
+    const pages: Uint8Array<ArrayBuffer>[] = []
+    let [bytes, rows] = [snapshot?.data.length ?? 0, [] as LogRow[]]
+    for await (const row of this.#log.read(document, snapshot?.position ?? 0, until)) {
+      bytes += row.data.length + ROW_BYTES
+      if (bytes > this.#maxBytes) throw tooBig(document, this.#maxBytes)
+      rows.push(row)
+      if (rows.length < PAGE_ROWS) continue
+      pages.push(packRows(rows))
+      rows = []
+    }
+    pages.push(packRows(rows))
+    return { snapshot, pages }
+  }
+
+  /**
+   * The newest snapshot, if it is not above a position, or else where the history begins; undefined where that is with the
+   * first row. Copies, since what is read are views on larger pieces of memory.
+   * @throws {CoweaveError} `history/forgotten` for a position below that
+   */
+  async #snapshot(document: string, position: number | undefined) {
+    if (position !== undefined && position >= FEW_ROWS) {
+      const { snapshot, parts } = await this.#log.load(document)
+      const [data] = parts
+      if (snapshot > 0 && snapshot <= position && data) return { position: snapshot, data: data.slice() }
+    }
+    const base = await this.#log.historyBase(document)
+    if (base !== undefined && position !== undefined && position < base.position) throw historyForgotten(document, base)
+    return base && { position: base.position, data: base.state.slice() }
+  }
+}
+
+/** Reads once more where the beginning of the history has moved meanwhile. */
+async function steadily<T>(read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    if (!(error instanceof CoweaveError) || error.code !== HISTORY_FORGOTTEN) throw error
+    return await read()
   }
 }
 

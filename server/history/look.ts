@@ -16,6 +16,8 @@ export interface Piece {
 export interface LookOptions {
   /** The document before; it is compared with how it is now. */
   readonly before: Y.Snapshot
+  /** A state vector: what is in it is nobody's, although it is new. */
+  readonly inherited?: ReadonlyMap<number, number>
   readonly authorship: Authorship
 }
 
@@ -23,9 +25,11 @@ export interface LookOptions {
 export class Look {
   readonly #clocks: ReadonlyMap<number, number>
   readonly #deletedBefore = new RangeMap()
+  readonly #inherited: ReadonlyMap<number, number>
   readonly #authorship: Authorship
 
-  constructor({ before, authorship }: LookOptions) {
+  constructor({ before, inherited = new Map(), authorship }: LookOptions) {
+    this.#inherited = inherited
     this.#clocks = before.sv
     for (const [client, deletions] of before.ds.clients) {
       for (const { clock, len } of deletions) this.#deletedBefore.add(client, clock, clock + len, 0)
@@ -42,15 +46,18 @@ export class Look {
     const { client } = item.id
     const itemEnd = item.id.clock + item.length
     const known = this.#clocks.get(client) ?? 0
+    const inherited = this.#inherited.get(client) ?? 0
     for (let clock = item.id.clock; clock < itemEnd; ) {
       const gone = this.#deletedBefore.at(client, clock)
       const existed = clock < known
       const was = existed && gone.value === undefined
       const is = !item.deleted
       const by = is ? this.#authorship.inserted(client, clock) : this.#authorship.deleted(client, clock)
-      const end = Math.min(itemEnd, gone.end, by.end, existed ? known : itemEnd)
+      const isInherited = clock < inherited
+      const bounds = [existed ? known : itemEnd, isInherited ? inherited : itemEnd]
+      const end = Math.min(itemEnd, gone.end, by.end, ...bounds)
       const kind = is ? 'inserted' : 'deleted'
-      const change = was === is ? undefined : changeOf(kind, by.row ?? around)
+      const change = was === is || isInherited ? undefined : changeOf(kind, by.row ?? around)
       if (was || is) yield { offset: clock - item.id.clock, length: end - clock, was, is, change }
       clock = end
     }

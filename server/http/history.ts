@@ -123,7 +123,7 @@ export function serveHistory(app: FastifyInstance, api: HistoryApi): void {
     async (request, reply) => {
       const { name, user } = await admitTo(request, api, 'read')
       const { from, to } = parse(rangeQuery, request.query)
-      const start = from === 'seen' ? ((await log.seen(name, user))?.position ?? 0) : from
+      const start = from === 'seen' ? await seenOr(name, user) : from
       sendJson(reply, await history.difference(user, name, start, to ?? (await history.lastPosition(name))))
       return reply
     },
@@ -180,6 +180,12 @@ export function serveHistory(app: FastifyInstance, api: HistoryApi): void {
       return await takeBack(name, author, { after: start, author: whose })
     },
   )
+
+  /** Up to where a user has seen a document, or where its history begins. */
+  async function seenOr(name: string, user: string): Promise<number> {
+    const [seen, start] = await Promise.all([log.seen(name, user), log.historyStart(name)])
+    return Math.max(seen?.position ?? 0, start.position)
+  }
 
   /** What is written meanwhile stays: only what was committed before is taken back. */
   async function takeBack(name: string, author: Author, what: { readonly after: number; readonly author?: string }) {

@@ -42,6 +42,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'format/unknown-mark': 422,
   'format/unknown-node': 422,
   'history/busy': 503,
+  'history/forgotten': 410,
   'history/no-such-position': 404,
   'history/too-big': 422,
   'history/too-many': 429,

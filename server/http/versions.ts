@@ -153,7 +153,7 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
       countRequest(rates, user, request, reply)
       const { position: given } = parse(seenBody, request.body ?? {})
       const position = given ?? (await history.lastPosition(name))
-      await history.refuseOutside(name, position)
+      await history.refuseUnknown(name, position)
       await log.setSeen(name, [{ user, position, at: Date.now() }])
       return { position: (await log.seen(name, user))?.position ?? 0 }
     },

@@ -8,7 +8,7 @@ import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { EventBus } from '../../server/events/event-bus.ts'
 import { EventConsumer } from '../../server/events/event-consumer.ts'
-import { EventRetention } from '../../server/events/event-retention.ts'
+import { eventRetention } from '../../server/events/event-retention.ts'
 import { streamEvents } from '../../server/events/event-stream.ts'
 import { makeFolder } from '../persistence/folder.ts'
 import { update } from '../persistence/updates.ts'
@@ -91,7 +91,7 @@ test('events are forgotten once they are so many days old', async () => {
   await store(log, ['young'], Date.now() - 3 * day + 60_000)
   const problems: unknown[] = []
   const options = { events: log.events, days: 3, intervalMs: 50, onProblem: (error: unknown) => problems.push(error) }
-  const retentions = [new EventRetention(options), new EventRetention(options)]
+  const retentions = [eventRetention(options), eventRetention(options)]
   for (const retention of retentions) retention.start()
   await vi.waitUntil(async () => (await log.events.read({ after: 0, limit: 9 }))[0]?.id === 'young', soon)
   for (const retention of retentions) await retention.stop()

@@ -1,10 +1,10 @@
-import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { expect, onTestFinished, test } from 'vitest'
 import { migrate } from '../../persistence/migrate.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { nextLine, startChild } from './child.ts'
+import { filesWith } from './files-with.ts'
 import { makeFolder } from './folder.ts'
 import { archived, Typist, textOf, update } from './updates.ts'
 
@@ -14,12 +14,6 @@ async function openIn(folder: string) {
   const log = await openSqliteLog({ file: join(folder, 'log.db') })
   onTestFinished(() => log.close())
   return log
-}
-
-/** The files in `folder` that hold `text`. By another process: this one would drop SQLite's locks. */
-function filesWith(folder: string, text: string): string[] {
-  const { stdout } = spawnSync('grep', ['-rlaF', text, folder], { encoding: 'utf8' })
-  return stdout.split('\n').filter((line) => line !== '')
 }
 
 test('what was erased can be read in no file any more, nor what snapshots and edits of messages replaced', async () => {

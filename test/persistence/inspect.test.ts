@@ -22,6 +22,7 @@ test('a document is described by sizes and names', async () => {
     name: 'a',
     position: 4,
     rows: 4,
+    forgotten: 0,
     bytes: updates.reduce((sum, { data }) => sum + data.length, 0),
     firstAt: new Date(1_000),
     lastAt: new Date(4_000),

@@ -122,6 +122,39 @@ test.each(seedsFor([], 1))(
   },
 )
 
+test('a document of which rows are forgotten is copied as it is, in both directions, also after an interruption', async () => {
+  const [source, copy, back] = [await openSqlite(), await openPostgres(), await openSqlite()]
+  const typist = new Typist('a')
+  const rows = Array.from('abcdef', (letter, index) => ({
+    ...typist.type(letter),
+    at: index + 1,
+    clients: [index + 1],
+  }))
+  await source.append([...rows, new Typist('b').type('b')])
+  await source.addVersion('a', namedVersion('x', 5))
+  await source.setSeen('a', [{ user: 'ann', position: 2, at: 9 }])
+  await source.forget('a', 4)
+  const claims = await source.claims('a')
+  const base = (await source.historyBase('a')) ?? expect.unreachable()
+  await copy.restoreBase({ name: 'a', createdAt: 1, updatedAt: 6, base, claims: claims.slice(0, 4) })
+  await copy.restoreBase({ name: 'a', createdAt: 9, updatedAt: 9, base, claims: [] })
+  for (const [from, to] of [
+    [source, copy],
+    [copy, back],
+    [source, back],
+  ] as const) {
+    expect(await migrate(from, to)).toEqual({ documents: 2, rows: 3, messages: 0 })
+    expect(await to.historyBase('a')).toEqual(base)
+    expect(await readAll(to, 'a', 4)).toEqual(await readAll(source, 'a', 4))
+    expect(await to.documents({ limit: 9 })).toEqual(await source.documents({ limit: 9 }))
+    expect((await to.load('a')).clients).toEqual((await source.load('a')).clients)
+    await expect(readAll(to, 'a', 3)).rejects.toMatchObject({ code: 'history/forgotten' })
+    expect(await Array.fromAsync(to.check())).toEqual([])
+  }
+  await source.forget('a', 5)
+  await expect(migrate(source, back)).rejects.toMatchObject({ code: 'migrate/not-empty' })
+})
+
 test('an interrupted copy goes on where it ended', async () => {
   const [source, target] = [await openSqlite(), await openPostgres()]
   await fill(source, 1)
@@ -140,6 +173,8 @@ test('an interrupted copy goes on where it ended', async () => {
     'archive',
     'messageById',
     'restoreMessages',
+    'historyStart',
+    'historyBase',
     'claims',
     'load',
     'versions',

@@ -24,6 +24,12 @@ test('a document is what its log says at each position, before a snapshot, at it
     const text = (await loadAt(log, 'x', position)).ydoc.getText('text').toString()
     expect(text).toBe('987654321'.slice(9 - position))
   }
+  await log.forget('x', 3)
+  for (let position = 3; position <= 9; position += 1) {
+    const text = (await loadAt(log, 'x', position)).ydoc.getText('text').toString()
+    expect(text).toBe('987654321'.slice(9 - position))
+  }
+  await expect(loadAt(log, 'x', 2)).rejects.toMatchObject({ code: 'history/forgotten' })
   expect(await loadAt(log, 'x')).toMatchObject({ position: 9 })
   expect(await loadAt(log, 'none')).toMatchObject({ position: 0, bytes: 0 })
   await expect(loadAt(log, 'x', 10)).rejects.toMatchObject({ code: 'document/no-such-position' })

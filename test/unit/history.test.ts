@@ -129,6 +129,26 @@ test.each(SEEDS)('each character is by who sent it first, and deleted by who del
   expect(checked).toBeGreaterThan(0)
 })
 
+test.each(SEEDS)('what was there before the history begins is nobody’s, whoever sends it again (SEED=%i)', (seed) => {
+  const checked = { own: 0, nobodys: 0 }
+  for (const { rows, source, from, inserted } of documents(seed)) {
+    const again = { position: rows.length + 1, at: 1, author: 'eve', data: Y.encodeStateAsUpdate(rootsAt(rows, from)) }
+    const blame = difference(withSnapshot({ ...source, rows: [...rows, again] }, from), 0)
+    expect(sideOf(blame.roots, 'is')).toEqual(shownIn(rootsAt(rows, rows.length)))
+    expect(JSON.stringify(blame.roots)).not.toMatch(/"user":"(eve)?"|"kind":"deleted"/)
+    for (const run of runsOf(blame.roots, 'text')) {
+      for (const character of 'text' in run ? run.text : '') {
+        const row = inserted.get(character)
+        const isKept = row !== undefined && row.position > from
+        expect(run.change?.user).toBe(isKept ? row.author : undefined)
+        checked[isKept ? 'own' : 'nobodys'] += 1
+      }
+    }
+  }
+  expect(checked.own).toBeGreaterThan(0)
+  expect(checked.nobodys).toBeGreaterThan(0)
+})
+
 test('a range keeps what was set first', () => {
   const random = createRandom(1)
   const map = new RangeMap()

@@ -5,6 +5,7 @@ const words: Readonly<Record<string, string>> = {
   'history/busy': 'The server is busy. Try again in a moment.',
   'history/too-many': 'The server is busy. Try again in a moment.',
   'history/too-big': 'So much has been written here that the server can’t show this part.',
+  'history/forgotten': 'What was before is no longer kept.',
   'history/no-such-position': 'The server doesn’t know this part of the history.',
   'version/unknown': 'This version has been deleted meanwhile.',
   'version/too-many': 'There are too many named versions. Delete some first.',

@@ -1,0 +1,68 @@
+import { CoweaveError } from '../model/errors.ts'
+
+/** Where the history of a document begins: up to `position` its rows are forgotten. */
+export interface HistoryStart {
+  /** 0 where nothing is forgotten. */
+  readonly position: number
+  /** When the last row that is forgotten was taken, ms since 1970; 0 where none is. */
+  readonly at: number
+}
+
+/** What a document was where its history begins: all that is left of the forgotten rows. */
+export interface HistoryBase extends HistoryStart {
+  /** A v1 Yjs update, which has nothing of what was deleted before. */
+  readonly state: Uint8Array
+  /** Plain bytes of the rows that are forgotten. */
+  readonly logBytes: number
+}
+
+/** A page of documents that were looked at. */
+export interface ForgettablePage {
+  readonly documents: readonly string[]
+  /** What to give as `after` to go on; undefined when all were looked at. */
+  readonly next: string | undefined
+}
+
+/** The end of old history. Part of the update log (update-log.ts). */
+export interface Retention {
+  /**
+   * Forgets the rows of a document up to the position `until`, and what was deleted by then: only the document as it was
+   * there is kept, as a snapshot. Positions, claims of client ids and the archive of messages stay. Everything from there
+   * on can be rebuilt as before.
+   *
+   * A named version stays restorable: nothing above the lowest one is forgotten. Resolves with the position up to which
+   * rows are forgotten now, which is `until`, or the document's last one or that of the lowest version if they are
+   * below it, or one above it that was forgotten before; 0 for an unknown document. Then nothing of these rows is left in
+   * the database as this log sees it, and in the files of SQLite neither, unless somebody reads them all the time.
+   *
+   * In many small transactions that delay no edit, one document at a time; after an interruption the same call, of any
+   * process, goes on. Several may do it at once: none forgets what the others need.
+   * @throws {StorageError} as append() and load()
+   */
+  forget(document: string, until: number): Promise<number>
+
+  /** @throws {StorageError} as load() */
+  historyStart(document: string): Promise<HistoryStart>
+
+  /** Undefined where nothing is forgotten. @throws {StorageError} as load() */
+  historyBase(document: string): Promise<HistoryBase | undefined>
+
+  /**
+   * Looks at the next `limit` documents behind `after`, by name, and tells which of them are not deleted and have a first
+   * row that was taken before `before`, or have rows that an interrupted forget() has left.
+   * @throws {StorageError} as load()
+   */
+  forgettable(options: {
+    readonly before: number
+    readonly after?: string
+    readonly limit: number
+  }): Promise<ForgettablePage>
+}
+
+/** The code of the error for positions below the beginning of a document's history. */
+export const HISTORY_FORGOTTEN = 'history/forgotten'
+
+export function historyForgotten(document: string, { position }: Pick<HistoryStart, 'position'>): CoweaveError {
+  const message = `the history of ${document} begins at position ${position}: what was before is forgotten`
+  return new CoweaveError(HISTORY_FORGOTTEN, message)
+}
