@@ -17,6 +17,8 @@ import { EgressGroup } from './connection/egress.ts'
 import { Gateway } from './connection/gateway.ts'
 import { LoadGuard } from './connection/load-guard.ts'
 import { UserRates } from './connection/user-rates.ts'
+import { conversionThreads } from './conversions/conversion-threads.ts'
+import { Conversions } from './conversions/conversions.ts'
 import { Deletions } from './documents/deletions.ts'
 import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
@@ -26,7 +28,7 @@ import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
 import { History } from './history/history.ts'
 import { historyRetention } from './history/history-retention.ts'
-import { HistoryThreads } from './history/history-threads.ts'
+import { historyThreads } from './history/history-threads.ts'
 import { createApp } from './http/app.ts'
 import type { Measured } from './http/metrics.ts'
 import { SealedFiles } from './http/sealed-files.ts'
@@ -188,8 +190,10 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     tell: (names) => cluster.deleted(names),
   })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
-  const historyThreads = new HistoryThreads((error) => logger.error({ error }, 'a thread of history ended'))
-  const history = new History({ log, threads: historyThreads, maxBytes: config.HISTORY_BYTES })
+  const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
+  const threads = { history: historyThreads(onThreadEnd), conversions: conversionThreads(onThreadEnd) }
+  const conversions = new Conversions({ log, threads: threads.conversions })
+  const history = new History({ log, threads: threads.history, maxBytes: config.HISTORY_BYTES })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
     maxBytes: config.MAX_UPLOAD_BYTES,
@@ -221,6 +225,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     exchange,
     deletions,
     history,
+    conversions,
     uploads,
     isStopping,
     measure,
@@ -277,7 +282,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     const pushed = pusher?.stop()
     const done = Promise.all(chores.map((chore) => chore.stop()))
     await app.close()
-    await historyThreads.close()
+    await Promise.all([threads.history.close(), threads.conversions.close()])
     await uploads.close()
     documents.close()
     durability.close()

@@ -8,6 +8,7 @@ import type { Tokens } from '../access/tokens.ts'
 import { type Config, isDemo } from '../config.ts'
 import type { Gateway } from '../connection/gateway.ts'
 import type { UserRates } from '../connection/user-rates.ts'
+import type { Conversions } from '../conversions/conversions.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import { DocumentWriter } from '../documents/document-writer.ts'
 import type { Durability } from '../documents/durability.ts'
@@ -55,6 +56,7 @@ export interface AppParts {
   readonly exchange: Exchange
   readonly deletions: Deletions
   readonly history: History
+  readonly conversions: Conversions
   readonly uploads: Uploads
   readonly isStopping: () => boolean
   readonly measure: () => Measured
