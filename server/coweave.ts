@@ -38,6 +38,8 @@ import { Notifications } from './inbox/notifications.ts'
 import { createLogger } from './logger.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
+import { openSearch } from './search/open-search.ts'
+import { searchThreads } from './search/search-threads.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
@@ -73,6 +75,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     onCommitted: (batch, positions) => {
       cluster.committed(batch, positions)
       bus.committed(batch, positions)
+      indexer?.committed(batch, positions)
     },
     onLost: (names) => forgetDocuments(names),
     onRefused: (names) => forgetRefused(names),
@@ -191,8 +194,13 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
   const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
-  const threads = { history: historyThreads(onThreadEnd), conversions: conversionThreads(onThreadEnd) }
+  const threads = {
+    history: historyThreads(onThreadEnd),
+    conversions: conversionThreads(onThreadEnd),
+    search: searchThreads(onThreadEnd),
+  }
   const conversions = new Conversions({ log, threads: threads.conversions })
+  const { search, indexer } = openSearch({ config, log, logger, threads: threads.search })
   const history = new History({ log, threads: threads.history, maxBytes: config.HISTORY_BYTES })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
@@ -226,6 +234,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     deletions,
     history,
     conversions,
+    search,
     uploads,
     isStopping,
     measure,
@@ -282,7 +291,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     const pushed = pusher?.stop()
     const done = Promise.all(chores.map((chore) => chore.stop()))
     await app.close()
-    await Promise.all([threads.history.close(), threads.conversions.close()])
+    await indexer?.stop()
+    await Promise.all(Object.values(threads).map((pool) => pool.close()))
     await uploads.close()
     documents.close()
     durability.close()
@@ -302,6 +312,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       })
       pusher?.start()
       for (const chore of chores) chore.start()
+      indexer?.start()
       const { port } = addressOf(app)
       return port
     },

@@ -17,6 +17,8 @@ const STEP_PAGES = 100
 /** After so long an answer is given, so that whoever wants the thread to end need not wait for a whole document. */
 const SLICE_MS = 200
 
+type WordIndex = 'messages_text' | 'texts_words'
+
 /** How far erasing has come: `last` when only one transaction is left. */
 export type ErasingState = 'not-deleted' | 'going-on' | 'last' | 'done'
 
@@ -54,8 +56,12 @@ class Eraser {
   readonly #retire
   readonly #bulks: ((document: number) => boolean)[]
   readonly #eraseMessages: (room: string) => boolean
-  readonly #merge
+  readonly #eraseText
+  readonly #hasText
+  readonly #forgetText
+  readonly #merges
   readonly #changes
+  readonly #merged = new Set<WordIndex>()
   #isMerging = false
 
   constructor(db: Database) {
@@ -73,7 +79,13 @@ class Eraser {
       smallRowEraser(db, 'seen', 'user'),
     ]
     this.#eraseMessages = rowEraser(db, 'messages', 'room', 'seq')
-    this.#merge = db.prepare<[number]>(`INSERT INTO messages_text (messages_text, rank) VALUES ('merge', ?)`)
+    this.#eraseText = db.prepare<[number]>('DELETE FROM texts WHERE document = ?')
+    this.#hasText = db.prepare<[number]>('SELECT 1 FROM text_states WHERE document = ?')
+    this.#forgetText = db.prepare<[number]>('DELETE FROM text_states WHERE document = ?')
+    this.#merges = {
+      messages_text: db.prepare<[number]>(`INSERT INTO messages_text (messages_text, rank) VALUES ('merge', ?)`),
+      texts_words: db.prepare<[number]>(`INSERT INTO texts_words (texts_words, rank) VALUES ('merge', ?)`),
+    }
     this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
   }
 
@@ -100,8 +112,14 @@ class Eraser {
     for (const { id } of family) if (this.#bulks.some((erase) => erase(id))) return 'going-on'
     const { head } = chatBeside(document)
     if (this.#eraseMessages(head)) return 'going-on'
+    for (const { id } of family) if (this.#eraseText.run(id).changes > 0) return 'going-on'
     const hadChat = family.some(({ name }) => name !== document)
-    return hadChat && this.#mergeWords() ? 'going-on' : 'last'
+    if (hadChat && this.#mergeWords('messages_text')) return 'going-on'
+    // Its state tells that there was a text, also whoever goes on after an interruption.
+    const hadText = family.filter(({ id }) => this.#hasText.get(id) !== undefined)
+    if (hadText.length > 0 && this.#mergeWords('texts_words')) return 'going-on'
+    for (const { id } of hadText) this.#forgetText.run(id)
+    return 'last'
   }
 
   #begin(record: DocumentRecord, tombstone: { readonly at: number; readonly by: string }): void {
@@ -109,12 +127,14 @@ class Eraser {
     this.#retire.run(record.id)
   }
 
-  /** Writes the index of words anew, which otherwise keeps what was deleted for a while. True while there is more. */
-  #mergeWords(): boolean {
+  /** Writes an index of words anew, which otherwise keeps what was deleted for a while. True while there is more. */
+  #mergeWords(index: WordIndex): boolean {
+    if (this.#merged.has(index)) return false
     const before = this.#changes.get() ?? 0
     // A negative number makes all of it due.
-    this.#merge.run(this.#isMerging ? STEP_PAGES : -STEP_PAGES)
+    this.#merges[index].run(this.#isMerging ? STEP_PAGES : -STEP_PAGES)
     this.#isMerging = (this.#changes.get() ?? 0) - before >= 2
+    if (!this.#isMerging) this.#merged.add(index)
     return this.#isMerging
   }
 

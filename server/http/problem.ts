@@ -49,6 +49,9 @@ const STATUS: Readonly<Record<string, number>> = {
   'history/no-such-position': 404,
   'history/too-big': 422,
   'history/too-many': 429,
+  'search/busy': 503,
+  'search/failed': 500,
+  'search/too-many': 429,
 }
 
 /** Answers with problem details (RFC 9457); `code` is the stable code of the error. */
