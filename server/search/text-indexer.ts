@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { roomOf } from '../../model/rooms.ts'
+import { StorageError } from '../../persistence/storage-error.ts'
 import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import { movedOf, sourceAt } from '../documents/source.ts'
 import type { TextOfDocument } from './protocol.ts'
@@ -18,7 +19,9 @@ const REST_MS_PER_BYTE = 0.004
 const CLAIM_MS = 60_000
 /** How soon it is looked again at what another instance has claimed. */
 const LOOK_MS = 500
-const RETRY_MS = 30_000
+/** How soon it is tried again to index a document that could not be, or anything while storage is away. */
+const RETRY_MS = 600_000
+const AWAY_MS = 10_000
 /** How often it is looked for what an instance has left that was killed, and how many names are read at once. */
 const SWEEP_MS = 300_000
 const SWEEP_PAGE = 200
@@ -100,8 +103,8 @@ export class TextIndexer {
     for (;;) {
       const document = await this.#next()
       if (document === undefined || this.#stopping.signal.aborted) return
-      const tookMs = await this.#index(document)
-      await delay(tookMs, undefined, { signal: this.#stopping.signal }).catch(() => {}) // it stops
+      const restMs = await this.#index(document)
+      await delay(restMs, undefined, { signal: this.#stopping.signal }).catch(() => {}) // it stops
     }
   }
 
@@ -120,7 +123,7 @@ export class TextIndexer {
     const { log, onProblem } = this.#options
     try {
       const { documents, next } = await log.texts.lagging({ after, limit: SWEEP_PAGE })
-      this.#lagging = documents.filter(isSearched)
+      this.#lagging = documents.filter((document) => isSearched(document) && !this.#timers.has(document))
       this.#sweptTo = next
     } catch (error) {
       onProblem(error, undefined)
@@ -128,7 +131,7 @@ export class TextIndexer {
     }
   }
 
-  /** Resolves with how long it took, without what is waited for. */
+  /** Resolves with how long to do nothing: as long as it took, without what was waited for. */
   async #index(document: string): Promise<number> {
     const { log, onProblem } = this.#options
     try {
@@ -141,8 +144,9 @@ export class TextIndexer {
       return ms + performance.now() - began
     } catch (error) {
       onProblem(error, document)
-      this.#want(document, RETRY_MS)
-      return 0
+      const isAway = error instanceof StorageError && error.code !== 'storage/corrupt'
+      this.#want(document, isAway ? AWAY_MS : RETRY_MS)
+      return isAway ? AWAY_MS : 0
     }
   }
 
