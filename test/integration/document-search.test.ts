@@ -108,5 +108,4 @@ test('[promise 1] what was committed and not yet indexed is found after a crash'
   await Promise.all([server, other].map((each) => each.kill()))
   server = await server.restart()
   await expect.poll(() => names('fagott'), PATIENCE).toEqual(['search/crash'])
-  other = await other.restart()
 })
