@@ -17,7 +17,7 @@ const MIN_REST_MS = 700
 const REST_MS_PER_BYTE = 0.004
 /** Longer than making a text takes: after that its maker is taken for dead. */
 const CLAIM_MS = 60_000
-/** How soon it is looked again at what another instance has claimed. */
+/** How soon it is looked again at what another instance may be making, which takes less than its claim lasts. */
 const LOOK_MS = 500
 /** How soon it is tried again to index a document that could not be, or anything while storage is away. */
 const RETRY_MS = 600_000
@@ -136,7 +136,7 @@ export class TextIndexer {
     const { log, onProblem } = this.#options
     try {
       const claim = await log.texts.claim(document, CLAIM_MS)
-      if (claim.kind === 'wait') this.#want(document, Math.min(claim.ms, LOOK_MS))
+      if (claim.kind === 'wait') this.#want(document, claim.ms <= MIN_REST_MS ? claim.ms : LOOK_MS)
       if (claim.kind !== 'claimed') return 0
       const { position, bytes, text, ms } = await this.#textOf(document)
       const began = performance.now()
