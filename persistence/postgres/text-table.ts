@@ -73,6 +73,18 @@ export async function eraseText(session: Session, id: number): Promise<boolean> 
   return texts.length + states.length > 0
 }
 
+/** Erases the text of a document if it is of a position below this one, to be made anew. */
+export async function eraseOldText(session: Session, id: number, position: number): Promise<void> {
+  await lockText(session, id)
+  await session.rows(
+    `WITH old AS (
+       UPDATE coweave.text_states SET position = 0 WHERE document = $1 AND position < $2 RETURNING document
+     )
+     DELETE FROM coweave.texts WHERE document IN (SELECT document FROM old)`,
+    [id, position],
+  )
+}
+
 /** As TextIndex says. */
 export async function listLagging(
   session: Session,

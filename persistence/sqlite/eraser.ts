@@ -8,16 +8,13 @@ import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts
 import { packText } from './replies.ts'
 import { rowEraser } from './row-eraser.ts'
 import { toStorageError } from './sqlite-errors.ts'
+import { wordMerger } from './word-merger.ts'
 import { yielding } from './yielding.ts'
 
 /** Small rows that one transaction erases, at most. */
 const STEP_ROWS = 500
-/** Pages of the index of words that one transaction writes anew. */
-const STEP_PAGES = 100
 /** After so long an answer is given, so that whoever wants the thread to end need not wait for a whole document. */
 const SLICE_MS = 200
-
-type WordIndex = 'messages_text' | 'texts_words'
 
 /** How far erasing has come: `last` when only one transaction is left. */
 export type ErasingState = 'not-deleted' | 'going-on' | 'last' | 'done'
@@ -59,10 +56,8 @@ class Eraser {
   readonly #eraseText
   readonly #hasText
   readonly #forgetText
-  readonly #merges
-  readonly #changes
-  readonly #merged = new Set<WordIndex>()
-  #isMerging = false
+  readonly #mergeMessages
+  readonly #mergeTexts
 
   constructor(db: Database) {
     this.#db = db
@@ -82,11 +77,8 @@ class Eraser {
     this.#eraseText = db.prepare<[number]>('DELETE FROM texts WHERE document = ?')
     this.#hasText = db.prepare<[number]>('SELECT 1 FROM text_states WHERE document = ?')
     this.#forgetText = db.prepare<[number]>('DELETE FROM text_states WHERE document = ?')
-    this.#merges = {
-      messages_text: db.prepare<[number]>(`INSERT INTO messages_text (messages_text, rank) VALUES ('merge', ?)`),
-      texts_words: db.prepare<[number]>(`INSERT INTO texts_words (texts_words, rank) VALUES ('merge', ?)`),
-    }
-    this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
+    this.#mergeMessages = wordMerger(db, 'messages_text')
+    this.#mergeTexts = wordMerger(db, 'texts_words')
   }
 
   /** Erases for a while. */
@@ -114,10 +106,10 @@ class Eraser {
     if (this.#eraseMessages(head)) return 'going-on'
     for (const { id } of family) if (this.#eraseText.run(id).changes > 0) return 'going-on'
     const hadChat = family.some(({ name }) => name !== document)
-    if (hadChat && this.#mergeWords('messages_text')) return 'going-on'
+    if (hadChat && this.#mergeMessages()) return 'going-on'
     // Its state tells that there was a text, also whoever goes on after an interruption.
     const hadText = family.filter(({ id }) => this.#hasText.get(id) !== undefined)
-    if (hadText.length > 0 && this.#mergeWords('texts_words')) return 'going-on'
+    if (hadText.length > 0 && this.#mergeTexts()) return 'going-on'
     for (const { id } of hadText) this.#forgetText.run(id)
     return 'last'
   }
@@ -125,17 +117,6 @@ class Eraser {
   #begin(record: DocumentRecord, tombstone: { readonly at: number; readonly by: string }): void {
     this.#save(erasedRecord(record, tombstone))
     this.#retire.run(record.id)
-  }
-
-  /** Writes an index of words anew, which otherwise keeps what was deleted for a while. True while there is more. */
-  #mergeWords(index: WordIndex): boolean {
-    if (this.#merged.has(index)) return false
-    const before = this.#changes.get() ?? 0
-    // A negative number makes all of it due.
-    this.#merges[index].run(this.#isMerging ? STEP_PAGES : -STEP_PAGES)
-    this.#isMerging = (this.#changes.get() ?? 0) - before >= 2
-    if (!this.#isMerging) this.#merged.add(index)
-    return this.#isMerging
   }
 
   async #finish(document: string): Promise<ErasingState> {
