@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject, randomBytes } from 'node:crypto'
+import { CoweaveError } from '../model/errors.ts'
 import { StorageError } from './storage-error.ts'
 
 const CIPHER = 'aes-256-gcm'
@@ -76,4 +77,10 @@ export function decrypt(key: EncryptionKey, sealed: Uint8Array, context: string)
     return undefined // the only failure here is the tag's
   }
   return new Uint8Array(plain.buffer, plain.byteOffset, plain.length) // not a Buffer: as other bytes of a log are
+}
+
+/** Of what can only be searched where it is plain. @throws {CoweaveError} `search/encrypted` */
+export function refuseEncrypted(isEncrypted: boolean): void {
+  if (!isEncrypted) return
+  throw new CoweaveError('search/encrypted', 'documents are encrypted at rest, so that they can not be searched')
 }

@@ -35,6 +35,8 @@ export interface Retention {
    * below it, or one above it that was forgotten before; 0 for an unknown document. Then nothing of these rows is left in
    * the database as this log sees it, and in the files of SQLite neither, unless somebody reads them all the time.
    *
+   * Texts of it (TextIndex) that are older are made anew; words that were deleted leave the files of SQLite once a day.
+   *
    * In many small transactions that delay no edit, one document at a time; after an interruption the same call, of any
    * process, goes on. Several may do it at once: none forgets what the others need.
    * @throws {StorageError} as append() and load()

@@ -9,14 +9,21 @@ import { CoweaveError } from '../model/errors.ts'
  * - `storage/version`: written by a newer version of Coweave.
  * - `storage/closed`: used after close().
  */
-export type StorageErrorCode =
-  | 'storage/full'
-  | 'storage/unavailable'
-  | 'storage/corrupt'
-  | 'storage/missing'
-  | 'storage/key'
-  | 'storage/version'
-  | 'storage/closed'
+export type StorageErrorCode = (typeof CODES)[number]
+
+const CODES = [
+  'storage/full',
+  'storage/unavailable',
+  'storage/corrupt',
+  'storage/missing',
+  'storage/key',
+  'storage/version',
+  'storage/closed',
+] as const
+
+export function isStorageErrorCode(code: string): code is StorageErrorCode {
+  return CODES.some((known) => known === code)
+}
 
 /** A failed storage call. */
 export class StorageError extends CoweaveError {

@@ -3,6 +3,7 @@ import type { EventStore, NewEvent } from './event-store.ts'
 import type { HistoryTables } from './history-tables.ts'
 import type { PushStore } from './push-store.ts'
 import type { Retention } from './retention.ts'
+import type { TextIndex } from './text-index.ts'
 
 /** One Yjs update on its way into the log. */
 export interface NewUpdate {
@@ -152,6 +153,9 @@ export interface UpdateLog extends HistoryTables, Retention {
   /** What happened by updates, for who is told of it later. */
   readonly events: EventStore
 
+  /** What documents say, to search in. */
+  readonly texts: TextIndex
+
   /**
    * Commits a batch in one transaction and resolves with the position of each update, in the batch's order.
    * Once resolved, the whole batch survives a power cut. After a rejection, all or none of it is stored: append
@@ -237,7 +241,7 @@ export interface UpdateLog extends HistoryTables, Retention {
   undelete(document: string): Promise<Undeleted>
 
   /**
-   * Erases a deleted document with the chat beside it: rows, snapshots, claims and archived messages. Only its name, its
+   * Erases a deleted document with the chat beside it: rows, snapshots, claims, texts and archived messages. Only its name, its
    * times and its deletion stay. In many small transactions that delay no edit; after an interruption the same call, of
    * any process, goes on. Resolves with whether the document is deleted, and so erased now.
    * @throws {StorageError} as append()

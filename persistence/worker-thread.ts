@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads'
-import { StorageError, type StorageErrorCode } from './storage-error.ts'
+import { CoweaveError } from '../model/errors.ts'
+import { isStorageErrorCode, StorageError } from './storage-error.ts'
 
 /**
  * What a thread allocates lives for one call. V8 would let each of them fill 48 MiB with that before it looks, and more
@@ -15,7 +16,7 @@ export interface Call<Request> {
 
 export type Reply<Answer> =
   | { readonly id: number; readonly answer: Answer }
-  | { readonly id: number; readonly error: { readonly code: StorageErrorCode; readonly message: string } }
+  | { readonly id: number; readonly error: { readonly code: string; readonly message: string } }
 
 export interface WorkerThreadOptions {
   readonly entry: URL
@@ -44,7 +45,10 @@ export class WorkerThread<Request, Answer> {
     this.#worker = this.#start()
   }
 
-  /** Byte arrays that own their memory are moved to the worker: name them in `moved`. */
+  /**
+   * Byte arrays that own their memory are moved to the worker: name them in `moved`.
+   * @throws {RangeError} for a request that is nested too deep
+   */
   call(request: Request, moved: readonly Uint8Array<ArrayBuffer>[] = []): Promise<Answer> {
     return this.#call(request, moved)
   }
@@ -59,11 +63,12 @@ export class WorkerThread<Request, Answer> {
     this.#worker ??= this.#start()
     const call: Call<Request> = { id: ++this.#lastId, request }
     const waiting = Promise.withResolvers<Answer>()
-    this.#waiting.set(call.id, waiting)
     this.#worker.postMessage(
       call,
       moved.map((bytes) => bytes.buffer),
     )
+    // After that: what can't be sent is never answered.
+    this.#waiting.set(call.id, waiting)
     return waiting.promise
   }
 
@@ -93,7 +98,7 @@ export class WorkerThread<Request, Answer> {
     const waiting = this.#waiting.get(reply.id)
     this.#waiting.delete(reply.id)
     if ('answer' in reply) waiting?.resolve(reply.answer)
-    else waiting?.reject(new StorageError(reply.error.code, reply.error.message))
+    else waiting?.reject(errorOf(reply.error))
   }
 
   #ended(worker: Worker, cause: unknown): void {
@@ -107,4 +112,8 @@ export class WorkerThread<Request, Answer> {
     for (const { reject } of waiting) reject(error)
     this.#options.onProblem(error)
   }
+}
+
+function errorOf({ code, message }: { readonly code: string; readonly message: string }): CoweaveError {
+  return isStorageErrorCode(code) ? new StorageError(code, message) : new CoweaveError(code, message)
 }

@@ -48,7 +48,7 @@ export const settings = {
     .string()
     .optional()
     .describe(
-      'Encrypts updates, snapshots and chat messages at rest, and turns off search in messages: `<id>:<32 bytes in base64>`; several with commas, the first encrypts and all decrypt',
+      'Encrypts updates, snapshots and chat messages at rest, and turns off search in documents and messages: `<id>:<32 bytes in base64>`; several with commas, the first encrypts and all decrypt',
     ),
   JWT_SECRET: z.string().min(32).optional().describe('Secret that signs tokens (HS256), at least 32 characters'),
   DEMO_SECRET: z
@@ -76,6 +76,10 @@ export const settings = {
     .enum(['own', 'relay'])
     .default('own')
     .describe("`relay` lets clients send edits made by others' Yjs clients, as y-webrtc peers do"),
+  DOCUMENT_SEARCH: z
+    .enum(['on', 'off'])
+    .default('on')
+    .describe('`off` keeps no index of what documents say, so that they can not be searched'),
   MIN_SCHEMA: int(0)
     .default(0)
     .describe(

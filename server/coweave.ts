@@ -17,6 +17,8 @@ import { EgressGroup } from './connection/egress.ts'
 import { Gateway } from './connection/gateway.ts'
 import { LoadGuard } from './connection/load-guard.ts'
 import { UserRates } from './connection/user-rates.ts'
+import { conversionThreads } from './conversions/conversion-threads.ts'
+import { Conversions } from './conversions/conversions.ts'
 import { Deletions } from './documents/deletions.ts'
 import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
@@ -26,7 +28,7 @@ import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
 import { History } from './history/history.ts'
 import { historyRetention } from './history/history-retention.ts'
-import { HistoryThreads } from './history/history-threads.ts'
+import { historyThreads } from './history/history-threads.ts'
 import { createApp } from './http/app.ts'
 import type { Measured } from './http/metrics.ts'
 import { SealedFiles } from './http/sealed-files.ts'
@@ -36,6 +38,8 @@ import { Notifications } from './inbox/notifications.ts'
 import { createLogger } from './logger.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
+import { openSearch } from './search/open-search.ts'
+import { searchThreads } from './search/search-threads.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
@@ -71,6 +75,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     onCommitted: (batch, positions) => {
       cluster.committed(batch, positions)
       bus.committed(batch, positions)
+      indexer?.committed(batch, positions)
     },
     onLost: (names) => forgetDocuments(names),
     onRefused: (names) => forgetRefused(names),
@@ -188,8 +193,15 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     tell: (names) => cluster.deleted(names),
   })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
-  const historyThreads = new HistoryThreads((error) => logger.error({ error }, 'a thread of history ended'))
-  const history = new History({ log, threads: historyThreads, maxBytes: config.HISTORY_BYTES })
+  const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
+  const threads = {
+    history: historyThreads(onThreadEnd),
+    conversions: conversionThreads(onThreadEnd),
+    search: searchThreads(onThreadEnd),
+  }
+  const conversions = new Conversions({ log, threads: threads.conversions })
+  const { search, indexer } = openSearch({ config, log, logger, threads: threads.search })
+  const history = new History({ log, threads: threads.history, maxBytes: config.HISTORY_BYTES })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
     maxBytes: config.MAX_UPLOAD_BYTES,
@@ -221,6 +233,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     exchange,
     deletions,
     history,
+    conversions,
+    search,
     uploads,
     isStopping,
     measure,
@@ -277,7 +291,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     const pushed = pusher?.stop()
     const done = Promise.all(chores.map((chore) => chore.stop()))
     await app.close()
-    await historyThreads.close()
+    await indexer?.stop()
+    await Promise.all(Object.values(threads).map((pool) => pool.close()))
     await uploads.close()
     documents.close()
     durability.close()
@@ -297,6 +312,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       })
       pusher?.start()
       for (const chore of chores) chore.start()
+      indexer?.start()
       const { port } = addressOf(app)
       return port
     },

@@ -13,6 +13,7 @@ import {
 import type { Deletion, Undeleted } from '../update-log.ts'
 import { CHAT_LOCK } from './document-table.ts'
 import { type Session, toBytes } from './session.ts'
+import { eraseText } from './text-table.ts'
 
 /** What one transaction erases, at most. */
 const STEP_ROWS = 500
@@ -116,6 +117,7 @@ const SMALL_ROWS = [
 ] as const
 
 async function eraseSomeOf(session: Session, record: DocumentRecord): Promise<boolean> {
+  if (await eraseText(session, record.id)) return true
   if (await eraseRows(session, 'updates', 'document', 'position', record.id)) return true
   for (const [table, key] of SMALL_ROWS) {
     const erased = await session.rows(

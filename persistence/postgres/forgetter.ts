@@ -6,6 +6,7 @@ import { eraseRows, saveRecord } from './eraser.ts'
 import { findRecord } from './history-tables.ts'
 import type { Session } from './session.ts'
 import { addSnapshot, findSnapshot, readSnapshot, retireSnapshots } from './snapshot-table.ts'
+import { eraseOldText } from './text-table.ts'
 import { readPage } from './update-table.ts'
 
 /** Rows of so many bytes go into one snapshot at most, so that memory stays bounded. */
@@ -36,7 +37,10 @@ export async function forgetSome(
   if (target > record.forgotten) return { position: await move(session, keys, record, target), isDone: false }
   const { forgotten: position } = record
   if (position === 0) return { position, isDone: true }
-  return { position, isDone: !(await eraseRows(session, 'updates', 'document', 'position', record.id, position)) }
+  if (await eraseRows(session, 'updates', 'document', 'position', record.id, position))
+    return { position, isDone: false }
+  await eraseOldText(session, record.id, position)
+  return { position, isDone: true }
 }
 
 async function targetOf(session: Session, { id, position }: DocumentRecord, until: number): Promise<number> {

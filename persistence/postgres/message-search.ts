@@ -1,9 +1,9 @@
 import type { KeyRing } from '../encryption.ts'
 import { MESSAGE_COLUMNS } from '../stored-message.ts'
 import type { FoundMessages } from '../update-log.ts'
+import { tsqueryOf } from '../words.ts'
 import { toMessage } from './message-table.ts'
 import type { Session } from './session.ts'
-import { tsqueryOf } from './words.ts'
 
 /** Messages that one search looks at, at most. */
 const MAX_SCANNED = 5_000

@@ -2,9 +2,9 @@ import type { KeyRing } from '../encryption.ts'
 import type { ArchivePage } from '../portable-log.ts'
 import { MESSAGE_COLUMNS, parseMessage, sealMessage } from '../stored-message.ts'
 import type { ArchivedMessage } from '../update-log.ts'
+import { tsvectorOf } from '../words.ts'
 import { lockRooms } from './locked-rooms.ts'
 import { type Session, toBytes, toText } from './session.ts'
-import { tsvectorOf } from './words.ts'
 
 /** Stores messages by the rules of append(); call it inside a transaction. */
 export async function restoreMessages(

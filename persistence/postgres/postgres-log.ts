@@ -50,6 +50,7 @@ import { openDatabase } from './opener.ts'
 import { toStorageError } from './postgres-errors.ts'
 import { PostgresEvents } from './postgres-events.ts'
 import { PostgresPushes } from './postgres-pushes.ts'
+import { PostgresTexts } from './postgres-texts.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
 import { loadDocument, readDocument } from './reader.ts'
 import type { WorkerSettings } from './worker.ts'
@@ -107,6 +108,7 @@ class PostgresLog implements PortableLog {
   readonly id: string
   readonly pushes: PostgresPushes
   readonly events: PostgresEvents
+  readonly texts: PostgresTexts
   readonly #settings: WorkerSettings
   readonly #onProblem: (error: Error) => void
   readonly #writer: Connections
@@ -116,6 +118,8 @@ class PostgresLog implements PortableLog {
   readonly #pushers: Connections
   /** One of its own, so that nobody waits while something is erased. */
   readonly #eraser: Connections
+  /** Started by the first text. */
+  #indexer: PostgresThread | undefined
   /** Started by the first compaction. */
   #compactor: PostgresThread | undefined
   /** Started by the first that is to be forgotten. */
@@ -141,6 +145,15 @@ class PostgresLog implements PortableLog {
     this.events = new PostgresEvents(settings.keys, {
       read: (work) => this.#call('reading events', () => this.#readers.read(work)),
       write: (work) => this.#call('keeping account of events', () => this.#pushers.write(work)),
+    })
+    this.texts = new PostgresTexts({
+      isEncrypted: settings.keys !== undefined,
+      search: (work) => this.#call('searching documents', () => this.#searcher.look(work)),
+      write: (work) =>
+        this.#call('indexing', () => {
+          this.#indexer ??= startThread('indexer', settings, onProblem)
+          return work(this.#indexer)
+        }),
     })
     this.#eraser = new Connections({ ...settings, max: 1, onProblem })
     this.#compactions = new Compactions(async (document, { optional }) => {
@@ -400,7 +413,7 @@ class PostgresLog implements PortableLog {
     try {
       for (;;) {
         const damage = await this.#call('checking', () => checker.call({ kind: 'check-next' }))
-        if (typeof damage !== 'object' || 'isDone' in damage) return
+        if (typeof damage !== 'object' || 'isDone' in damage || 'kind' in damage) return
         yield damage
       }
     } finally {
@@ -424,7 +437,7 @@ class PostgresLog implements PortableLog {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#underWay)
     await this.#compactions.stop()
-    const started = [this.#compactor, this.#retention].filter((thread) => thread !== undefined)
+    const started = [this.#compactor, this.#retention, this.#indexer].filter((thread) => thread !== undefined)
     await Promise.all([...this.#checkers, ...started].map((thread) => thread.close()))
     await Promise.all(
       [this.#writer, this.#readers, this.#searcher, this.#pushers, this.#eraser].map((connections) =>

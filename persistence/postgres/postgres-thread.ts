@@ -7,7 +7,7 @@ const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worke
 export type PostgresThread = WorkerThread<Request, Answer>
 
 export function startThread(
-  role: 'compactor' | 'retention' | 'checker',
+  role: 'compactor' | 'retention' | 'checker' | 'indexer',
   settings: WorkerSettings,
   onProblem: (error: Error) => void,
 ): PostgresThread {

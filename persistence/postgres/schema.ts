@@ -171,6 +171,21 @@ const MIGRATIONS = [
   -- Set together, where rows are forgotten: up to which position, and when the last of them was taken.
   ALTER TABLE coweave.documents ADD COLUMN forgotten bigint, ADD COLUMN forgotten_at bigint;
   `,
+  `
+  -- What documents say, made of the log up to a position, to search in. free_at: before that nobody makes it anew, ms.
+  -- Without checksums: it can be made again. A table of its own for what changes without the text.
+  CREATE TABLE coweave.text_states (
+    document bigint PRIMARY KEY,
+    position bigint NOT NULL,
+    free_at bigint NOT NULL
+  ) WITH (fillfactor = 50);
+  CREATE TABLE coweave.texts (
+    document bigint PRIMARY KEY,
+    text bytea NOT NULL,
+    words tsvector NOT NULL
+  );
+  CREATE INDEX texts_words ON coweave.texts USING gin (words);
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -1,14 +1,18 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { KeyRing } from '../encryption.ts'
+import type { NewText, TextClaim } from '../text-index.ts'
 import type { Damage } from '../update-log.ts'
+import { tsvectorOf } from '../words.ts'
 import type { Call, Reply } from '../worker-thread.ts'
 import { findDamages } from './checker.ts'
 import { type CompactRequest, compact } from './compactor.ts'
 import { Connections } from './connections.ts'
 import { type Forgetting, forgetSome } from './forgetter.ts'
 import { toStorageError } from './postgres-errors.ts'
+import { claimText, putText } from './text-table.ts'
 
-// The entry of the worker threads, for what takes long to compute: snapshots, forgetting and checks. Calls come one at a time.
+// The entry of the worker threads, for what takes long to compute: snapshots, forgetting, words of texts, and checks. Calls
+// come one at a time.
 
 export interface WorkerSettings {
   readonly url: string
@@ -20,9 +24,14 @@ export type Request =
   | ({ readonly kind: 'compact' } & CompactRequest)
   | { readonly kind: 'forget'; readonly document: string; readonly until: number }
   | { readonly kind: 'check-next' }
+  | { readonly kind: 'claim-text'; readonly document: string; readonly forMs: number }
+  | { readonly kind: 'put-text'; readonly text: NewText }
 
-/** The snapshot's position; how far forgetting has come; or the next damage, undefined once the check is over. */
-export type Answer = number | Forgetting | Damage | undefined
+/**
+ * The snapshot's position; how far forgetting has come; the next damage, undefined once the check is over; what became of
+ * a claim.
+ */
+export type Answer = number | Forgetting | Damage | TextClaim | undefined
 
 const settings: WorkerSettings = workerData
 const { url, place, keys } = settings
@@ -40,6 +49,15 @@ async function answerOf(request: Request): Promise<Answer> {
     return await connections
       .write((session) => forgetSome(session, keys, request))
       .catch((error) => Promise.reject(toStorageError(error, `${request.document}: forgetting`)))
+  }
+  if (request.kind === 'claim-text') {
+    return await connections.write((session) => claimText(session, request.document, request.forMs))
+  }
+  if (request.kind === 'put-text') {
+    const { text } = request.text
+    const words = tsvectorOf(Buffer.from(text.buffer, text.byteOffset, text.length).toString())
+    await connections.write((session) => putText(session, request.text, words))
+    return undefined
   }
   damages ??= findDamages(connections, keys)
   const next = await damages.next()

@@ -8,12 +8,11 @@ import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts
 import { packText } from './replies.ts'
 import { rowEraser } from './row-eraser.ts'
 import { toStorageError } from './sqlite-errors.ts'
+import { wordMerger } from './word-merger.ts'
 import { yielding } from './yielding.ts'
 
 /** Small rows that one transaction erases, at most. */
 const STEP_ROWS = 500
-/** Pages of the index of words that one transaction writes anew. */
-const STEP_PAGES = 100
 /** After so long an answer is given, so that whoever wants the thread to end need not wait for a whole document. */
 const SLICE_MS = 200
 
@@ -54,9 +53,11 @@ class Eraser {
   readonly #retire
   readonly #bulks: ((document: number) => boolean)[]
   readonly #eraseMessages: (room: string) => boolean
-  readonly #merge
-  readonly #changes
-  #isMerging = false
+  readonly #eraseText
+  readonly #hasText
+  readonly #forgetText
+  readonly #mergeMessages
+  readonly #mergeTexts
 
   constructor(db: Database) {
     this.#db = db
@@ -73,8 +74,11 @@ class Eraser {
       smallRowEraser(db, 'seen', 'user'),
     ]
     this.#eraseMessages = rowEraser(db, 'messages', 'room', 'seq')
-    this.#merge = db.prepare<[number]>(`INSERT INTO messages_text (messages_text, rank) VALUES ('merge', ?)`)
-    this.#changes = db.prepare<[], number>('SELECT total_changes()').pluck()
+    this.#eraseText = db.prepare<[number]>('DELETE FROM texts WHERE document = ?')
+    this.#hasText = db.prepare<[number]>('SELECT 1 FROM text_states WHERE document = ?')
+    this.#forgetText = db.prepare<[number]>('DELETE FROM text_states WHERE document = ?')
+    this.#mergeMessages = wordMerger(db, 'messages_text')
+    this.#mergeTexts = wordMerger(db, 'texts_words')
   }
 
   /** Erases for a while. */
@@ -100,22 +104,19 @@ class Eraser {
     for (const { id } of family) if (this.#bulks.some((erase) => erase(id))) return 'going-on'
     const { head } = chatBeside(document)
     if (this.#eraseMessages(head)) return 'going-on'
+    for (const { id } of family) if (this.#eraseText.run(id).changes > 0) return 'going-on'
     const hadChat = family.some(({ name }) => name !== document)
-    return hadChat && this.#mergeWords() ? 'going-on' : 'last'
+    if (hadChat && this.#mergeMessages()) return 'going-on'
+    // Its state tells that there was a text, also whoever goes on after an interruption.
+    const hadText = family.filter(({ id }) => this.#hasText.get(id) !== undefined)
+    if (hadText.length > 0 && this.#mergeTexts()) return 'going-on'
+    for (const { id } of hadText) this.#forgetText.run(id)
+    return 'last'
   }
 
   #begin(record: DocumentRecord, tombstone: { readonly at: number; readonly by: string }): void {
     this.#save(erasedRecord(record, tombstone))
     this.#retire.run(record.id)
-  }
-
-  /** Writes the index of words anew, which otherwise keeps what was deleted for a while. True while there is more. */
-  #mergeWords(): boolean {
-    const before = this.#changes.get() ?? 0
-    // A negative number makes all of it due.
-    this.#merge.run(this.#isMerging ? STEP_PAGES : -STEP_PAGES)
-    this.#isMerging = (this.#changes.get() ?? 0) - before >= 2
-    return this.#isMerging
   }
 
   async #finish(document: string): Promise<ErasingState> {

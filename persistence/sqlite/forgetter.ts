@@ -9,6 +9,7 @@ import { rowEraser } from './row-eraser.ts'
 import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
 import { HAS_ALL_PARTS, SnapshotWriter, snapshotRetirer } from './snapshot-writer.ts'
 import { rowReader } from './update-table.ts'
+import { wordMerger } from './word-merger.ts'
 import { yielding } from './yielding.ts'
 
 /** After so long an answer is given, so that whoever wants the thread to end need not wait for a whole document. */
@@ -17,6 +18,8 @@ const SLICE_MS = 200
 const ROUND_BYTES = 64 * 1024 * 1024
 /** How often another process may come between, before it is left to a later call. */
 const MAX_LOST = 20
+/** How often the index of words is written anew, which is that of all documents. */
+const MERGE_MS = 24 * 60 * 60 * 1000
 
 /** How far forgetting has come. */
 export interface Forgetting {
@@ -49,6 +52,11 @@ export class Forgetter {
   readonly #retire
   readonly #eraseRows
   readonly #touch
+  readonly #hasText
+  readonly #dropText
+  readonly #outdate
+  #merge: (() => boolean) | undefined
+  #mergedAt = 0
   /** Whether something was forgotten that may not be on disk, or still in the write-ahead log. */
   #isUnfinished = false
   #lost = 0
@@ -70,6 +78,14 @@ export class Forgetter {
     )
     this.#retire = snapshotRetirer(db)
     this.#eraseRows = rowEraser<number>(db, 'updates', 'document', 'position')
+    this.#hasText = db.prepare<[number]>('SELECT 1 FROM text_states WHERE document = ?')
+    this.#dropText = db.prepare<{ id: number; forgotten: number }>(
+      `DELETE FROM texts WHERE document = :id
+         AND EXISTS (SELECT 1 FROM text_states WHERE document = :id AND position < :forgotten)`,
+    )
+    this.#outdate = db.prepare<{ id: number; forgotten: number }>(
+      'UPDATE text_states SET position = 0 WHERE document = :id AND position < :forgotten',
+    )
     this.#touch = db.prepare<[string]>('UPDATE documents SET forgotten = forgotten WHERE name = ?')
   }
 
@@ -77,8 +93,9 @@ export class Forgetter {
   async run(document: string, until: number): Promise<Forgetting> {
     const deadline = performance.now() + SLICE_MS
     for (;;) {
-      const goesOn = (await this.#move(document, until)) || (await yielding(() => this.#eraseSome(document)))
-      this.#isUnfinished ||= goesOn
+      const forgets = (await this.#move(document, until)) || (await yielding(() => this.#eraseSome(document)))
+      this.#isUnfinished ||= forgets
+      const goesOn = forgets || (this.#isUnfinished && (await yielding(() => this.#forgetWords(document))))
       if (!goesOn && this.#isUnfinished) await this.#finish(document)
       if (!goesOn || performance.now() > deadline) {
         return { position: this.#find(document)?.forgotten ?? 0, isDone: !goesOn }
@@ -146,6 +163,26 @@ export class Forgetter {
       return record !== undefined && record.forgotten > 0 && this.#eraseRows(record.id, record.forgotten)
     })
     return erase.immediate()
+  }
+
+  /**
+   * A text that is older than the beginning of the history goes, to be made anew. What was deleted of newer ones goes out of
+   * the index of words at most once a day. True while there is more.
+   */
+  #forgetWords(document: string): boolean {
+    const forget = this.#db.transaction(() => {
+      const record = this.#find(document)
+      if (record === undefined || this.#hasText.get(record.id) === undefined) return false
+      this.#dropText.run(record)
+      this.#outdate.run(record)
+      if (Date.now() - this.#mergedAt < MERGE_MS) return false
+      this.#merge ??= wordMerger(this.#db, 'texts_words')
+      if (this.#merge()) return true
+      this.#merge = undefined
+      this.#mergedAt = Date.now()
+      return false
+    })
+    return forget.immediate()
   }
 
   async #finish(document: string): Promise<void> {

@@ -17,6 +17,8 @@ const TABLES = [
   'pushes',
   'versions',
   'seen',
+  'text_states',
+  'texts',
 ]
 
 /** The thread that opens the database first: creates or migrates it, looks it over, and answers with its id. */

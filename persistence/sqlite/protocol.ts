@@ -3,15 +3,25 @@ import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import type { RestoredBase } from '../portable-log.ts'
+import type { NewText, TextSearch } from '../text-index.ts'
 import type { EventCall } from './event-table.ts'
 import type { PushCall } from './push-table.ts'
 
 /**
  * What a worker thread is for. Each has a connection of its own, so that none waits for another. Writer, reader and
- * compactor live as long as the log, and so do a second reader once messages are searched, and the one that makes history
- * end once it is asked to; the others as long as one call.
+ * compactor live as long as the log, and so do a second reader once somebody searches, an indexer once there is something
+ * to index, and the one that makes history end once it is asked to; the others as long as one call.
  */
-export type WorkerRole = 'opener' | 'writer' | 'reader' | 'compactor' | 'checker' | 'backup' | 'eraser' | 'retention'
+export type WorkerRole =
+  | 'opener'
+  | 'writer'
+  | 'reader'
+  | 'compactor'
+  | 'checker'
+  | 'backup'
+  | 'eraser'
+  | 'retention'
+  | 'indexer'
 
 export interface WorkerSettings {
   readonly role: WorkerRole
@@ -51,6 +61,11 @@ export type Request =
       readonly before: number
       readonly limit: number
     }
+  | { readonly kind: 'claim-text'; readonly document: string; readonly forMs: number }
+  | { readonly kind: 'put-text'; readonly text: NewText }
+  | { readonly kind: 'lagging'; readonly after: number; readonly limit: number }
+  | { readonly kind: 'search-texts'; readonly search: TextSearch & { readonly query: string } }
+  | { readonly kind: 'texts'; readonly ids: readonly number[] }
   | { readonly kind: 'positions'; readonly documents: readonly string[] }
   | { readonly kind: 'has-changed' }
   | { readonly kind: 'claims'; readonly document: string; readonly after: number }

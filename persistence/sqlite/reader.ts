@@ -16,6 +16,7 @@ import { archivePager, messageFinder, messagePager, messageProbe } from './messa
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { pushReader } from './push-table.ts'
 import {
+  packBytes,
   packClaims,
   packFlag,
   packFoundMessages,
@@ -31,13 +32,14 @@ import {
   packVersions,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
+import { laggingLister, textReader, textSearcher } from './text-table.ts'
 import { rowReader } from './update-table.ts'
 
 /** A page of read() ends with the row that takes it over either of these. */
 const PAGE_ROWS = 1_000
 const PAGE_BYTES = 256 * 1024
 
-/** The thread that loads documents, reads rows and messages, and lists documents; another one searches messages. */
+/** The thread that loads documents, reads rows and messages, and lists documents; another one searches. */
 export function openReader(settings: WorkerSettings): Role {
   const db = openForReading(settings)
   const loadDocument = documentLoader(db, settings.keys)
@@ -54,6 +56,9 @@ export function openReader(settings: WorkerSettings): Role {
   const knownIds = messageProbe(db)
   const pageOfArchive = archivePager(db, settings.keys)
   const search = messageSearcher(db, settings.keys)
+  const searchTexts = textSearcher(db)
+  const listLagging = laggingLister(db)
+  const texts = textReader(db)
   const pushes = pushReader(db, settings.keys)
   const events = eventReader(db, settings.keys)
   const versions = versionReader(db, settings.keys)
@@ -155,6 +160,9 @@ export function openReader(settings: WorkerSettings): Role {
         if (request.kind === 'seen-by') {
           return packSeen(lookAt(request.document, (document) => seenBy(document, request), []))
         }
+        if (request.kind === 'search-texts') return packText(JSON.stringify(searchTexts(request.search)))
+        if (request.kind === 'texts') return packBytes(texts(request.ids))
+        if (request.kind === 'lagging') return packText(JSON.stringify(listLagging(request)))
         if (request.kind === 'search') return packFoundMessages(search(request))
       } catch (error) {
         throw toStorageError(error, `${'document' in request ? request.document : settings.file}: reading`)

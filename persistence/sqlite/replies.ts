@@ -349,6 +349,20 @@ export function unpackTexts(packed: Packed): string[] {
   return texts
 }
 
+export function packBytes(pieces: readonly Uint8Array[]): Packed {
+  return encode((encoder) => {
+    for (const piece of pieces) writeVarUint8Array(encoder, piece)
+  })
+}
+
+/** Each in memory of its own, which can be moved to another thread. */
+export function unpackBytes(packed: Packed): Packed[] {
+  const decoder = createDecoder(packed)
+  const pieces: Packed[] = []
+  while (hasContent(decoder)) pieces.push(readVarUint8Array(decoder).slice())
+  return pieces
+}
+
 /** Empty once the check is over. */
 export function packDamage(damage: Damage | undefined): Packed {
   return encode((encoder) => {

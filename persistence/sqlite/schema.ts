@@ -191,6 +191,32 @@ const MIGRATIONS = [
   ALTER TABLE documents ADD COLUMN forgotten INTEGER;
   ALTER TABLE documents ADD COLUMN forgotten_at INTEGER;
   `,
+  `
+  -- What documents say, made of the log up to a position, to search in. free_at: before that nobody makes it anew, ms.
+  -- Without checksums: it can be made again. A table of its own for what changes without the text.
+  CREATE TABLE text_states (
+    document INTEGER PRIMARY KEY,
+    position INTEGER NOT NULL,
+    free_at INTEGER NOT NULL
+  );
+  CREATE TABLE texts (
+    document INTEGER PRIMARY KEY,
+    text TEXT NOT NULL
+  );
+  CREATE VIRTUAL TABLE texts_words USING fts5 (
+    text, content = 'texts', content_rowid = 'document', tokenize = 'unicode61 remove_diacritics 2'
+  );
+  CREATE TRIGGER texts_inserted AFTER INSERT ON texts BEGIN
+    INSERT INTO texts_words (rowid, text) VALUES (new.document, new.text);
+  END;
+  CREATE TRIGGER texts_updated AFTER UPDATE OF text ON texts WHEN new.text IS NOT old.text BEGIN
+    INSERT INTO texts_words (texts_words, rowid, text) VALUES ('delete', old.document, old.text);
+    INSERT INTO texts_words (rowid, text) VALUES (new.document, new.text);
+  END;
+  CREATE TRIGGER texts_deleted AFTER DELETE ON texts BEGIN
+    INSERT INTO texts_words (texts_words, rowid, text) VALUES ('delete', old.document, old.text);
+  END;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -51,6 +51,7 @@ import {
 import { toStorageError } from './sqlite-errors.ts'
 import { SqliteEvents } from './sqlite-events.ts'
 import { SqlitePushes } from './sqlite-pushes.ts'
+import { SqliteTexts } from './sqlite-texts.ts'
 import { type SqliteThread, startThread } from './sqlite-thread.ts'
 import { refuseDamagedWal } from './wal-damage.ts'
 
@@ -93,6 +94,7 @@ class SqliteLog implements PortableLog {
   readonly id: string
   readonly pushes: SqlitePushes
   readonly events: SqliteEvents
+  readonly texts: SqliteTexts
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -103,6 +105,8 @@ class SqliteLog implements PortableLog {
   /** Started by the first that is to be forgotten. */
   #retention: SqliteThread | undefined
   readonly #oneByOne = new OneByOne()
+  /** Of its own, since edits must not wait while a long text is stored. */
+  #indexer: SqliteThread | undefined
   readonly #compactions: Compactions
   readonly #temporary = new Set<SqliteThread>()
   #closed: Promise<void> | undefined
@@ -126,6 +130,15 @@ class SqliteLog implements PortableLog {
       write: async (call) => {
         this.#refuseIfClosed()
         return await this.#writer.call({ kind: 'event', call })
+      },
+    })
+    this.texts = new SqliteTexts({
+      isEncrypted: settings.keys !== undefined,
+      search: (request) => this.#search(request),
+      write: (request, moved) => {
+        this.#refuseIfClosed()
+        this.#indexer ??= this.#thread('indexer')
+        return this.#indexer.call(request, moved)
       },
     })
     this.#compactions = new Compactions(
@@ -238,13 +251,11 @@ class SqliteLog implements PortableLog {
   }
 
   async searchMessages(query: string, options: SearchOptions): Promise<FoundMessages> {
-    this.#refuseIfClosed()
     if (this.#settings.keys !== undefined) {
       throw new CoweaveError('search/encrypted', 'messages are encrypted at rest, so that they can not be searched')
     }
     const { room, except = [], before = Number.MAX_SAFE_INTEGER, limit } = options
-    this.#searcher ??= this.#thread('reader')
-    return unpackFoundMessages(await this.#searcher.call({ kind: 'search', query, room, except, before, limit }))
+    return unpackFoundMessages(await this.#search({ kind: 'search', query, room, except, before, limit }))
   }
 
   async archive({ after = 0, limit }: { after?: number; limit: number }): Promise<ArchivePage> {
@@ -353,7 +364,7 @@ class SqliteLog implements PortableLog {
 
   async #close(): Promise<void> {
     await this.#compactions.stop()
-    const started = [this.#searcher, this.#retention].filter((thread) => thread !== undefined)
+    const started = [this.#searcher, this.#retention, this.#indexer].filter((thread) => thread !== undefined)
     const threads = [this.#reader, this.#compactor, ...started, ...this.#temporary]
     await Promise.all(threads.map((thread) => thread.close()))
     // Last: the last connection to close copies the write-ahead log into the file.
@@ -363,6 +374,12 @@ class SqliteLog implements PortableLog {
   #read(request: Request): Promise<Uint8Array<ArrayBuffer>> {
     this.#refuseIfClosed()
     return this.#reader.call(request)
+  }
+
+  #search(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+    this.#refuseIfClosed()
+    this.#searcher ??= this.#thread('reader')
+    return this.#searcher.call(request)
   }
 
   #write(request: Request): Promise<Uint8Array<ArrayBuffer>> {

@@ -14,6 +14,7 @@ const OPEN: Record<WorkerRole, () => Promise<(settings: WorkerSettings) => Role>
   checker: async () => (await import('./checker.ts')).openChecker,
   retention: async () => (await import('./retention.ts')).openRetention,
   eraser: async () => (await import('./eraser.ts')).openEraser,
+  indexer: async () => (await import('./indexer.ts')).openIndexer,
   backup: async () => (await import('./backup.ts')).openBackup,
 }
 

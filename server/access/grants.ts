@@ -18,6 +18,8 @@ export interface Principal {
 export interface Grant {
   readonly matches: (document: string) => boolean
   readonly level: Level
+  /** With what the names begin that it matches. */
+  readonly prefix: string
 }
 
 /** Any one item, and any number of items, in what `fits` compares. */
@@ -33,7 +35,11 @@ export function parseGrant(pattern: string, level: Level): Grant {
     if (segment === '**') return index === length - 1 ? [ONE, ANY] : [ANY]
     return [[...segment].flatMap((letter): (string | Wildcard)[] => (letter === '*' ? [ONE, ANY] : [letter]))]
   })
-  return { matches: (document) => fits(segments, document.split('/'), fitsSegment), level }
+  return {
+    matches: (document) => fits(segments, document.split('/'), fitsSegment),
+    level,
+    prefix: pattern.split('*', 1).join(),
+  }
 }
 
 /** The highest level that `grants` give for `document`, or undefined for none. */

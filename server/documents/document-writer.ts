@@ -1,12 +1,11 @@
-import type * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
 import { HISTORY_FORGOTTEN } from '../../persistence/retention.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
-import { type Change, type ContentFormat, changeContent } from '../formats/formats.ts'
-import { fromYjsJson } from '../formats/yjs-json.ts'
+import type { Conversions } from '../conversions/conversions.ts'
+import type { Writing } from '../conversions/protocol.ts'
+import type { Change, ContentFormat } from '../formats/formats.ts'
 import { type Exchange, moved } from './exchange.ts'
 import type { Author } from './guard.ts'
-import { loadAt, type Revision } from './load-at.ts'
 import { WriterIds } from './writer-ids.ts'
 
 /** How often a document is looked at again that somebody created meanwhile. */
@@ -35,6 +34,7 @@ export interface Written {
 export interface DocumentWriterOptions {
   readonly log: UpdateLog
   readonly exchange: Exchange
+  readonly conversions: Conversions
 }
 
 /**
@@ -57,16 +57,26 @@ export class DocumentWriter {
    */
   async put(name: string, author: Author, content: Content, ifAt: number | undefined): Promise<Written> {
     for (let attempt = 1; ; attempt += 1) {
-      const before = await loadAt(this.#options.log, name)
-      if (ifAt !== undefined && before.position !== ifAt) throw moved(name)
-      const isNew = before.position === 0
-      if (!isNew && (content.format === 'update' || content.format === 'yjs-json')) throw exists(name)
-      const change = content.format === 'update' ? content.body : () => fill(before.ydoc, content)
+      let before = 0
+      const see = (position: number) => {
+        before = position
+        if (ifAt !== undefined && position !== ifAt) throw moved(name)
+        if (position > 0 && (content.format === 'update' || content.format === 'yjs-json')) throw exists(name)
+      }
+      // Two who create a document at once would each have all of theirs in it.
+      const take = (update: Uint8Array) => this.#options.exchange.take(name, author, update, before === 0 ? 0 : ifAt)
       try {
-        // Two who create a document at once would each have all of theirs in it.
-        return await this.#write(name, author, before, change, isNew ? 0 : ifAt, before.position)
+        const changed =
+          content.format === 'update'
+            ? await this.#position(name)
+                .then(see)
+                .then(() => take(content.body))
+                .then(() => true)
+            : await this.#convert(name, author, undefined, see, writingOf(content), take)
+        return await this.#written(name, changed, before, before)
       } catch (error) {
-        const isRace = isNew && ifAt === undefined && error instanceof CoweaveError && error.code === 'document/moved'
+        const isRace =
+          before === 0 && ifAt === undefined && error instanceof CoweaveError && error.code === 'document/moved'
         if (!isRace || attempt === MAX_ATTEMPTS) throw error
       }
     }
@@ -83,46 +93,54 @@ export class DocumentWriter {
     { format, field, change }: ContentChange,
     { base, ifAt }: { readonly base: number | undefined; readonly ifAt: number | undefined },
   ): Promise<Written> {
-    const before = await loadAt(this.#options.log, name, base ?? ifAt).catch((error) => {
+    let before = 0
+    const see = (position: number) => {
+      before = position
+      if (position === 0) throw new CoweaveError('document/not-found', `${name} was never written`)
+    }
+    const take = (update: Uint8Array) => this.#options.exchange.take(name, author, update, ifAt)
+    const writing = { format, field, change }
+    const changed = await this.#convert(name, author, base ?? ifAt, see, writing, take).catch((error) => {
       const isForgotten = error instanceof CoweaveError && error.code === HISTORY_FORGOTTEN
       throw base === undefined && isForgotten ? moved(name) : error
     })
-    if (before.position === 0) throw new CoweaveError('document/not-found', `${name} was never written`)
-    return await this.#write(
+    // Who finds places in the document has not read all of it.
+    return await this.#written(name, changed, before, 'content' in change && base !== undefined ? base : undefined)
+  }
+
+  /** Resolves with whether there was something to take. */
+  #convert(
+    name: string,
+    { principal: { user } }: Author,
+    position: number | undefined,
+    see: (position: number) => void,
+    writing: Writing,
+    take: (update: Uint8Array) => Promise<void>,
+  ): Promise<boolean> {
+    const { conversions } = this.#options
+    return this.#ids.write(
       name,
-      author,
-      before,
-      () => changeContent(before.ydoc, field, format, change),
-      ifAt,
-      // Who finds places in the document has not read all of it.
-      'content' in change && base !== undefined ? base : undefined,
+      user,
+      (writer) => conversions.write(user, name, { position, writer, see, writing }),
+      take,
     )
   }
 
-  async #write(
-    name: string,
-    author: Author,
-    { ydoc, position }: Revision,
-    /** Of the copy; or an update as it came, which is judged where all are. */
-    change: (() => void) | Uint8Array,
-    ifAt: number | undefined,
-    read: number | undefined,
-  ): Promise<Written> {
-    const { log, exchange } = this.#options
-    const take = (update: Uint8Array) => exchange.take(name, author, update, ifAt)
-    const changed =
-      change instanceof Uint8Array
-        ? await take(change).then(() => true)
-        : await this.#ids.write(name, author.principal.user, ydoc, change, take)
-    const [last = 0] = await log.positions([name])
+  /** Once a change is on disk that was made of what was read at `before`. */
+  async #written(name: string, changed: boolean, before: number, read: number | undefined): Promise<Written> {
+    const last = await this.#position(name)
     const isKnown = read !== undefined && last === read + (changed ? 1 : 0)
-    return { position: last, changed, isNew: position === 0, isKnown }
+    return { position: last, changed, isNew: before === 0, isKnown }
+  }
+
+  async #position(name: string): Promise<number> {
+    const [position = 0] = await this.#options.log.positions([name])
+    return Math.max(position, 0)
   }
 }
 
-function fill(ydoc: Y.Doc, { format, field, body }: Exclude<Content, { format: 'update' }>): void {
-  if (format === 'yjs-json') fromYjsJson(body, ydoc)
-  else changeContent(ydoc, field, format, { content: body })
+function writingOf({ format, field, body }: Exclude<Content, { format: 'update' }>): Writing {
+  return format === 'yjs-json' ? { format, body } : { format, field, change: { content: body } }
 }
 
 function exists(name: string): CoweaveError {

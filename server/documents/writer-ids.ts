@@ -1,4 +1,4 @@
-import * as Y from 'yjs'
+import type { Made, WriterId } from '../conversions/protocol.ts'
 
 /** How many are remembered: of who writes seldom, another one does no harm. */
 const MAX_IDS = 1_000
@@ -9,34 +9,30 @@ const MAX_IDS = 1_000
  * was written with it.
  */
 export class WriterIds {
-  readonly #ids = new Map<string, { readonly client: number; readonly clock: number }>()
+  readonly #ids = new Map<string, WriterId>()
 
   /**
-   * Has `change` change `ydoc`, a copy, for `user`, and hands the update to `take`. Returns whether anything changed. While
-   * it is being taken, nobody else gets the id; when that fails, nobody any more.
+   * Has `make` make an update of `document` for `user`, with the id that it is given where the document is as it was left,
+   * and hands the update to `take`. Returns whether there was one. Until it is taken, nobody else gets the id; when that
+   * fails, nobody any more.
    */
   async write(
     document: string,
     user: string,
-    ydoc: Y.Doc,
-    change: () => void,
+    make: (known: WriterId | undefined) => Promise<Made>,
     take: (update: Uint8Array) => Promise<void>,
   ): Promise<boolean> {
     const key = JSON.stringify([document, user])
     const known = this.#ids.get(key)
     this.#ids.delete(key)
-    if (known !== undefined && Y.getState(ydoc.store, known.client) === known.clock) ydoc.clientID = known.client
-    const updates: Uint8Array[] = []
-    ydoc.on('update', (update: Uint8Array) => updates.push(update))
-    change()
-    const client = ydoc.clientID
-    if (updates.length > 0) await take(Y.mergeUpdates(updates))
-    this.#remember(key, client, Y.getState(ydoc.store, client))
-    return updates.length > 0
+    const { update, writer } = await make(known)
+    if (update !== undefined) await take(update)
+    this.#remember(key, writer)
+    return update !== undefined
   }
 
-  #remember(key: string, client: number, clock: number): void {
-    if (clock > 0) this.#ids.set(key, { client, clock })
+  #remember(key: string, writer: WriterId): void {
+    if (writer.clock > 0) this.#ids.set(key, writer)
     const [oldest] = this.#ids.keys()
     if (this.#ids.size > MAX_IDS && oldest !== undefined) this.#ids.delete(oldest)
   }

@@ -1,8 +1,8 @@
 import * as Y from 'yjs'
 import type { Authored } from '../../model/history.ts'
 import type { LogRow } from '../../persistence/update-log.ts'
+import { decodeRow } from './decode-row.ts'
 import { RangeMap } from './range-map.ts'
-import { decodeRow } from './rebuild.ts'
 
 /** A row, and the first clock behind those of which the same is true. */
 export interface AuthoredRange {

@@ -1,8 +1,9 @@
 import * as Y from 'yjs'
 import type { Difference } from '../../model/history.ts'
+import { applyParts } from '../../persistence/apply-parts.ts'
+import { openSource, type Source } from '../documents/source.ts'
 import { Authorship } from './authorship.ts'
 import { Look } from './look.ts'
-import { applyRows, openSource, type Source } from './rebuild.ts'
 import { renderRoots } from './render.ts'
 
 /**
@@ -16,11 +17,11 @@ export function difference(source: Source, from: number): Difference {
   try {
     const index = rows.findIndex(({ position }) => position > from)
     const split = index === -1 ? rows.length : index
-    applyRows(doc, document, rows.slice(0, split))
+    applyParts(doc, document, rows.slice(0, split))
     const isBlame = snapshot !== undefined && from < snapshot.position
     const inherited = isBlame ? Y.decodeStateVector(Y.encodeStateVector(doc)) : new Map<number, number>()
     const before = isBlame ? Y.emptySnapshot : Y.snapshot(doc)
-    applyRows(doc, document, rows.slice(split))
+    applyParts(doc, document, rows.slice(split))
     const authorship = new Authorship()
     for (const row of rows) authorship.add(document, row)
     const look = new Look({ before, inherited, authorship })

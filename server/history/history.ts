@@ -3,17 +3,17 @@ import type { EditingSession } from '../../model/history.ts'
 import { packRows } from '../../persistence/packed-rows.ts'
 import { HISTORY_FORGOTTEN, type HistoryStart, historyForgotten } from '../../persistence/retention.ts'
 import type { LogRow, UpdateLog } from '../../persistence/update-log.ts'
+import type { WorkerThread } from '../../persistence/worker-thread.ts'
+import { movedOf, readSource } from '../documents/source.ts'
 import { SessionGrouping } from './editing-sessions.ts'
-import type { HistoryThread, HistoryThreads } from './history-threads.ts'
+import type { HistoryThreads } from './history-threads.ts'
 import { positionAt } from './position-at.ts'
-import type { Answer, Task } from './protocol.ts'
+import type { Answer, Request, Task } from './protocol.ts'
 import type { Volume } from './volume.ts'
 
-/** Below this position reading all rows costs less than a look at whether there is a snapshot. */
-const FEW_ROWS = 2_000
 /** What a row counts besides its bytes: a keystroke takes far more memory than the bytes it is stored in. */
 const ROW_BYTES = 200
-/** Rows that are moved to a thread in one piece, and that sessions are made from at a time. */
+/** Rows that sessions are made from at a time. */
 const PAGE_ROWS = 1_000
 /** Rows looked at for one page of sessions at most. */
 const MAX_SESSION_ROWS = 50_000
@@ -64,7 +64,7 @@ export class History {
 
   /**
    * The document as it was at a position, as a Yjs update.
-   * @throws {CoweaveError} `history/no-such-position`, `history/forgotten`, `history/too-big`, and as HistoryThreads.use()
+   * @throws {CoweaveError} `history/no-such-position`, `history/forgotten`, `history/too-big`, and as ThreadPool.use()
    * @throws {StorageError} as UpdateLog.load()
    */
   async state(user: string, document: string, position: number): Promise<Uint8Array> {
@@ -145,8 +145,9 @@ export class History {
 
   async #volumes(thread: HistoryThread, document: string, rows: readonly LogRow[]): Promise<readonly Volume[]> {
     const page = packRows(rows)
-    const request = { task: { kind: 'volumes' }, document, snapshot: undefined, pages: [page] } as const
-    return JSON.parse(textIn(await thread.call(request, [page])))
+    const position = rows.at(-1)?.position ?? 0
+    const source = { document, position, bytes: page.length, snapshot: undefined, pages: [page] }
+    return JSON.parse(textIn(await thread.call({ task: { kind: 'volumes' }, source }, [page])))
   }
 
   /**
@@ -174,48 +175,24 @@ export class History {
   #compute(
     user: string,
     document: string,
-    { base, until }: { readonly base?: number; readonly until: number },
+    { base, until }: { readonly base?: number | undefined; readonly until: number },
     task: Task,
   ): Promise<Answer> {
     return this.#threads.use(user, async (thread) => {
-      const { snapshot, pages } = await steadily(() => this.#source(document, base, until))
-      const moved = snapshot === undefined ? pages : [...pages, snapshot.data]
-      return await thread.call({ task, document, snapshot, pages }, moved)
+      const source = await steadily(() => {
+        let left = this.#maxBytes
+        const onPart = (bytes: number) => {
+          left -= bytes + ROW_BYTES
+          if (left < 0) throw tooBig(document, this.#maxBytes)
+        }
+        return readSource(this.#log, document, { base, until, onPart })
+      })
+      return await thread.call({ task, source }, movedOf(source))
     })
   }
-
-  async #source(document: string, base: number | undefined, until: number) {
-    const snapshot = await this.#snapshot(document, base)
-    const pages: Uint8Array<ArrayBuffer>[] = []
-    let [bytes, rows] = [snapshot?.data.length ?? 0, [] as LogRow[]]
-    for await (const row of this.#log.read(document, snapshot?.position ?? 0, until)) {
-      bytes += row.data.length + ROW_BYTES
-      if (bytes > this.#maxBytes) throw tooBig(document, this.#maxBytes)
-      rows.push(row)
-      if (rows.length < PAGE_ROWS) continue
-      pages.push(packRows(rows))
-      rows = []
-    }
-    pages.push(packRows(rows))
-    return { snapshot, pages }
-  }
-
-  /**
-   * The newest snapshot, if it is not above a position, or else where the history begins; undefined where that is with the
-   * first row. Copies, since what is read are views on larger pieces of memory.
-   * @throws {CoweaveError} `history/forgotten` for a position below that
-   */
-  async #snapshot(document: string, position: number | undefined) {
-    if (position !== undefined && position >= FEW_ROWS) {
-      const { snapshot, parts } = await this.#log.load(document)
-      const [data] = parts
-      if (snapshot > 0 && snapshot <= position && data) return { position: snapshot, data: data.slice() }
-    }
-    const base = await this.#log.historyBase(document)
-    if (base !== undefined && position !== undefined && position < base.position) throw historyForgotten(document, base)
-    return base && { position: base.position, data: base.state.slice() }
-  }
 }
+
+type HistoryThread = WorkerThread<Request, Answer>
 
 /** Reads once more where the beginning of the history has moved meanwhile. */
 async function steadily<T>(read: () => Promise<T>): Promise<T> {

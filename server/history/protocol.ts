@@ -1,3 +1,5 @@
+import type { PackedSource } from '../documents/source.ts'
+
 /** What a thread of history computes. */
 export type Task =
   | { readonly kind: 'state' }
@@ -6,12 +8,10 @@ export type Task =
   | { readonly kind: 'revert'; readonly after: number; readonly author: string | undefined }
   | { readonly kind: 'volumes' }
 
-/** A task and what the log has for it. `pages` (packed-rows.ts) and the snapshot are moved, not copied. */
+/** A task and what the log has for it. */
 export interface Request {
   readonly task: Task
-  readonly document: string
-  readonly snapshot: { readonly position: number; readonly data: Uint8Array<ArrayBuffer> } | undefined
-  readonly pages: readonly Uint8Array<ArrayBuffer>[]
+  readonly source: PackedSource
 }
 
 /** A Yjs update, or JSON; undefined where there is nothing to take back. */

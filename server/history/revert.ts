@@ -1,6 +1,7 @@
 import * as Y from 'yjs'
+import { applyParts } from '../../persistence/apply-parts.ts'
 import type { LogRow } from '../../persistence/update-log.ts'
-import { applyRows, openSource, type Source } from './rebuild.ts'
+import { openSource, type Source } from '../documents/source.ts'
 import { newRevivingClient, withoutRevived } from './revived.ts'
 
 const TRACKED = Symbol('tracked')
@@ -23,10 +24,10 @@ export function revertingUpdate(
   try {
     const index = rows.findIndex(({ position }) => position > after)
     const split = index === -1 ? rows.length : index
-    applyRows(doc, document, rows.slice(0, split))
+    applyParts(doc, document, rows.slice(0, split))
     const undo = new Y.UndoManager(doc, { captureTimeout: 0, trackedOrigins: new Set([TRACKED]) })
     for (const { tracked, group } of grouped(rows.slice(split), isTracked)) {
-      applyRows(doc, document, group, tracked ? TRACKED : undefined)
+      applyParts(doc, document, group, tracked ? TRACKED : undefined)
     }
     // One step of all, merged once: the undo manager would merge anew with each.
     const [step] = undo.undoStack

@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
 import type { LogRow } from '../../persistence/update-log.ts'
-import { decodeRow } from './rebuild.ts'
+import { decodeRow } from './decode-row.ts'
 
 /** How much a row brought and deleted, in characters and other items. */
 export interface Volume {

@@ -8,6 +8,7 @@ import type { Tokens } from '../access/tokens.ts'
 import { type Config, isDemo } from '../config.ts'
 import type { Gateway } from '../connection/gateway.ts'
 import type { UserRates } from '../connection/user-rates.ts'
+import type { Conversions } from '../conversions/conversions.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import { DocumentWriter } from '../documents/document-writer.ts'
 import type { Durability } from '../documents/durability.ts'
@@ -16,11 +17,13 @@ import type { EventBus } from '../events/event-bus.ts'
 import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
+import type { DocumentSearch } from '../search/document-search.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
 import { serveApiDocs } from './api-docs.ts'
 import { serveDeletion } from './deletion.ts'
 import { serveDemo } from './demo.ts'
 import { serveDocumentContent } from './document-content.ts'
+import { serveDocumentSearch } from './document-search.ts'
 import { serveDocumentSync } from './document-sync.ts'
 import { serveEvents } from './events.ts'
 import { serveHealth } from './health.ts'
@@ -55,6 +58,8 @@ export interface AppParts {
   readonly exchange: Exchange
   readonly deletions: Deletions
   readonly history: History
+  readonly conversions: Conversions
+  readonly search: DocumentSearch
   readonly uploads: Uploads
   readonly isStopping: () => boolean
   readonly measure: () => Measured
@@ -100,6 +105,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveDocumentSync(app, { ...parts, config })
   const writer = new DocumentWriter(parts)
   serveDocumentContent(app, { ...parts, writer, config })
+  serveDocumentSearch(app, parts)
   serveHistory(app, parts)
   serveVersions(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)

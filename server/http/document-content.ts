@@ -8,24 +8,22 @@ import { isSchemaOld, parseSchema, schemaTooOld } from '../access/schema.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
 import type { UserRates } from '../connection/user-rates.ts'
-import { encodeShown } from '../documents/apply-update.ts'
+import type { Conversions } from '../conversions/conversions.ts'
+import type { Format } from '../conversions/protocol.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import type { Content, DocumentWriter, Written } from '../documents/document-writer.ts'
 import type { Author } from '../documents/guard.ts'
-import { loadAt } from '../documents/load-at.ts'
 import { FormatError } from '../formats/format-error.ts'
 import { contentFormats } from '../formats/formats.ts'
 import { etagOf, isExcluded, positionOf, wantedPosition } from './conditions.ts'
 import { admit, authorOf, documentParameters, refuseRooms } from './document-admission.ts'
-import { acceptedFormat, type Format, formats, mediaTypes, represent, sentFormat } from './document-formats.ts'
+import { acceptedFormat, formats, mediaTypes, sentFormat } from './document-formats.ts'
 import { countRequest } from './rate.ts'
 import { parse } from './request.ts'
 import { describe } from './route-description.ts'
 
 /** Of content, which is read at once. Larger documents come and go as updates. */
 const MAX_CONTENT_BYTES = 512 * 1024
-/** What a document may have in the log to be read as content. */
-const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024
 
 const field = z
   .string()
@@ -92,6 +90,7 @@ const conditions = z.object({
 export interface DocumentContentApi {
   readonly tokens: Tokens
   readonly log: UpdateLog
+  readonly conversions: Conversions
   readonly writer: DocumentWriter
   readonly deletions: Deletions
   readonly rates: UserRates
@@ -114,7 +113,7 @@ export function serveDocumentContent(app: FastifyInstance, api: DocumentContentA
   })
 }
 
-function serveReading(app: FastifyInstance, { tokens, log, deletions }: DocumentContentApi): void {
+function serveReading(app: FastifyInstance, { tokens, log, conversions, deletions }: DocumentContentApi): void {
   const description = describe({
     tag: 'documents',
     summary: 'Read a document',
@@ -125,7 +124,7 @@ function serveReading(app: FastifyInstance, { tokens, log, deletions }: Document
     answers: { 200: { text: 'The document', content: contentTypes }, 304: { text: 'It is as it was' } },
   })
   app.get('/api/documents/:name', description, async (request, reply) => {
-    const { name } = await admit(request, tokens, () => 'read')
+    const { name, author } = await admit(request, tokens, () => 'read')
     refuseRooms(name)
     await deletions.refuse(name)
     const query = parse(readQuery, request.query)
@@ -133,15 +132,14 @@ function serveReading(app: FastifyInstance, { tokens, log, deletions }: Document
     void reply.header('Cache-Control', 'private, no-cache').header('Vary', 'Accept, Authorization')
     const [last = 0] = await log.positions([name])
     if (last > 0 && isExcluded(request, last)) return reply.header('ETag', etagOf(last)).status(304).send()
-    const { ydoc, position, bytes } = await loadAt(log, name)
-    if (position === 0) throw notFound(name)
-    if (format !== 'update' && bytes > MAX_DOCUMENT_BYTES) throw tooLarge()
+    const read = await conversions.read(author.principal.user, name, { format, field: query.field })
+    if (read === undefined) throw notFound(name)
     return reply
-      .header('ETag', etagOf(position))
+      .header('ETag', etagOf(read.position))
       .header('X-Content-Type-Options', 'nosniff')
       .header('Content-Security-Policy', "default-src 'none'; sandbox")
       .type(format === 'update' ? mediaTypes.update : `${mediaTypes[format]}; charset=utf-8`)
-      .send(represent(ydoc, query.field, format))
+      .send(Buffer.from(read.bytes.buffer, read.bytes.byteOffset, read.bytes.length))
   })
 }
 
@@ -220,9 +218,9 @@ function serveCopying(app: FastifyInstance, api: DocumentContentApi): void {
     refuseRooms(target)
     await api.deletions.refuse(name)
     await api.deletions.refuse(target)
-    const source = await loadAt(api.log, name, position)
-    if (source.position === 0) throw notFound(name)
-    const body = encodeShown(source.ydoc, Uint8Array.of(0))
+    const read = await api.conversions.read(author.principal.user, name, { format: 'update', field: '', position })
+    if (read === undefined) throw notFound(name)
+    const { bytes: body } = read
     const written = await api.writer.put(target, writerOfCopy, { format: 'update', field: '', body }, undefined)
     return answer(reply, written, 201)
   })
@@ -276,8 +274,4 @@ function acceptContent(scope: FastifyInstance, maxUpdateBytes: number): void {
 
 function notFound(name: string): CoweaveError {
   return new CoweaveError('document/not-found', `${name} was never written`)
-}
-
-function tooLarge(): FormatError {
-  return new FormatError('format/too-big', 'the document is too large for this format: read and write it as an update')
 }

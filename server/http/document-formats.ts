@@ -1,12 +1,9 @@
 import type { FastifyRequest } from 'fastify'
-import type * as Y from 'yjs'
-import { encodeShown } from '../documents/apply-update.ts'
-import { contentFormats, readContent } from '../formats/formats.ts'
-import { toYjsJson } from '../formats/yjs-json.ts'
+import type { Format } from '../conversions/protocol.ts'
+import { contentFormats } from '../formats/formats.ts'
 import { HttpError } from './problem.ts'
 
-export const formats = [...contentFormats, 'yjs-json', 'update'] as const
-export type Format = (typeof formats)[number]
+export const formats = [...contentFormats, 'yjs-json', 'update'] as const satisfies readonly Format[]
 
 export const mediaTypes: Readonly<Record<Format, string>> = {
   markdown: 'text/markdown',
@@ -15,15 +12,6 @@ export const mediaTypes: Readonly<Record<Format, string>> = {
   text: 'text/plain',
   'yjs-json': 'application/vnd.coweave.yjs+json',
   update: 'application/octet-stream',
-}
-
-const NO_STATE = Uint8Array.of(0)
-
-/** A document in a format, ready to send. @throws {FormatError} */
-export function represent(ydoc: Y.Doc, field: string, format: Format): string | Buffer {
-  if (format === 'update') return Buffer.from(encodeShown(ydoc, NO_STATE))
-  const content = format === 'yjs-json' ? toYjsJson(ydoc) : readContent(ydoc, field, format)
-  return typeof content === 'string' ? content : JSON.stringify(content)
 }
 
 /** The format that a client would rather have; JSON where it doesn't say. @throws {HttpError} 406 `http/not-acceptable` */

@@ -36,9 +36,12 @@ const STATUS: Readonly<Record<string, number>> = {
   'edit/ambiguous': 422,
   'edit/no-such-block': 422,
   'edit/not-found': 422,
+  'format/busy': 503,
+  'format/failed': 500,
   'format/lossy': 422,
   'format/no-such-field': 422,
   'format/too-big': 413,
+  'format/too-many': 429,
   'format/unknown-mark': 422,
   'format/unknown-node': 422,
   'history/busy': 503,
@@ -46,6 +49,9 @@ const STATUS: Readonly<Record<string, number>> = {
   'history/no-such-position': 404,
   'history/too-big': 422,
   'history/too-many': 429,
+  'search/busy': 503,
+  'search/failed': 500,
+  'search/too-many': 429,
 }
 
 /** Answers with problem details (RFC 9457); `code` is the stable code of the error. */

@@ -12,6 +12,7 @@ import {
 } from '../../model/chat.ts'
 import { directChat, segmentName } from '../../model/rooms.ts'
 import { type Client, openClient, whenDocument } from '../support/clients.ts'
+import { rest } from '../support/rest.ts'
 import { startServer, type TestServer, type TokenOptions, temporaryFolder, tokenFor } from '../support/server.ts'
 
 const PER_SEGMENT = 10
@@ -412,9 +413,15 @@ test('[promise 1] what was answered survives kill -9, and the archive has what t
 
 test('with ENCRYPTION_KEY pages are read and search says that it is off', async () => {
   const key = `k1:${Buffer.alloc(32, 3).toString('base64')}`
-  const own = await startServer({ environment: { ENCRYPTION_KEY: key } })
+  const own = await startServer({ environment: { ENCRYPTION_KEY: key, DOCUMENT_SEARCH: 'on' } })
   onTestFinished(async () => void (await own.stop()))
   await post('chat/x', { text: 'a secret' }, { on: own })
   expect((await archive('chat/x', '', { on: own })).map(({ text }) => text)).toEqual(['a secret'])
   expect(await search('secret', { on: own })).toMatchObject({ status: 400, body: { code: 'search/encrypted' } })
+  for (const [on, code] of [
+    [own, 'search/encrypted'],
+    [server, 'search/off'],
+  ] as const) {
+    expect(await rest(on, '/api/search/documents?q=secret')).toMatchObject({ status: 400, body: { code } })
+  }
 })

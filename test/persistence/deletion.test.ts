@@ -6,6 +6,7 @@ import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { nextLine, startChild } from './child.ts'
 import { filesWith } from './files-with.ts'
 import { makeFolder } from './folder.ts'
+import { index } from './text-index-contract.ts'
 import { archived, Typist, textOf, update } from './updates.ts'
 
 const deletion = { at: 1_800_000_000_000, by: 'mia' }
@@ -20,7 +21,7 @@ test('what was erased can be read in no file any more, nor what snapshots and ed
   const folder = await makeFolder()
   const log = await openIn(folder)
   const typist = new Typist('a')
-  const secrets = ['needleinrow', 'xylophone', 'zeppelin', 'needleanna']
+  const secrets = ['needleinrow', 'xylophone', 'zeppelin', 'needleanna', 'yarrowneedle', 'quinceneedle']
   for (let round = 0; round < 3; round += 1) {
     const row = () => ({ ...typist.type('needleinrow '.repeat(50), 0), author: 'needleanna' })
     await log.append(Array.from({ length: 40 }, row))
@@ -34,12 +35,17 @@ test('what was erased can be read in no file any more, nor what snapshots and ed
     update('chat/a@1', '', { messages: edited }),
     update('b', 'stays', { messages: [archived('chat/b', 1, 'of b needleword1')] }),
   ])
-  expect(filesWith(folder, 'needleinrow')).not.toEqual([])
+  // An older text, and one that stands there now.
+  await index(log.texts, 'a', 60, 'yarrowneedle '.repeat(50))
+  await index(log.texts, 'b', 1, 'quinces')
+  await index(log.texts, 'a', 120, 'quinceneedle '.repeat(50))
+  for (const secret of ['needleinrow', 'quinceneedle']) expect(filesWith(folder, secret)).not.toEqual([])
   await log.delete('a', deletion)
   await log.erase('a')
   for (const secret of secrets) expect(filesWith(folder, secret)).toEqual([])
   const { messages } = await log.searchMessages('needleword1', { limit: 9 })
   expect(messages.map(({ room }) => room)).toEqual(['chat/b'])
+  expect(await log.texts.search('quince', { prefixes: [''], limit: 9 })).toMatchObject([{ name: 'b' }])
   const notYjs = expect.objectContaining({ document: 'b', position: 1 }) // as it was made
   expect(await Array.fromAsync(log.check())).toEqual([notYjs])
 })

@@ -10,6 +10,7 @@ import { SCHEMA_VERSION } from '../../persistence/sqlite/schema.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { nextLine, startChild } from './child.ts'
 import { makeFolder } from './folder.ts'
+import { expectNoTexts } from './text-index-contract.ts'
 import { archived, readAll, textOf, update } from './updates.ts'
 
 /** A Yjs update that changes nothing. */
@@ -116,6 +117,7 @@ test('with a key no text stands readable in the files, and search is refused', a
     expect(await again.messageById('chat/a', 'id-1')).toEqual(archived('chat/a', 1, 'the secret edit'))
     expect(await again.knownMessages('chat/a', ['id-0', 'id-1'])).toEqual(new Set(['id-1']))
     await expect(again.searchMessages('secret', { limit: 9 })).rejects.toMatchObject({ code: 'search/encrypted' })
+    await expectNoTexts(again.texts)
     expect(await Array.fromAsync(again.check())).toEqual([])
     expectIndexInStep(name)
   }

@@ -5,6 +5,7 @@ import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { nextLine, startChild } from './child.ts'
 import { filesWith } from './files-with.ts'
 import { makeFolder } from './folder.ts'
+import { index } from './text-index-contract.ts'
 import { readAll, rebuild, Typist, update } from './updates.ts'
 
 async function openIn(folder: string) {
@@ -41,6 +42,24 @@ test('what was deleted before the history begins can be read in no file any more
   ).toBe('stays')
 })
 
+test('what a text said before the history begins is in no file any more either', async () => {
+  const folder = await makeFolder()
+  const log = await openIn(folder)
+  const typist = new Typist('a')
+  const other = new Typist('b')
+  await log.append([typist.type('1'), typist.type('2'), other.type('1'), other.type('2')])
+  await index(log.texts, 'a', 1, 'yarrowneedle '.repeat(50))
+  await index(log.texts, 'b', 1, 'quinceneedle '.repeat(50))
+  await index(log.texts, 'a', 2, 'stays')
+  expect(filesWith(folder, 'yarrowneedle')).not.toEqual([])
+  // The text of one is older than that, since nobody has made it anew.
+  for (const document of ['b', 'a']) expect(await log.forget(document, 2)).toBe(2)
+  for (const secret of ['yarrowneedle', 'quinceneedle']) expect(filesWith(folder, secret)).toEqual([])
+  const found = await log.texts.search('stays', { prefixes: [''], limit: 9 })
+  expect(found).toMatchObject([{ name: 'a', position: 2 }])
+  expect(await log.texts.lagging({ after: 0, limit: 9 })).toMatchObject({ documents: ['b'] })
+})
+
 test('forgetting goes on where a process was killed, and takes nothing else with it', async () => {
   const folder = await makeFolder()
   const log = await openIn(folder)
@@ -56,7 +75,7 @@ test('forgetting goes on where a process was killed, and takes nothing else with
     last = positions.at(-1) ?? 0
     const child = startChild('forget', `sqlite:${join(folder, 'log.db')}`, 'a', String(last - 1))
     expect(await nextLine(child)).toBe('opened')
-    await expect.poll(rows, { interval: 1 }).toBeLessThan(last)
+    await expect.poll(rows, { interval: 1, timeout: 20_000 }).toBeLessThan(last)
     await child.kill()
   }
   // Nobody takes what is left for damage, or for history.

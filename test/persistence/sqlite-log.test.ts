@@ -8,6 +8,7 @@ import { isSoak } from '../support/random.ts'
 import { makeFolder } from './folder.ts'
 import { describeHistoryTables, namedVersion } from './history-contract.ts'
 import { describeMessageSearch } from './message-search-contract.ts'
+import { describeTextIndex } from './text-index-contract.ts'
 import { describeUpdateLog } from './update-log-contract.ts'
 import { readAll, rebuild, stamp, Typist, textOf, update } from './updates.ts'
 
@@ -22,6 +23,7 @@ describeHistoryTables('SQLite', (folder) => openSqliteLog({ file: join(folder, '
 describeHistoryTables('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
 
 describeMessageSearch('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
+describeTextIndex('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 
 async function openFile(file: string) {
   const log = await openSqliteLog({ file })

@@ -60,6 +60,7 @@ test('a database of version 1 is brought up to date, with what it holds', async 
   await before.append([update('a', '1')])
   await before.close()
   await postgres.query(url, 'DROP TABLE coweave.versions, coweave.seen')
+  await postgres.query(url, 'DROP TABLE coweave.texts, coweave.text_states')
   await postgres.query(url, 'DROP TABLE coweave.push_subscriptions, coweave.pushes')
   await postgres.query(url, 'DROP TABLE coweave.events, coweave.event_counter, coweave.event_consumers')
   await postgres.query(

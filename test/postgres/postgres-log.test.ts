@@ -8,6 +8,7 @@ import { describeEventStore } from '../persistence/event-store-contract.ts'
 import { describeHistoryTables } from '../persistence/history-contract.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
 import { describePushStore } from '../persistence/push-store-contract.ts'
+import { describeTextIndex } from '../persistence/text-index-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
 import { update } from '../persistence/updates.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
@@ -34,6 +35,7 @@ describeUpdateLog('Postgres', (folder) => open(folder))
 if (isSoak) describeUpdateLog('Postgres, encrypted', (folder) => open(folder, encryption))
 describeHistoryTables('Postgres', (folder) => open(folder))
 describeMessageSearch('Postgres', (folder) => open(folder))
+describeTextIndex('Postgres', (folder) => open(folder))
 describePushStore('Postgres', (folder) => open(folder))
 describeEventStore('Postgres', (folder) => open(folder))
 

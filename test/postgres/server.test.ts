@@ -52,7 +52,7 @@ async function textOn(server: TestServer, document: string): Promise<string> {
 test('documents and chat live in Postgres, commands work on it, and its password is shown nowhere', async () => {
   const url = await postgres.createDatabase()
   const folder = temporaryFolder()
-  let server = await startServer({ environment: { DATABASE_URL: url, TMPDIR: folder } })
+  let server = await startServer({ environment: { DATABASE_URL: url, TMPDIR: folder, DOCUMENT_SEARCH: 'on' } })
   const [ann, bob] = ['ann', 'bob'].map((user) => openClient(server, 'notes/plan', { user })) as [Client, Client]
   await Promise.all([ann.synced(), bob.synced()])
   ann.text.insert(0, 'hello ')
@@ -71,6 +71,9 @@ test('documents and chat live in Postgres, commands work on it, and its password
   server = await server.restart()
   expect(await textOn(server, 'notes/plan')).toBe('hello world')
   expect(await textOn(server, 'notes/uploaded')).toBe('in parts')
+  const search = async () => (await call(server, '/api/search/documents?q=WORLD hel')).json
+  const excerpt = ['hello', ' ', 'world'].map((text) => ({ text, ...(text !== ' ' && { marked: true }) }))
+  await expect.poll(search, patient).toMatchObject({ documents: [{ name: 'notes/plan', position: 2, excerpt }] })
   expect(readdirSync(folder)).toEqual([expect.stringMatching(/^coweave-uploads-/)]) // what the killed one has left
   expect(readdirSync('.').filter((name) => name.startsWith('postgres'))).toEqual([]) // no path made of the URL
   const page = { messages: [expect.objectContaining({ text: 'Élan, the well-known launch', seq: 1 })] }

@@ -52,6 +52,7 @@ const ROUTES = [
   'GET /api/openapi.json',
   'GET /api/push',
   'GET /api/rooms/{room}/messages',
+  'GET /api/search/documents',
   'GET /api/search/messages',
   'GET /api/sync',
   'GET /health/live',

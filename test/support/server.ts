@@ -73,6 +73,8 @@ export async function startServer(options: ServerOptions = {}): Promise<TestServ
     PORT: '0',
     DATABASE_URL: databaseUrl(folder),
     NODE_ENV: 'test',
+    // Its threads take longer to start than most tests.
+    DOCUMENT_SEARCH: 'off',
     ...(options.demo ? {} : { JWT_SECRET: testSecret }),
     ...options.environment,
   }

@@ -6,7 +6,7 @@ import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import type { NewUpdate } from '../../persistence/update-log.ts'
 import { History } from '../../server/history/history.ts'
-import { HistoryThreads } from '../../server/history/history-threads.ts'
+import { historyThreads } from '../../server/history/history-threads.ts'
 import { type Client, openClient } from '../support/clients.ts'
 import { startPostgres } from '../support/postgres.ts'
 import { createRandom, isSoak, seedsFor } from '../support/random.ts'
@@ -102,7 +102,7 @@ test.for(seedsFor([1], 0))(
     const { rows, texts, writers } = record(trace, samples)
     const folder = temporaryFolder()
     const log = await openSqliteLog({ file: join(folder, 'coweave.db') })
-    const threads = new HistoryThreads(() => {})
+    const threads = historyThreads(() => {})
     const history = new History({ log, threads, maxBytes: 2 ** 26 })
     await log.append(rows.slice(0, middle))
     await log.compact(document)

@@ -4,12 +4,12 @@ import * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
 import type { Entry, HistoryNode, HistoryRoot, HistoryValue, Marks } from '../../model/history.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
+import type { Source } from '../../server/documents/source.ts'
 import { difference, differenceJson } from '../../server/history/difference.ts'
 import { SessionGrouping } from '../../server/history/editing-sessions.ts'
 import { History } from '../../server/history/history.ts'
-import { HistoryThreads } from '../../server/history/history-threads.ts'
+import { historyThreads } from '../../server/history/history-threads.ts'
 import { RangeMap } from '../../server/history/range-map.ts'
-import type { Source } from '../../server/history/rebuild.ts'
 import { revertingUpdate } from '../../server/history/revert.ts'
 import { statusOf } from '../../server/http/problem.ts'
 import { makeFolder } from '../persistence/folder.ts'
@@ -191,7 +191,7 @@ test('sessions end where their user pauses, and those of several users overlap',
 })
 
 test('a few are answered at a time, a few wait, and who comes after that is told to come back', async () => {
-  const threads = new HistoryThreads(() => {})
+  const threads = historyThreads(() => {})
   onTestFinished(() => threads.close())
   const gate = Promise.withResolvers<string>()
   const refusalOf = (user: string) => threads.use(user, () => gate.promise).then(String, statusAndCode)
@@ -206,7 +206,7 @@ test('a few are answered at a time, a few wait, and who comes after that is told
 })
 
 test('who fails leaves the place to the next one', async () => {
-  const threads = new HistoryThreads(() => {})
+  const threads = historyThreads(() => {})
   onTestFinished(() => threads.close())
   const failures = Array.from({ length: 4 }, () => threads.use('ann', () => Promise.reject(new Error('no'))))
   for (const { status } of await Promise.allSettled(failures)) expect(status).toBe('rejected')
@@ -214,7 +214,7 @@ test('who fails leaves the place to the next one', async () => {
 })
 
 test('closing waits for those under way, and refuses the others', async () => {
-  const threads = new HistoryThreads(() => {})
+  const threads = historyThreads(() => {})
   const gate = Promise.withResolvers<string>()
   const uses = ['a', 'b', 'c'].map((user) => threads.use(user, () => gate.promise).catch(statusAndCode))
   const closed = threads.close()
@@ -228,7 +228,7 @@ test('closing waits for those under way, and refuses the others', async () => {
 test('a history that is too long to be read is refused, and one that is damaged is no empty one', async () => {
   const folder = await makeFolder()
   const log = await openSqliteLog({ file: join(folder, 'log.db') })
-  const threads = new HistoryThreads(() => {})
+  const threads = historyThreads(() => {})
   onTestFinished(async () => {
     await Promise.all([log.close(), threads.close()])
   })

@@ -1,6 +1,6 @@
 /**
- * What is searched for are words: runs of letters and digits, in lower case and without accents. They are made here
- * and not by Postgres, whose parser and dictionaries depend on the database's locale; for such words the result is
+ * What is searched for are words: runs of letters and digits, in lower case and without accents. SQLite makes them by
+ * the same rules, as `unicode61 remove_diacritics 2`. For Postgres they are made here and not by Postgres, whose parser and dictionaries depend on the database's locale; for such words the result is
  * that of its configuration "simple".
  */
 
@@ -39,12 +39,29 @@ export function tsqueryOf(query: string): string | undefined {
   return phrases.length === 0 ? undefined : `${phrases.map((phrase) => `(${phrase}`).join(') & ')}:*)`
 }
 
-function wordsOf(text: string): string[] {
-  const plain = text
+/** A word of a text, and where it stands there. */
+export interface PlacedWord {
+  readonly word: string
+  readonly from: number
+  readonly to: number
+}
+
+/** The words of a text, one by one, with their places. */
+export function* placedWords(text: string): Generator<PlacedWord, void, undefined> {
+  for (const { 0: found, index } of text.matchAll(/[\p{L}\p{N}\p{Co}][\p{L}\p{N}\p{Co}\p{M}]*/gu)) {
+    yield { word: shortened(folded(found)), from: index, to: index + found.length }
+  }
+}
+
+export function wordsOf(text: string): string[] {
+  return [...folded(text).matchAll(/[\p{L}\p{N}\p{Co}]+/gu)].map(([word]) => shortened(word))
+}
+
+function folded(text: string): string {
+  return text
     .toLowerCase()
     .normalize('NFD')
     .replace(/\p{M}+/gu, '')
-  return [...plain.matchAll(/[\p{L}\p{N}\p{Co}]+/gu)].map(([word]) => shortened(word))
 }
 
 function shortened(word: string): string {

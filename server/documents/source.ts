@@ -1,0 +1,137 @@
+import * as Y from 'yjs'
+import { CoweaveError } from '../../model/errors.ts'
+import { applyParts, type Part } from '../../persistence/apply-parts.ts'
+import { packRows, unpackRows } from '../../persistence/packed-rows.ts'
+import { historyForgotten } from '../../persistence/retention.ts'
+import type { LogRow, StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
+
+/** What a document is rebuilt from: a snapshot, if there is one, and each row behind it. */
+export interface Source {
+  readonly document: string
+  readonly snapshot: Part | undefined
+  readonly rows: readonly LogRow[]
+}
+
+/** The same on its way to a thread: `snapshot` and `pages` (packed-rows.ts) are moved, not copied. */
+export interface PackedSource {
+  readonly document: string
+  /** Of the last row; 0 for a document that was never written. */
+  readonly position: number
+  /** Of the snapshot and the rows, as they are stored. */
+  readonly bytes: number
+  readonly snapshot: { readonly position: number; readonly data: Uint8Array<ArrayBuffer> } | undefined
+  readonly pages: readonly Uint8Array<ArrayBuffer>[]
+}
+
+export interface SourceRange {
+  /** The first position that is asked about: no snapshot is above it. Undefined for all that there is. */
+  readonly base?: number | undefined
+  readonly until: number
+  /** Told the stored bytes of the snapshot and of each row. May throw, where there are too many. */
+  readonly onPart?: (bytes: number) => void
+}
+
+/** Below this position reading all rows costs less than a look at whether there is a snapshot. */
+const FEW_ROWS = 2_000
+/** Rows that are moved to a thread in one piece. */
+const PAGE_ROWS = 1_000
+
+/**
+ * A document as committed now, whose rows don't tell who wrote them and when; or at an earlier position, which costs all
+ * rows up to there where a snapshot was written since.
+ * @throws {CoweaveError} `document/no-such-position`, `history/forgotten`  @throws {StorageError}
+ */
+export async function sourceAt(log: UpdateLog, document: string, position?: number): Promise<PackedSource> {
+  const stored = await log.load(document)
+  if (position === undefined || position === stored.position) return newest(document, stored)
+  if (position < stored.position) return await readSource(log, document, { base: position, until: position }, stored)
+  const problem = `${document} has no position ${position}: its last one is ${stored.position}`
+  throw new CoweaveError('document/no-such-position', problem)
+}
+
+/**
+ * A document up to a position that it had.
+ * @throws {CoweaveError} `history/forgotten` where `base` is below where its history begins, also where that moves meanwhile
+ * @throws {StorageError} @throws what `onPart` throws
+ */
+export async function readSource(
+  log: UpdateLog,
+  document: string,
+  { base, until, onPart }: SourceRange,
+  stored?: StoredDocument,
+): Promise<PackedSource> {
+  const snapshot = await snapshotFor(log, document, base, stored)
+  const pages: Uint8Array<ArrayBuffer>[] = []
+  let [bytes, rows] = [snapshot?.data.length ?? 0, [] as LogRow[]]
+  if (snapshot !== undefined) onPart?.(bytes)
+  for await (const row of log.read(document, snapshot?.position ?? 0, until)) {
+    bytes += row.data.length
+    onPart?.(row.data.length)
+    rows.push(row)
+    if (rows.length < PAGE_ROWS) continue
+    pages.push(packRows(rows))
+    rows = []
+  }
+  pages.push(packRows(rows))
+  return { document, position: until, bytes, snapshot, pages }
+}
+
+/**
+ * The newest snapshot, if it is not above a position, or else where the history begins; undefined where that is with the
+ * first row.
+ */
+async function snapshotFor(
+  log: UpdateLog,
+  document: string,
+  position: number | undefined,
+  stored?: StoredDocument,
+): Promise<PackedSource['snapshot']> {
+  if (position !== undefined && (position >= FEW_ROWS || stored !== undefined)) {
+    const newest = stored ?? (await log.load(document))
+    if (newest.snapshot > 0 && newest.snapshot <= position) return snapshotIn(newest)
+  }
+  const start = await log.historyBase(document)
+  if (start !== undefined && position !== undefined && position < start.position)
+    throw historyForgotten(document, start)
+  return start && { position: start.position, data: start.state.slice() }
+}
+
+/** What of a source is moved to a thread. */
+export function movedOf({ snapshot, pages }: PackedSource): readonly Uint8Array<ArrayBuffer>[] {
+  return snapshot === undefined ? pages : [...pages, snapshot.data]
+}
+
+export function unpackSource({ document, snapshot, pages }: PackedSource): Source {
+  return { document, snapshot, rows: pages.flatMap(unpackRows) }
+}
+
+/** The document as it is after all rows. @throws {StorageError} `storage/corrupt` */
+export function rebuild({ document, snapshot, rows }: Source): Y.Doc {
+  const doc = new Y.Doc()
+  applyParts(doc, document, snapshot === undefined ? rows : [snapshot, ...rows])
+  return doc
+}
+
+/**
+ * A document that keeps what was deleted since its snapshot, as far as rows have it; `rows` are applied later.
+ * @throws {StorageError} `storage/corrupt`
+ */
+export function openSource({ document, snapshot }: Source): Y.Doc {
+  const doc = new Y.Doc({ gc: false })
+  if (snapshot !== undefined) applyParts(doc, document, [snapshot])
+  return doc
+}
+
+function newest(document: string, stored: StoredDocument): PackedSource {
+  const { position, parts } = stored
+  const snapshot = snapshotIn(stored)
+  const tail = snapshot === undefined ? parts : parts.slice(1)
+  const rows = tail.map((data, index) => ({ position: position - tail.length + 1 + index, at: 0, author: '', data }))
+  const bytes = parts.reduce((sum, { length }) => sum + length, 0)
+  return { document, position, bytes, snapshot, pages: [packRows(rows)] }
+}
+
+/** A copy, since the parts are views on one piece of memory. */
+function snapshotIn({ snapshot, parts: [data] }: StoredDocument): PackedSource['snapshot'] {
+  return snapshot > 0 && data !== undefined ? { position: snapshot, data: data.slice() } : undefined
+}
