@@ -25,6 +25,11 @@ const usage = `coweave: a collaboration server for Yjs
   coweave migrate --from URL --to URL
                                copies the log of one database into an empty one (sqlite:… or postgres://…) and
                                verifies the copy; stop the servers before. ENCRYPTION_KEY is that of the copy
+  coweave import --from SOURCE --to URL
+                               takes over the documents of another server (docs/import.md) and verifies each.
+                               SOURCE: hocuspocus-sqlite:FILE, y-leveldb:FOLDER or updates:FOLDER
+                               [--dry-run] [--prefix TEXT] [--names FILE] [--author USER] [--merge]
+                               [--encoding v1|v2] [--numbered updates|documents] [--verbose] [--json]
   coweave token <user>         prints a token   [--name NAME] [--grant PATTERN=LEVEL …] [--admin] [--hours N]
   coweave vapid                makes a pair of keys for pushing notifications, as settings
   coweave doctor <url>         checks the way to a running server   [--token T] [--document NAME] [--origin URL]
@@ -78,6 +83,12 @@ export async function runCommand(args: readonly string[], environment: Environme
         required(values.to, 'migrate needs --to'),
         config,
       )
+    case 'import': {
+      const from = required(values.from, 'import needs --from')
+      const to = required(values.to, 'import needs --to')
+      const { runImport } = await import('./import/command.ts')
+      return runImport({ ...values, from, to }, config, { print, onProblem: printProblem })
+    }
     case 'token':
       printToken(config, required(argument, 'token needs a user'), values)
       return
@@ -198,6 +209,15 @@ function parseArguments(args: readonly string[]) {
         hours: { type: 'string', default: '1' },
         from: { type: 'string' },
         to: { type: 'string' },
+        prefix: { type: 'string', default: '' },
+        names: { type: 'string' },
+        author: { type: 'string', default: '' },
+        merge: { type: 'boolean', default: false },
+        'dry-run': { type: 'boolean', default: false },
+        encoding: { type: 'string' },
+        numbered: { type: 'string', default: 'updates' },
+        json: { type: 'boolean', default: false },
+        verbose: { type: 'boolean', default: false },
       },
     })
   } catch (cause) {
