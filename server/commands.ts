@@ -99,8 +99,9 @@ export async function runCommand(args: readonly string[], environment: Environme
 
 async function serve(config: Config): Promise<void> {
   const logger = createLogger(config)
+  const endTracing = await beginTracing(config, logger)
   const coweave = await createCoweave(config, logger)
-  stopOnSignal(coweave, logger, config)
+  stopOnSignal(coweave, logger, config, endTracing)
   try {
     await coweave.start()
   } catch (error) {
@@ -110,8 +111,21 @@ async function serve(config: Config): Promise<void> {
   }
 }
 
+/** Loads it only where somebody wants it. Returns how to end it. */
+async function beginTracing(config: Config, logger: Logger): Promise<(() => Promise<void>) | undefined> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: ratio } = config
+  if (endpoint === undefined) return undefined
+  const { startTracing } = await import('./tracing/tracing.ts')
+  return startTracing({ endpoint, ratio, logger })
+}
+
 /** The first signal drains and stops; a second one ends the process at once. */
-function stopOnSignal(coweave: Coweave, logger: Logger, { DRAIN_TIME, SHUTDOWN_TIMEOUT }: Config): void {
+function stopOnSignal(
+  coweave: Coweave,
+  logger: Logger,
+  { DRAIN_TIME, SHUTDOWN_TIMEOUT }: Config,
+  endTracing: (() => Promise<void>) | undefined,
+): void {
   const stop = async () => {
     if (DRAIN_TIME > 0) await coweave.drain()
     setTimeout(() => {
@@ -119,6 +133,8 @@ function stopOnSignal(coweave: Coweave, logger: Logger, { DRAIN_TIME, SHUTDOWN_T
       process.exit(1)
     }, SHUTDOWN_TIMEOUT).unref()
     await coweave.stop()
+    // What was not told by then nobody waits for.
+    await endTracing?.().catch((error: unknown) => logger.warn({ error }, 'the last traces could not be sent'))
   }
   let stopping = false
   const onSignal = (signal: string) => {

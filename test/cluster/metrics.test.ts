@@ -5,28 +5,33 @@ import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { newVapidKeys } from '../../server/push/vapid.ts'
 import { openClient, whenDocument } from '../support/clients.ts'
+import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { startServer, type TestServer, temporaryFolder } from '../support/server.ts'
 
 let redis: TestRedis
+let collector: OtlpReceiver
 let one: TestServer
 let other: TestServer
 let alone: TestServer
 
 beforeAll(async () => {
   redis = await startRedis()
+  collector = await startOtlpReceiver()
   const folder = temporaryFolder()
   const { publicKey, privateKey } = newVapidKeys()
   const push = { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey, VAPID_SUBJECT: 'mailto:a@example.org' }
   const environment = { REDIS_URL: redis.url, ...push }
-  one = await startServer({ folder, environment })
+  const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, LOG_LEVEL: 'debug' }
+  one = await startServer({ folder, environment: { ...environment, ...traced } })
   other = await startServer({ folder, environment })
   alone = await startServer()
 })
 
 afterAll(async () => {
-  await Promise.all([one.stop(), other.stop(), alone.stop()])
+  await Promise.all([other.stop(), alone.stop()])
   await redis.stop()
+  collector.stop()
 })
 
 async function textOf(server: TestServer): Promise<string> {
@@ -134,6 +139,36 @@ test('refusals, closed connections and requests are counted; all metrics are in 
     expect(names.length, query).toBeGreaterThan(0)
     for (const name of names) expect(samples, query).toContain(name)
   }
+})
+
+test('a collector gets spans of requests, loads, commits and the relay; requests have ids', async () => {
+  const traceId = 'a'.repeat(32)
+  const answer = await fetch(`${one.url}/api/documents`, {
+    headers: { 'X-Request-Id': 'from-a-proxy', traceparent: `00-${traceId}-${'b'.repeat(16)}-01` },
+  })
+  expect(answer.headers.get('x-request-id')).toBe('from-a-proxy')
+  const other = await fetch(`${one.url}/health/live`, { headers: { 'X-Request-Id': 'a b' } })
+  expect(other.headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/)
+  expect(await one.stop()).toBe(0)
+  const line = one
+    .output()
+    .split('\n')
+    .find((text) => text.includes('"request":"from-a-proxy"'))
+  expect(JSON.parse(line ?? '{}')).toMatchObject({ request: 'from-a-proxy', route: '/api/documents', status: 401 })
+
+  const { spans, services } = collector
+  expect(services).toEqual(new Set(['coweave']))
+  const named = (name: string) => spans.filter((span) => span.name === name)
+  expect(named('GET /api/documents').find((span) => span.traceId === traceId)?.attributes).toMatchObject({
+    'http.response.status_code': 401,
+    'coweave.request': 'from-a-proxy',
+  })
+  expect(named('load document')).toMatchObject([{ attributes: { 'coweave.document': 'notes/a' } }])
+  const [first, ...more] = named('commit')
+  expect([first, ...more].map((span) => span?.attributes['coweave.updates'])).toEqual([1, 1])
+  // Redis goes away with the second one.
+  expect(named('publish to other instances')[0]).toMatchObject({ parentSpanId: first?.spanId })
+  expect(spans.filter(({ name }) => name.includes('/health') || name.includes('/metrics'))).toEqual([])
 })
 
 /** The queries of all panels of a dashboard; each panel has some. */
