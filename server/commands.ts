@@ -25,6 +25,11 @@ const usage = `coweave: a collaboration server for Yjs
   coweave migrate --from URL --to URL
                                copies the log of one database into an empty one (sqlite:… or postgres://…) and
                                verifies the copy; stop the servers before. ENCRYPTION_KEY is that of the copy
+  coweave import --from SOURCE --to URL
+                               takes over the documents of another server (docs/import.md) and verifies each.
+                               SOURCE: hocuspocus-sqlite:FILE, y-leveldb:FOLDER or updates:FOLDER
+                               [--dry-run] [--prefix TEXT] [--names FILE] [--author USER] [--merge]
+                               [--encoding v1|v2] [--numbered updates|documents] [--verbose] [--json]
   coweave token <user>         prints a token   [--name NAME] [--grant PATTERN=LEVEL …] [--admin] [--hours N]
   coweave vapid                makes a pair of keys for pushing notifications, as settings
   coweave doctor <url>         checks the way to a running server   [--token T] [--document NAME] [--origin URL]
@@ -78,6 +83,12 @@ export async function runCommand(args: readonly string[], environment: Environme
         required(values.to, 'migrate needs --to'),
         config,
       )
+    case 'import': {
+      const from = required(values.from, 'import needs --from')
+      const to = required(values.to, 'import needs --to')
+      const { runImport } = await import('./import/command.ts')
+      return runImport({ ...values, from, to }, config, { print, onProblem: printProblem })
+    }
     case 'token':
       printToken(config, required(argument, 'token needs a user'), values)
       return
@@ -88,8 +99,9 @@ export async function runCommand(args: readonly string[], environment: Environme
 
 async function serve(config: Config): Promise<void> {
   const logger = createLogger(config)
+  const endTracing = await beginTracing(config, logger)
   const coweave = await createCoweave(config, logger)
-  stopOnSignal(coweave, logger, config)
+  stopOnSignal(coweave, logger, config, endTracing)
   try {
     await coweave.start()
   } catch (error) {
@@ -99,8 +111,21 @@ async function serve(config: Config): Promise<void> {
   }
 }
 
+/** Loads it only where somebody wants it. Returns how to end it. */
+async function beginTracing(config: Config, logger: Logger): Promise<(() => Promise<void>) | undefined> {
+  const { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint, OTEL_TRACES_SAMPLER_ARG: ratio } = config
+  if (endpoint === undefined) return undefined
+  const { startTracing } = await import('./tracing/tracing.ts')
+  return startTracing({ endpoint, ratio, logger })
+}
+
 /** The first signal drains and stops; a second one ends the process at once. */
-function stopOnSignal(coweave: Coweave, logger: Logger, { DRAIN_TIME, SHUTDOWN_TIMEOUT }: Config): void {
+function stopOnSignal(
+  coweave: Coweave,
+  logger: Logger,
+  { DRAIN_TIME, SHUTDOWN_TIMEOUT }: Config,
+  endTracing: (() => Promise<void>) | undefined,
+): void {
   const stop = async () => {
     if (DRAIN_TIME > 0) await coweave.drain()
     setTimeout(() => {
@@ -108,6 +133,8 @@ function stopOnSignal(coweave: Coweave, logger: Logger, { DRAIN_TIME, SHUTDOWN_T
       process.exit(1)
     }, SHUTDOWN_TIMEOUT).unref()
     await coweave.stop()
+    // What was not told by then nobody waits for.
+    await endTracing?.().catch((error: unknown) => logger.warn({ error }, 'the last traces could not be sent'))
   }
   let stopping = false
   const onSignal = (signal: string) => {
@@ -198,6 +225,15 @@ function parseArguments(args: readonly string[]) {
         hours: { type: 'string', default: '1' },
         from: { type: 'string' },
         to: { type: 'string' },
+        prefix: { type: 'string', default: '' },
+        names: { type: 'string' },
+        author: { type: 'string', default: '' },
+        merge: { type: 'boolean', default: false },
+        'dry-run': { type: 'boolean', default: false },
+        encoding: { type: 'string' },
+        numbered: { type: 'string', default: 'updates' },
+        json: { type: 'boolean', default: false },
+        verbose: { type: 'boolean', default: false },
       },
     })
   } catch (cause) {

@@ -248,6 +248,18 @@ export const settings = {
   SHUTDOWN_TIMEOUT: int(100)
     .default(9_000)
     .describe('How long stopping may take, after `DRAIN_TIME`, before it is forced, ms'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z
+    .url({ protocol: /^https?$/ })
+    .optional()
+    .describe(
+      'Collector of OpenTelemetry that traces are sent to, over OTLP/HTTP at `/v1/traces` below it (docs/operations.md)',
+    ),
+  OTEL_TRACES_SAMPLER_ARG: z.coerce
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe('Share of traces that are sent, 0 to 1; where a caller began one, it decides'),
   LOG_LEVEL: z
     .enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'])
     .default('info')

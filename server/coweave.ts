@@ -216,6 +216,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     appended: durability.appended,
     committed: durability.committed,
     waitingBytes: durability.waitingBytes,
+    commits: durability.commits,
+    traffic: egresses.traffic,
     cluster: cluster.counts,
     pushes: pusher?.counts,
     isRelayUp: relay?.isUp,

@@ -3,6 +3,7 @@ import type { Logger } from 'pino'
 import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import type { AdmittedDirect } from '../rooms/direct-messages.ts'
+import { tracedNow } from '../tracing/spans.ts'
 import { Follower, type FollowerCounts } from './follower.ts'
 import type { Relay, RelayMessage } from './relay.ts'
 
@@ -84,7 +85,9 @@ export class Cluster {
       if (run === undefined) runs.set(update.document, { first: position, rows: [update] })
       else run.rows.push(update)
     }
-    for (const [document, { first, rows }] of runs) relay.publish(document, { kind: 'updates', first, rows })
+    tracedNow('publish to other instances', { 'coweave.documents': runs.size }, () => {
+      for (const [document, { first, rows }] of runs) relay.publish(document, { kind: 'updates', first, rows })
+    })
   }
 
   /** Connections of this instance changed what these Yjs clients show. */

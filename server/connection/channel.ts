@@ -244,6 +244,7 @@ export class Channel implements Subscriber {
   /** Tells the client that a change was refused; throws where it would not understand. */
   #refuse(error: AccessError, reason: string): void {
     if (!this.#understandsRefusals) throw error
+    this.#egress.traffic.refused(error.code)
     this.#egress.send(statelessFrame(this.address, encodeRefusal({ rule: error.code, reason })), true)
     this.#acknowledge(false)
   }
@@ -254,7 +255,7 @@ export class Channel implements Subscriber {
   }
 
   #acknowledge(stored: boolean): void {
-    if (this.#acknowledges) this.#egress.send(syncStatusFrame(this.address, stored), true)
+    if (this.#acknowledges) this.#egress.acknowledge(syncStatusFrame(this.address, stored))
   }
 }
 

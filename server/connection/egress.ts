@@ -1,5 +1,6 @@
 import { CloseCode } from '../../model/close-codes.ts'
 import type { Durability } from '../documents/durability.ts'
+import { Traffic } from '../metrics/traffic.ts'
 import type { Frame } from './frames.ts'
 import type { Transport } from './transport.ts'
 
@@ -15,6 +16,8 @@ interface Waiting {
   /** How many updates must be committed before the frame may leave. */
   readonly after: number
   readonly requested: boolean
+  /** When what it answers came, or it was to be told, on the clock of `performance`; 0 where that is not measured. */
+  readonly since: number
 }
 
 /**
@@ -27,6 +30,8 @@ interface Waiting {
 export class Egress {
   /** When something was last written, ms since 1970. */
   lastWriteAt = Date.now()
+  /** When the message came that is being taken, on the clock of `performance`. */
+  receivedAt = 0
   readonly #transport: Transport
   readonly #durability: Durability
   readonly #group: EgressGroup
@@ -49,7 +54,9 @@ export class Egress {
   /** The transport has room again. */
   drained(): void {
     this.#stalled = false
+    this.#group.endTurn()
     if (!this.flush()) this.#group.add(this)
+    this.#group.endTurn()
   }
 
   /** Whether answers to this client's requests pile up: don't read more of its requests now. */
@@ -66,9 +73,18 @@ export class Egress {
     return this.#closed
   }
 
+  get traffic(): Traffic {
+    return this.#group.traffic
+  }
+
   /** Sends `frame` once all updates taken so far are committed. `requested` marks answers to the client's requests. */
   send(frame: Frame, requested = false): void {
-    this.#add(frame, this.#durability.appended, requested)
+    this.#add(frame, this.#durability.appended, requested, requested ? 0 : undefined)
+  }
+
+  /** Sends the acknowledgement of the message that is being taken, as send(). */
+  acknowledge(frame: Frame): void {
+    this.#add(frame, this.#durability.appended, true, this.receivedAt)
   }
 
   /** Sends `frame`, which reveals nothing that is not committed, behind what waits already. */
@@ -85,6 +101,7 @@ export class Egress {
       return true
     }
     const { committed } = this.#durability
+    const { traffic, now } = this.#group
     if (this.#first < this.#waiting.length) {
       this.#transport.cork()
       while (this.#first < this.#waiting.length) {
@@ -98,6 +115,10 @@ export class Egress {
         if (next.requested) this.#requestedBytes -= next.frame.length
         else this.#unrequestedBytes -= next.frame.length
         this.#transport.write(next.frame)
+        traffic.frames += 1
+        traffic.frameBytes += next.frame.length
+        if (next.since > 0)
+          (next.requested ? traffic.acknowledgements : traffic.broadcasts).observe((now - next.since) / 1_000)
       }
       this.#transport.uncork()
       this.lastWriteAt = Date.now()
@@ -116,6 +137,7 @@ export class Egress {
   close(code: CloseCode, reason: string): void {
     if (this.#closed) return
     this.dispose()
+    this.traffic.closed(code)
     this.#transport.close(code, shortened(reason))
     setTimeout(() => this.#transport.terminate(), CLOSE_GRACE_MS).unref()
   }
@@ -133,13 +155,13 @@ export class Egress {
     return this.#waiting.at(-1)?.after ?? 0
   }
 
-  #add(frame: Frame, after: number, requested: boolean): void {
+  #add(frame: Frame, after: number, requested: boolean, since?: number): void {
     if (this.#closed) return
     if (!requested && this.#unrequestedBytes + frame.length > this.#limitBytes && this.#unrequestedBytes > 0) {
       this.close(CloseCode.TryAgainLater, 'reading too slowly')
       return
     }
-    this.#waiting.push({ frame, after, requested })
+    this.#waiting.push({ frame, after, requested, since: since ?? this.#group.now })
     if (requested) this.#requestedBytes += frame.length
     else this.#unrequestedBytes += frame.length
     this.#group.add(this)
@@ -154,12 +176,25 @@ function shortened(reason: string): string {
 
 /** All sockets that have something to send: they are written once a turn, and after each commit. */
 export class EgressGroup {
+  readonly traffic = new Traffic()
+  #now = 0
   readonly #members = new Set<Egress>()
   readonly #pending = new Set<Egress>()
   #scheduled = false
 
   constructor(durability: Durability) {
     durability.onCommit(() => this.#flush())
+  }
+
+  /** The time of this turn of the loop: that of each frame would cost more than the frame. */
+  get now(): number {
+    if (this.#now === 0) this.#now = performance.now()
+    return this.#now
+  }
+
+  /** What is written next is written now. */
+  endTurn(): void {
+    this.#now = 0
   }
 
   join(egress: Egress): void {
@@ -195,8 +230,10 @@ export class EgressGroup {
   }
 
   #flush(): void {
+    this.endTurn()
     for (const egress of this.#pending) {
       if (egress.flush()) this.#pending.delete(egress)
     }
+    this.endTurn()
   }
 }

@@ -71,6 +71,7 @@ export class Gateway {
       this.#accept(request, socket, head, this.#routeOf(request))
     } catch (error) {
       if (!(error instanceof CoweaveError)) throw error
+      this.#parts.egresses.traffic.refused(error.code)
       refuse(socket, error)
     }
   }

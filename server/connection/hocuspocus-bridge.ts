@@ -84,7 +84,8 @@ export class HocuspocusBridge {
   }
 
   #denied(key: string, reason: string): void {
-    const { pending, logger, dialect, close, onDenied } = this.#options
+    const { pending, logger, dialect, close, onDenied, egress } = this.#options
+    egress.traffic.refused(reason)
     const waiting = pending.take(key)
     logger.info({ document: documentOfKey(key), reason }, 'document denied')
     // Only Hocuspocus' clients understand a denial; and storage or keys that are away deny nobody.

@@ -16,14 +16,21 @@ export class Ingress {
   readonly #transport: Transport
   readonly #meter: Meter
   readonly #mustWait: () => boolean
-  readonly #receive: (data: Uint8Array) => void
+  readonly #receive: (data: Uint8Array, arrivedAt: number) => void
   #queue: Uint8Array[] = []
+  /** When each of the queue came, on the clock of `performance`. */
+  #arrivedAt: number[] = []
   #scheduled = false
   #stopped = false
   #turnStartedAt = 0
   #turn = 0
 
-  constructor(transport: Transport, meter: Meter, mustWait: () => boolean, receive: (data: Uint8Array) => void) {
+  constructor(
+    transport: Transport,
+    meter: Meter,
+    mustWait: () => boolean,
+    receive: (data: Uint8Array, arrivedAt: number) => void,
+  ) {
     this.#transport = transport
     this.#meter = meter
     this.#mustWait = mustWait
@@ -32,11 +39,13 @@ export class Ingress {
 
   push(data: Uint8Array): void {
     if (this.#stopped) return
-    if (this.#scheduled || !this.#hasTime() || this.#isHeldBack()) {
+    const now = performance.now()
+    if (this.#scheduled || !this.#hasTime(now) || this.#isHeldBack()) {
       this.#queue.push(data)
+      this.#arrivedAt.push(now)
       this.#wait()
     } else {
-      this.#take(data)
+      this.#take(data, now)
     }
   }
 
@@ -44,12 +53,13 @@ export class Ingress {
   stop(): void {
     this.#stopped = true
     this.#queue = []
+    this.#arrivedAt = []
     this.#transport.resume()
   }
 
-  #take(data: Uint8Array): void {
+  #take(data: Uint8Array, arrivedAt: number): void {
     this.#meter.count(data.length)
-    this.#receive(data)
+    this.#receive(data, arrivedAt)
   }
 
   #isHeldBack(): boolean {
@@ -57,8 +67,7 @@ export class Ingress {
   }
 
   /** Whether this client has some of the current turn of the loop left. */
-  #hasTime(): boolean {
-    const now = performance.now()
+  #hasTime(now: number): boolean {
     if (this.#turn === 0) {
       this.#turn = 1
       this.#turnStartedAt = now
@@ -85,13 +94,15 @@ export class Ingress {
     this.#scheduled = false
     const queue = this.#queue
     let next = 0
-    while (!this.#stopped && next < queue.length && this.#hasTime() && !this.#isHeldBack()) {
+    while (!this.#stopped && next < queue.length && this.#hasTime(performance.now()) && !this.#isHeldBack()) {
       const data = queue[next]
+      const arrivedAt = this.#arrivedAt[next] ?? 0
       next += 1
-      if (data !== undefined) this.#take(data)
+      if (data !== undefined) this.#take(data, arrivedAt)
     }
     if (this.#stopped) return
     this.#queue = queue.slice(next)
+    this.#arrivedAt = this.#arrivedAt.slice(next)
     if (this.#queue.length > 0) this.#wait()
     else this.#transport.resume()
   }

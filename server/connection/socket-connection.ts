@@ -125,7 +125,7 @@ export class SocketConnection implements Stranger {
       transport,
       this.#meter,
       () => this.#mustWait(),
-      (data) => this.#commitWindow.count(data.length, () => this.#receive(data)),
+      (data, arrivedAt) => this.#take(data, arrivedAt),
     )
     this.#heartbeat = new Heartbeat(transport, config.PING_INTERVAL)
     this.#hocuspocus = new HocuspocusBridge(hocuspocus, {
@@ -343,6 +343,14 @@ export class SocketConnection implements Stranger {
     )
   }
 
+  #take(data: Uint8Array, arrivedAt: number): void {
+    const { traffic } = this.egress
+    traffic.messages += 1
+    traffic.messageBytes += data.length
+    this.egress.receivedAt = arrivedAt
+    this.#commitWindow.count(data.length, () => this.#receive(data))
+  }
+
   #receive(data: Uint8Array, isCaughtUp = false): void {
     if (this.egress.closed || this.#catchUp.hold(data)) return
     try {
@@ -387,6 +395,7 @@ export class SocketConnection implements Stranger {
     if (type === MessageType.Auth) {
       checkToken(decoder)
       if (problem !== undefined) {
+        this.egress.traffic.refused('document/bad-name')
         this.egress.send(permissionDeniedFrame(this.#dialect.addressOf(key), `document/bad-name: ${problem}`), true)
         return
       }
@@ -419,11 +428,13 @@ export class SocketConnection implements Stranger {
   /** Closes one document to a client that goes on with its others; a stock one would be left deaf. */
   #revoke(channel: Channel, reason: string): void {
     this.#denied = channel.address
+    this.egress.traffic.refused(reason)
     this.egress.send(permissionDeniedFrame(channel.address, reason), true)
     this.#detach(channel.connection.messageAddress, channel)
   }
 
   #refuse(error: unknown): void {
+    this.egress.traffic.refused(error instanceof AccessError ? error.code : 'protocol/malformed')
     if (error instanceof AccessError) {
       this.#logger.info({ code: error.code, closeCode: error.closeCode, reason: error.message }, 'message refused')
       this.close(error.closeCode, error.message)

@@ -13,6 +13,7 @@ import { CoweaveError } from '../../model/errors.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
 import type { Rooms } from '../rooms/rooms.ts'
+import { traced } from '../tracing/spans.ts'
 import { DOCUMENT_DELETED, documentDeleted } from './deletions.ts'
 import { type DocumentRules, Guard } from './guard.ts'
 import { IdleDocuments, type IdleLimits } from './idle-documents.ts'
@@ -81,7 +82,8 @@ export class Documents extends Database {
 
   override async onLoadDocument(payload: onLoadDocumentPayload): Promise<void> {
     try {
-      await super.onLoadDocument(payload)
+      const { documentName } = payload
+      await traced('load document', { 'coweave.document': documentName }, () => super.onLoadDocument(payload))
     } catch (error) {
       // Hocuspocus drops the document without ending it, which leaks it and its timer.
       payload.document.destroy()

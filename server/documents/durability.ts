@@ -1,4 +1,6 @@
 import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import { COUNTS, Distribution, SECONDS } from '../metrics/distribution.ts'
+import { tracedAlone } from '../tracing/spans.ts'
 
 const FIRST_RETRY_MS = 50
 const LONGEST_RETRY_MS = 1_000
@@ -53,6 +55,8 @@ export class Durability {
   committed = 0
   /** Bytes taken and not yet committed. */
   waitingBytes = 0
+  /** How long commits took, seconds, and how many updates each of them had; those that failed are counted alone. */
+  readonly commits = { seconds: new Distribution(SECONDS), updates: new Distribution(COUNTS), failed: 0 }
   readonly #log: UpdateLog
   readonly #options: DurabilityOptions
   readonly #listeners = new Set<() => void>()
@@ -148,16 +152,13 @@ export class Durability {
     while (!this.#closed && this.#hasReason()) {
       if (this.#inFlight.count === 0) this.#take()
       const batch = this.#inFlight
+      const { length } = batch.updates
       try {
-        const positions = await this.#log.append(batch.updates)
-        this.#wroteAt = performance.now()
-        this.#checking = false
+        if (length === 0) await this.#commit(batch)
+        else await tracedAlone('commit', { 'coweave.updates': length }, () => this.#commit(batch))
         retryMs = FIRST_RETRY_MS
-        // Given up meanwhile: nobody waits for it any more, and storing it did no harm.
-        if (batch === this.#inFlight) this.#finish(batch, positions)
-        this.#recover()
-        this.#attempted()
       } catch (error) {
+        this.commits.failed += 1
         this.#failing = true
         this.#attempted()
         this.#options.onFailure(error)
@@ -166,6 +167,21 @@ export class Durability {
       }
     }
     this.#writing = false
+  }
+
+  async #commit(batch: Batch): Promise<void> {
+    const startedAt = performance.now()
+    const positions = await this.#log.append(batch.updates)
+    this.#wroteAt = performance.now()
+    if (batch.updates.length > 0) {
+      this.commits.seconds.observe((this.#wroteAt - startedAt) / 1_000)
+      this.commits.updates.observe(batch.updates.length)
+    }
+    this.#checking = false
+    // Given up meanwhile: nobody waits for it any more, and storing it did no harm.
+    if (batch === this.#inFlight) this.#finish(batch, positions)
+    this.#recover()
+    this.#attempted()
   }
 
   #attempted(): void {

@@ -18,6 +18,7 @@ import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
 import type { DocumentSearch } from '../search/document-search.ts'
+import { traceRequests } from '../tracing/requests.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
 import { serveApiDocs } from './api-docs.ts'
 import { serveDeletion } from './deletion.ts'
@@ -33,6 +34,7 @@ import { type Measured, serveMetrics } from './metrics.ts'
 import { serveNotifications } from './notifications.ts'
 import { HttpError, sendProblem } from './problem.ts'
 import { servePush } from './push.ts'
+import { requestIdOf, tellRequestIds } from './request-id.ts'
 import { serveRooms } from './rooms.ts'
 import { serveSync } from './sync.ts'
 import { REQUEST_TIMEOUT_MS, slowHandshakes } from './timeouts.ts'
@@ -68,16 +70,19 @@ export interface AppParts {
 /** Everything that is served by HTTP, besides the sockets' upgrades; nothing listens yet. */
 export async function createApp(config: Config, logger: Logger, parts: AppParts): Promise<FastifyInstance> {
   const loggerInstance: FastifyBaseLogger = logger
-  const logController = new Fastify.LogController({ disableRequestLogging: true })
+  const logController = new Fastify.LogController({ disableRequestLogging: true, requestIdLogLabel: 'request' })
   const app = Fastify({
     loggerInstance,
     logController,
+    genReqId: requestIdOf,
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: slowHandshakes(config),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
     ...parts.tls,
   })
+  tellRequestIds(app)
+  traceRequests(app)
   app.setErrorHandler(sendProblem)
   app.setNotFoundHandler((request, reply) => {
     sendProblem(new HttpError(404, 'http/not-found', `there is nothing at ${request.url}`), request, reply)

@@ -1,6 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { FollowerCounts } from '../cluster/follower.ts'
+import type { Durability } from '../documents/durability.ts'
+import type { Distribution } from '../metrics/distribution.ts'
+import { distributionText } from '../metrics/distribution-text.ts'
+import { measureRequests } from '../metrics/requests.ts'
+import type { Traffic } from '../metrics/traffic.ts'
 import type { PushCounts } from '../push/pusher.ts'
 import { describe } from './route-description.ts'
 
@@ -17,6 +22,8 @@ export interface Measured {
   readonly committed: number
   /** Bytes of updates that wait for storage. */
   readonly waitingBytes: number
+  readonly commits: Durability['commits']
+  readonly traffic: Traffic
   readonly cluster: FollowerCounts
   /** Undefined where notifications are not pushed. */
   readonly pushes: Readonly<PushCounts> | undefined
@@ -38,6 +45,18 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
       },
     })
   }
+  const labelled = (name: string, help: string, label: string, counts: (measured: Measured) => Map<string, number>) => {
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [key, count] of counts(measure())) this.inc({ [label]: key }, count)
+      },
+    })
+  }
   const counter = (name: string, help: string, pick: (measured: Measured) => number) => {
     new Counter({
       name,
@@ -56,6 +75,14 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
   gauge('coweave_waiting_bytes', 'Bytes of updates that wait for storage', ({ waitingBytes }) => waitingBytes)
   counter('coweave_updates_total', 'Updates taken', ({ appended }) => appended)
   counter('coweave_updates_committed_total', 'Updates on disk, or given up', ({ committed }) => committed)
+  counter('coweave_commit_failures_total', 'Commits that failed', ({ commits }) => commits.failed)
+  counter('coweave_messages_received_total', 'Messages of clients', ({ traffic }) => traffic.messages)
+  counter('coweave_received_bytes_total', 'Bytes of messages of clients', ({ traffic }) => traffic.messageBytes)
+  counter('coweave_frames_sent_total', 'Messages to clients', ({ traffic }) => traffic.frames)
+  counter('coweave_sent_bytes_total', 'Bytes of messages to clients', ({ traffic }) => traffic.frameBytes)
+  labelled('coweave_refusals_total', 'What clients were refused', 'code', ({ traffic }) => traffic.refusals)
+  labelled('coweave_closes_total', 'Connections that the server closed', 'code', ({ traffic }) => traffic.closes)
+  measureRequests(app, registry)
   if (measure().isRelayUp !== undefined) {
     gauge('coweave_relay_up', 'Whether Redis relays: 1 or 0', ({ isRelayUp }) => Number(isRelayUp))
   }
@@ -79,6 +106,17 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
     isOpen: true,
   })
   app.get('/metrics', description, async (_request, reply) =>
-    reply.type(registry.contentType).send(await registry.metrics()),
+    reply.type(registry.contentType).send((await registry.metrics()) + distributions(measure())),
   )
+}
+
+/** What is observed too often for prom-client, which looks up labels and allocates each time. */
+function distributions({ commits, traffic }: Measured): string {
+  const all: [string, string, Distribution][] = [
+    ['coweave_commit_seconds', 'How long commits took', commits.seconds],
+    ['coweave_commit_updates', 'Updates in a commit', commits.updates],
+    ['coweave_acknowledgement_seconds', 'From a message to its acknowledgement', traffic.acknowledgements],
+    ['coweave_broadcast_seconds', 'From a change to telling a client of it', traffic.broadcasts],
+  ]
+  return all.map((each) => distributionText(...each)).join('')
 }

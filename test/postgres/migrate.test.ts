@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
@@ -7,7 +8,7 @@ import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { makeFolder } from '../persistence/folder.ts'
 import { namedVersion } from '../persistence/history-contract.ts'
-import { archived, readAll, Typist, update } from '../persistence/updates.ts'
+import { archived, readAll, rebuild, Typist, update } from '../persistence/updates.ts'
 import { password, startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { createRandom, seedsFor } from '../support/random.ts'
 import { runCommand } from '../support/run-command.ts'
@@ -264,4 +265,22 @@ test('coweave migrate copies from SQLite to Postgres, and tells what it did', as
   expect(refused.map(({ exitCode }) => exitCode)).toEqual([1, 1, 1, 1])
   expect(refused[0].errors).toContain('the document own')
   for (const { output, errors } of [copied, ...refused]) expect(output + errors).not.toContain(password)
+})
+
+test('documents from elsewhere are imported, and again nothing is left to do', async () => {
+  const [folder, to] = [await makeFolder(), await postgres.createDatabase()]
+  const typist = new Typist('a')
+  writeFileSync(join(folder, 'a.bin'), typist.type('imported').data)
+  const args = ['import', '--from', `updates:${folder}`, '--to', to]
+  const dry = await runCommand(to, ...args, '--dry-run')
+  expect(dry).toMatchObject({ exitCode: 0, output: expect.stringMatching('nothing written; it would be: 1 new') })
+  const first = await runCommand(to, ...args)
+  expect(first).toMatchObject({ exitCode: 0, output: expect.stringMatching('imported and verified: 1 new') })
+  const again = await runCommand(to, ...args, '--verbose')
+  expect(again.output).toMatch(/^unchanged: "a", \d+ bytes\n/)
+  expect(
+    rebuild(await (await openPostgres(to)).load('a'))
+      .getText('text')
+      .toString(),
+  ).toBe('imported')
 })
