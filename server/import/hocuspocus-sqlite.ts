@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import type { Database } from 'better-sqlite3'
 import { copyAside } from './copy-aside.ts'
 import { type ImportSource, noSource } from './source.ts'
 
@@ -11,29 +12,23 @@ const NAMES_PER_PAGE = 500
  */
 export async function openHocuspocusSqlite(file: string): Promise<ImportSource> {
   if (!existsSync(file)) throw noSource(`there is no database at ${file}`)
-  const { default: Database } = await import('better-sqlite3')
+  const { default: Sqlite } = await import('better-sqlite3')
   // What a server that was killed had not yet put into the file is beside it.
   const aside = await copyAside([file, `${file}-wal`, `${file}-journal`])
+  const db = new Sqlite(join(aside.folder, basename(file)))
+  const close = async () => {
+    db.close()
+    await aside.remove()
+  }
   try {
-    const db = new Database(join(aside.folder, basename(file)))
-    // The names are in an index, so that a damaged page of the table costs its own documents alone.
-    const page = prepare(file, () =>
-      db
-        .prepare<{ after: string; limit: number }, string>(
-          'SELECT name FROM documents WHERE name > :after ORDER BY name LIMIT :limit',
-        )
-        .pluck(),
-    )
-    const select = prepare(file, () =>
-      db.prepare<[string], unknown>('SELECT data FROM documents WHERE name = ?').pluck(),
-    )
+    const { page, select } = reading(file, () => statementsOf(db))
     return {
       others: [],
       *names() {
         // A document without a name would come first.
-        if (select.get('') !== undefined) yield ''
+        if (reading(file, () => select.get('')) !== undefined) yield ''
         for (let after = ''; ; ) {
-          const names = prepare(file, () => page.all({ after, limit: NAMES_PER_PAGE }))
+          const names = reading(file, () => page.all({ after, limit: NAMES_PER_PAGE }))
           yield* names
           const last = names.at(-1)
           if (last === undefined) return
@@ -45,18 +40,24 @@ export async function openHocuspocusSqlite(file: string): Promise<ImportSource> 
         if (!(data instanceof Uint8Array)) throw new Error('its data is no blob')
         return [data]
       },
-      async close() {
-        db.close()
-        await aside.remove()
-      },
+      close,
     }
   } catch (error) {
-    await aside.remove()
+    await close()
     throw error
   }
 }
 
-function prepare<Result>(file: string, use: () => Result): Result {
+/** The names are in an index, so that a damaged page of the table costs its own documents alone. */
+function statementsOf(db: Database) {
+  const page = db.prepare<{ after: string; limit: number }, string>(
+    'SELECT name FROM documents WHERE name > :after ORDER BY name LIMIT :limit',
+  )
+  const select = db.prepare<[string], unknown>('SELECT data FROM documents WHERE name = ?')
+  return { page: page.pluck(), select: select.pluck() }
+}
+
+function reading<Result>(file: string, use: () => Result): Result {
   try {
     return use()
   } catch (cause) {
