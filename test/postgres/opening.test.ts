@@ -65,7 +65,8 @@ test('a database of version 1 is brought up to date, with what it holds', async 
   await postgres.query(url, 'DROP TABLE coweave.events, coweave.event_counter, coweave.event_consumers')
   await postgres.query(
     url,
-    'ALTER TABLE coweave.documents DROP COLUMN deleted_at, DROP COLUMN deleted_by, DROP COLUMN erasure',
+    `ALTER TABLE coweave.documents DROP COLUMN deleted_at, DROP COLUMN deleted_by, DROP COLUMN erasure,
+       DROP COLUMN forgotten, DROP COLUMN forgotten_at`,
   )
   await postgres.query(url, `UPDATE coweave.meta SET value = '1' WHERE key = 'version'`)
   const log = await open(url)
