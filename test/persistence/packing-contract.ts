@@ -1,21 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
 import { createRandom } from '../support/random.ts'
 import { makeFolder } from './folder.ts'
-import { readAll, rebuild, seed, Typist } from './updates.ts'
-
-/** Rows of several people, at times that also go back, some of them long, the others keystrokes. */
-export function typedRows(document: string, count: number, random = createRandom(1)): NewUpdate[] {
-  const typist = new Typist(document)
-  let at = 1_700_000_000_000
-  return Array.from({ length: count }, (_, index) => {
-    at += random.int(2_000) - 100
-    const isLong = index % 900 === 700
-    const author = random.pick(['ann', 'bob \u0000', '', 'ünïcödé 😀'])
-    const made = typist.type(isLong ? 'long '.repeat(20_000) : random.pick(['x', 'words ', '😀']))
-    return { ...made, at, author, clients: index === 0 ? [1] : [] }
-  })
-}
+import { readAll, rebuild, seed, Typist, typedRows } from './updates.ts'
 
 /** What every update log promises of packed rows. A part of describeUpdateLog(). */
 export function describePacking(name: string, openIn: (folder: string) => Promise<UpdateLog>): void {
@@ -95,6 +82,8 @@ export function describePacking(name: string, openIn: (folder: string) => Promis
         await expect(readAll(log, 'a', until - 1)).rejects.toMatchObject({ code: 'history/forgotten' })
         expect(await Array.fromAsync(log.check())).toEqual([])
         expect(await log.historyBase('a')).toMatchObject({ position: until, at: rows[until - 1]?.at })
+        // Nor is anything of it left in a pack.
+        expect(await log.forgettable({ before: 0, limit: 9 })).toEqual({ documents: [], next: undefined })
       }
       await log.delete('a', { at: 1, by: 'mia' })
       expect(await log.erase('a')).toBe(true)

@@ -7,8 +7,7 @@ import { MAX_PACK_BYTES, MAX_PACK_ROWS, openPack, packable, sealPack } from '../
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { nextLine, startChild } from './child.ts'
 import { makeFolder } from './folder.ts'
-import { typedRows } from './packing-contract.ts'
-import { readAll, Typist, update } from './updates.ts'
+import { readAll, Typist, typedRows, update } from './updates.ts'
 
 const keys = parseKeyRing(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
 
