@@ -125,7 +125,7 @@ export class Forgetter {
       id = (await this.#snapshots.add(record, { position: last.position, logBytes }, state))?.id
     }
     const moved = id !== undefined && this.#publish(record, { position: last.position, at: last.at, snapshot: id })
-    await this.#snapshots.deleteLeftovers()
+    await this.#snapshots.deleteLeftovers(record.id)
     this.#lost = moved ? 0 : this.#lost + 1
     if (this.#lost <= MAX_LOST) return true
     const message = `${document}: others change its snapshots all the time; its history was not forgotten`
@@ -193,7 +193,8 @@ export class Forgetter {
   }
 
   async #finish(document: string): Promise<void> {
-    await this.#snapshots.deleteLeftovers()
+    const record = this.#find(document)
+    if (record !== undefined) await this.#snapshots.deleteLeftovers(record.id)
     this.#synced(() => this.#touch.run(document))
     await emptyWal(this.#db)
     this.#isUnfinished = false
