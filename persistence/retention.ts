@@ -1,4 +1,5 @@
 import { CoweaveError } from '../model/errors.ts'
+import type { TailWeight } from './compaction.ts'
 
 /** Where the history of a document begins: up to `position` its rows are forgotten. */
 export interface HistoryStart {
@@ -17,7 +18,7 @@ export interface HistoryBase extends HistoryStart {
 }
 
 /** A page of documents that were looked at. */
-export interface ForgettablePage {
+export interface RetentionPage {
   readonly documents: readonly string[]
   /** What to give as `after` to go on; undefined when all were looked at. */
   readonly next: string | undefined
@@ -58,7 +59,66 @@ export interface Retention {
     readonly before: number
     readonly after?: string
     readonly limit: number
-  }): Promise<ForgettablePage>
+  }): Promise<RetentionPage>
+
+  /**
+   * Packs rows of a document up to the position `until` that its newest snapshot covers: many that stand side by side
+   * become one, compressed. They are read as before, and loading a document reads none of them. Rows that are long, or
+   * too few, stay as they are. Where a snapshot is missing for it, and costs not much more than the rows, it is made.
+   * Resolves with how many rows were packed.
+   *
+   * In small transactions that delay no edit; after an interruption all rows are there, each packed or not.
+   * @throws {StorageError} as append() and load()
+   */
+  pack(document: string, until: number): Promise<number>
+
+  /**
+   * Looks at the next `limit` documents behind `after`, by name, and tells which of them are not deleted and have a hundred
+   * rows or more that are not packed and were taken before `before`.
+   * @throws {StorageError} as load()
+   */
+  unpacked(options: {
+    readonly before: number
+    readonly after?: string
+    readonly limit: number
+  }): Promise<RetentionPage>
+}
+
+/** How far packing a document has come. */
+export interface Packing {
+  /** The last position that was looked at. */
+  readonly after: number
+  readonly packed: number
+  readonly isDone: boolean
+  /** Whether there is more to pack once there is a newer snapshot. */
+  readonly wantsSnapshot: boolean
+}
+
+/** Packs a document step by step, and has a snapshot made once where one is missing. Resolves with how many rows. */
+export async function packAll(
+  pack: (after: number) => Promise<Packing>,
+  makeSnapshot: () => Promise<unknown>,
+): Promise<number> {
+  let [packed, hasSnapshot] = [0, false]
+  for (let after = 0; ; ) {
+    const step = await pack(after)
+    after = step.after
+    packed += step.packed
+    if (!step.isDone) continue
+    if (!step.wantsSnapshot || hasSnapshot) return packed
+    hasSnapshot = true
+    await makeSnapshot()
+  }
+}
+
+/** An unpacked row at this place, from 0, means that there are enough of them to look at. */
+export const ENOUGH_ROWS = 99
+
+/** Against its tail: made for each quarter of its size, all snapshots together stay below five times the log. */
+const SNAPSHOT_SHARE = 4
+
+export function isSnapshotWorthIt({ tailBytes, snapshotBytes }: TailWeight): boolean {
+  return tailBytes * SNAPSHOT_SHARE >= snapshotBytes
 }
 
 /** The code of the error for positions below the beginning of a document's history. */

@@ -9,13 +9,13 @@ export interface SealedBytes {
 
 /** What sealed bytes belong to; encrypted bytes open nowhere else. */
 export interface SealContext {
-  readonly kind: 'row' | 'snapshot' | 'message' | 'subscription' | 'event' | 'version'
+  readonly kind: 'row' | 'pack' | 'snapshot' | 'message' | 'subscription' | 'event' | 'version'
   /** Of a message or a subscription its room. */
   readonly document: string
-  /** Of a message its `seq`; 0 of a subscription or an event. */
+  /** Of a message its `seq`; of a pack that of its first row; 0 of a subscription or an event. */
   readonly position: number
   /**
-   * The rest that identifies them: time and author of a row, part number of a snapshot, id of a message or a subscription,
+   * The rest that identifies them: time and author of a row, last position and time of a pack, part number of a snapshot, id of a message or a subscription,
    * id, kind and time of an event; id, author and time of a version.
    */
   readonly details: readonly (string | number)[]

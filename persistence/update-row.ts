@@ -1,6 +1,7 @@
 import { checksum } from './checksum.ts'
 import type { DocumentKey } from './document-record.ts'
 import type { KeyRing } from './encryption.ts'
+import { openPack } from './row-pack.ts'
 import { type SealContext, type SealedBytes, seal, unseal } from './sealed-bytes.ts'
 import { StorageError } from './storage-error.ts'
 import type { LogRow } from './update-log.ts'
@@ -27,24 +28,49 @@ export function sealRow(keys: KeyRing | undefined, document: DocumentKey, row: L
   return { ...sealed, checksum: rowChecksum(document.id, position, at, author, sealed) }
 }
 
+/** What verifiedRows() makes rows of: ROW_COLUMNS and PACK_COLUMNS, each in the order of their positions. */
+export interface StoredRows {
+  readonly rows: Iterable<readonly unknown[]>
+  /** Also those that have only some of the rows wanted. */
+  readonly packs: Iterable<readonly unknown[]>
+}
+
 /**
- * Verifies a document's rows from `after` to `until`, one by one as they are taken. A missing row is an error: `until`
- * must not be above the document's position.
+ * Verifies a document's rows from `after` to `until`, packed or not, one by one as they are taken. A missing row is an
+ * error: `until` must not be above the document's position.
  * @throws {StorageError} `storage/corrupt` or `storage/key`, naming document and position
  */
 export function* verifiedRows(
   keys: KeyRing | undefined,
   document: DocumentKey,
   { after, until }: { readonly after: number; readonly until: number },
-  rows: Iterable<readonly unknown[]>,
+  stored: StoredRows,
 ): Generator<LogRow, void, undefined> {
-  let expected = after + 1
-  for (const values of rows) {
-    const row = parseRow(keys, document, values, expected)
-    expected++
-    yield row
+  const [rows, packs] = [stored.rows[Symbol.iterator](), stored.packs[Symbol.iterator]()]
+  try {
+    let [row, pack] = [rows.next(), packs.next()]
+    for (let expected = after + 1; expected <= until; ) {
+      if (!pack.done && (row.done || Number(pack.value[0]) <= Number(row.value[0]))) {
+        for (const packed of openPack(keys, document, pack.value)) {
+          if (packed.position <= after || packed.position > until) continue
+          if (packed.position !== expected) throw missingRow(document, expected)
+          expected++
+          yield packed
+        }
+        pack = packs.next()
+      } else {
+        if (row.done) throw missingRow(document, expected)
+        const parsed = parseRow(keys, document, row.value, expected)
+        expected++
+        yield parsed
+        row = rows.next()
+      }
+    }
+  } finally {
+    // Statements that are read to no end keep their database busy.
+    rows.return?.()
+    packs.return?.()
   }
-  if (expected <= until) throw missingRow(document, expected)
 }
 
 function parseRow(

@@ -131,6 +131,13 @@ export const settings = {
     .describe(
       'How long what documents were is kept before it is forgotten, days; 0 for ever. Named versions are kept (docs/history.md)',
     ),
+  HISTORY_PACK_DAYS: z.coerce
+    .number()
+    .min(0)
+    .default(1)
+    .describe(
+      'How old updates are when many of them are packed into one row of the log, which reads the same, days; 0 for never',
+    ),
   HISTORY_BYTES: int(1024)
     .default(128 * MiB)
     .describe(

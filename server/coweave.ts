@@ -27,7 +27,7 @@ import type { OpenDocument } from './documents/open-document.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
 import { History } from './history/history.ts'
-import { historyRetention } from './history/history-retention.ts'
+import { historyPacking, historyRetention } from './history/history-retention.ts'
 import { historyThreads } from './history/history-threads.ts'
 import { createApp } from './http/app.ts'
 import type { Measured } from './http/metrics.ts'
@@ -86,6 +86,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const chores = [
     eventRetention({ events: log.events, days: config.EVENT_DAYS, onProblem: onEventProblem }),
     historyRetention({ log, logger, keptDays: config.HISTORY_DAYS }),
+    ...(config.HISTORY_PACK_DAYS > 0 ? [historyPacking({ log, logger, afterDays: config.HISTORY_PACK_DAYS })] : []),
   ]
   const redis = config.REDIS_URL === undefined ? undefined : await loadRedis(config.REDIS_URL)
   const relay =

@@ -1,8 +1,9 @@
 import * as Y from 'yjs'
 import { type DocumentRecord, Erasure } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
+import { PackedRanges } from '../packed-ranges.ts'
 import { StorageError } from '../storage-error.ts'
-import type { Damage } from '../update-log.ts'
+import type { Damage, LogRow } from '../update-log.ts'
 import { verifiedRows } from '../update-row.ts'
 import { readClaims } from './client-table.ts'
 import type { Connections } from './connections.ts'
@@ -14,7 +15,7 @@ import { findMessageDamages } from './message-checker.ts'
 import { attempt } from './problem.ts'
 import type { Session } from './session.ts'
 import { readSnapshot } from './snapshot-table.ts'
-import { rawPage, rawRow } from './update-table.ts'
+import { rawPage, readPage } from './update-table.ts'
 
 const SEEN_PER_PAGE = 1_000
 
@@ -62,14 +63,20 @@ async function* documentDamages(connections: Connections, keys: KeyRing | undefi
     }
   }
   yield* rowDamages(connections, keys, record)
-  for (const look of [strayRow, snapshotAndClients, historyBase, namedPositions, seenPositions]) {
+  for (const look of [strayRow, packedTwice, snapshotAndClients, historyBase, namedPositions, seenPositions]) {
     const { problem } = await attempt(name, () => connections.look((session) => look(session, keys, name)))
     if (problem !== undefined) yield { document: name, position: undefined, problem }
   }
 }
 
-/** Row by row, so that one bad row does not hide the next. */
+/** Row by row and pack by pack, so that a bad one does not hide the next. */
 async function* rowDamages(connections: Connections, keys: KeyRing | undefined, record: DocumentRecord): Damages {
+  const sql = 'SELECT first, last FROM coweave.packs WHERE document = $1 ORDER BY last'
+  const { found: ranges = [], problem } = await attempt(record.name, () =>
+    connections.read((session) => session.rows(sql, [record.id])),
+  )
+  if (problem !== undefined) yield { document: record.name, position: undefined, problem }
+  const packs = new PackedRanges(ranges)
   for (let after = record.forgotten; after < record.position; ) {
     const range = { after, until: record.position }
     const { found: page = [] } = await attempt(record.name, () =>
@@ -77,18 +84,48 @@ async function* rowDamages(connections: Connections, keys: KeyRing | undefined, 
     )
     const rows = new Map(page.map((row) => [row[0], row]))
     const last = page.at(-1)?.[0]
-    // Where a page can't be read, or nothing comes any more, it is one row at a time.
-    const until = typeof last === 'number' ? last : after + 1
-    for (let position = after + 1; position <= until; position++) {
+    // Where a page can't be read, or nothing comes any more, it is one row at a time, or one pack.
+    const end = typeof last === 'number' ? last : after + 1
+    while (after < end) {
+      const position = after + 1
+      const row = rows.get(position)
+      const until = Math.min(packs.endOf(position), record.position)
       const { problem } = await attempt(record.name, async () => {
-        const row = rows.get(position) ?? (await connections.read((session) => rawRow(session, record, position)))
-        const range = { after: position - 1, until: position }
-        for (const { data } of verifiedRows(keys, record, range, row === undefined ? [] : [row])) decode(data)
+        const found =
+          row === undefined || until > position
+            ? await connections.look((session) => readRange(session, keys, record, { after: position - 1, until }))
+            : verifiedRows(keys, record, { after: position - 1, until }, { rows: [row], packs: [] })
+        for (const { data } of found) decode(data)
       })
       if (problem !== undefined) yield { document: record.name, position, problem }
+      after = until
     }
-    after = until
   }
+}
+
+/** As readPage(), all of the range. */
+async function readRange(
+  session: Session,
+  keys: KeyRing | undefined,
+  record: DocumentRecord,
+  { after, until }: { readonly after: number; readonly until: number },
+): Promise<LogRow[]> {
+  const rows: LogRow[] = []
+  for (let last = after; last < until; last = rows.at(-1)?.position ?? until) {
+    rows.push(...(await readPage(session, keys, record, { after: last, until })))
+  }
+  return rows
+}
+
+async function packedTwice(session: Session, _keys: KeyRing | undefined, name: string): Promise<void> {
+  const [values] = await session.rows(
+    `SELECT u.position FROM coweave.documents d JOIN coweave.packs p ON p.document = d.id
+     JOIN coweave.updates u ON u.document = d.id AND u.position BETWEEN p.first AND p.last
+     WHERE d.name = $1 AND u.position > coalesce(d.forgotten, 0) LIMIT 1`,
+    [name],
+  )
+  if (values === undefined) return
+  throw new StorageError('storage/corrupt', `${name}: the row at position ${values[0]} is also packed`)
 }
 
 async function strayRow(session: Session, _keys: KeyRing | undefined, name: string): Promise<void> {
@@ -129,7 +166,7 @@ async function seenPositions(session: Session, _keys: KeyRing | undefined, name:
 
 /** Rows whose document is not there: its row of `documents` has been lost. */
 async function* orphans(connections: Connections): Damages {
-  for (const table of ['updates', 'clients', 'snapshots', 'versions', 'seen']) {
+  for (const table of ['updates', 'packs', 'clients', 'snapshots', 'versions', 'seen']) {
     const sql = `SELECT DISTINCT document FROM coweave.${table} t
       WHERE NOT EXISTS (SELECT 1 FROM coweave.documents d WHERE d.id = t.document)`
     const { found = [], problem } = await attempt(table, () => connections.read((session) => session.rows(sql)))

@@ -119,6 +119,7 @@ const SMALL_ROWS = [
 async function eraseSomeOf(session: Session, record: DocumentRecord): Promise<boolean> {
   if (await eraseText(session, record.id)) return true
   if (await eraseRows(session, 'updates', 'document', 'position', record.id)) return true
+  if (await eraseRows(session, 'packs', 'document', 'last', record.id)) return true
   for (const [table, key] of SMALL_ROWS) {
     const erased = await session.rows(
       `DELETE FROM coweave.${table} WHERE document = $1 AND ${key} IN (
@@ -153,9 +154,9 @@ async function lockCompaction(session: Session, family: readonly DocumentRecord[
 /** Erases the first rows of what `owner` has, up to the number `until`. Resolves with whether there were any. */
 export async function eraseRows(
   session: Session,
-  table: 'updates' | 'messages',
+  table: 'updates' | 'packs' | 'messages',
   owner: 'document' | 'room',
-  number: 'position' | 'seq',
+  number: 'position' | 'last' | 'seq',
   of: number | string,
   until = Number.MAX_SAFE_INTEGER,
 ): Promise<boolean> {

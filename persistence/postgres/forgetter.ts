@@ -4,6 +4,7 @@ import { buildSnapshot } from '../snapshot-builder.ts'
 import type { LogRow } from '../update-log.ts'
 import { eraseRows, saveRecord } from './eraser.ts'
 import { findRecord } from './history-tables.ts'
+import { cutPack } from './pack-table.ts'
 import type { Session } from './session.ts'
 import { addSnapshot, findSnapshot, readSnapshot, retireSnapshots } from './snapshot-table.ts'
 import { eraseOldText } from './text-table.ts'
@@ -37,10 +38,13 @@ export async function forgetSome(
   if (target > record.forgotten) return { position: await move(session, keys, record, target), isDone: false }
   const { forgotten: position } = record
   if (position === 0) return { position, isDone: true }
-  if (await eraseRows(session, 'updates', 'document', 'position', record.id, position))
-    return { position, isDone: false }
-  await eraseOldText(session, record.id, position)
-  return { position, isDone: true }
+  const { id } = record
+  const hasErased =
+    (await eraseRows(session, 'updates', 'document', 'position', id, position)) ||
+    (await eraseRows(session, 'packs', 'document', 'last', id, position)) ||
+    (await cutPack(session, keys, record, position))
+  if (!hasErased) await eraseOldText(session, id, position)
+  return { position, isDone: !hasErased }
 }
 
 async function targetOf(session: Session, { id, position }: DocumentRecord, until: number): Promise<number> {

@@ -1,5 +1,5 @@
 import type { KeyRing } from '../encryption.ts'
-import type { ForgettablePage, HistoryBase, HistoryStart } from '../retention.ts'
+import { ENOUGH_ROWS, type HistoryBase, type HistoryStart, type RetentionPage } from '../retention.ts'
 import { missingBase } from '../snapshot-record.ts'
 import { findRecord } from './history-tables.ts'
 import type { Session } from './session.ts'
@@ -28,18 +28,41 @@ export async function historyBaseOf(
 export async function findForgettable(
   session: Session,
   { before, after, limit }: { readonly before: number; readonly after: string; readonly limit: number },
-): Promise<ForgettablePage> {
+): Promise<RetentionPage> {
   const looked = await session.rows(
     `SELECT name, (first.at < $1 AND deleted_at IS NULL) OR first.position <= d.forgotten
      FROM (SELECT id, name, deleted_at, forgotten FROM coweave.documents WHERE name > $2 ORDER BY name LIMIT $3) AS d
      LEFT JOIN LATERAL (
-       SELECT position, at FROM coweave.updates WHERE document = d.id ORDER BY position LIMIT 1
+       SELECT position, at FROM (
+         (SELECT position, at FROM coweave.updates WHERE document = d.id ORDER BY position LIMIT 1)
+         UNION ALL (SELECT first, at FROM coweave.packs WHERE document = d.id ORDER BY last LIMIT 1)
+       ) AS both_kinds ORDER BY position LIMIT 1
      ) AS first ON true ORDER BY name`,
     [before, after, limit],
   )
+  return pageOf(looked, limit)
+}
+
+export async function findUnpacked(
+  session: Session,
+  { before, after, limit }: { readonly before: number; readonly after: string; readonly limit: number },
+): Promise<RetentionPage> {
+  const looked = await session.rows(
+    `SELECT name, deleted_at IS NULL AND (
+       SELECT at FROM coweave.updates WHERE document = d.id ORDER BY position LIMIT 1 OFFSET ${ENOUGH_ROWS}
+     ) < $1
+     FROM (SELECT id, name, deleted_at FROM coweave.documents WHERE name > $2 ORDER BY name LIMIT $3) AS d
+     ORDER BY name`,
+    [before, after, limit],
+  )
+  return pageOf(looked, limit)
+}
+
+/** Of rows of a name and whether it is one of those that were looked for. */
+function pageOf(looked: readonly (readonly unknown[])[], limit: number): RetentionPage {
   const last = looked.at(-1)?.[0]
   return {
-    documents: looked.filter(([, isForgettable]) => isForgettable === true).map(([name]) => String(name)),
+    documents: looked.filter(([, isFound]) => isFound === true).map(([name]) => String(name)),
     next: looked.length < limit || typeof last !== 'string' ? undefined : last,
   }
 }

@@ -11,7 +11,7 @@ import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
 import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
-import { type ForgettablePage, type HistoryBase, type HistoryStart, historyForgotten } from '../retention.ts'
+import { type HistoryBase, type HistoryStart, historyForgotten, packAll, type RetentionPage } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
@@ -33,7 +33,7 @@ import { Connections } from './connections.ts'
 import { findHead, listRecords, readPositions } from './document-table.ts'
 import { deleteDocument, eraseSome, freeDocument, listErasable, undeleteDocument } from './eraser.ts'
 import { restoreEvents } from './event-table.ts'
-import { findForgettable, historyBaseOf, historyStartOf } from './history-start.ts'
+import { findForgettable, findUnpacked, historyBaseOf, historyStartOf } from './history-start.ts'
 import {
   addVersion,
   findRecord,
@@ -53,6 +53,7 @@ import { PostgresPushes } from './postgres-pushes.ts'
 import { PostgresTexts } from './postgres-texts.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
 import { loadDocument, readDocument } from './reader.ts'
+import { type Answer, isDamage, isForgetting, isPacking, type Request } from './thread-messages.ts'
 import type { WorkerSettings } from './worker.ts'
 
 const READERS = 4
@@ -380,12 +381,35 @@ class PostgresLog implements PortableLog {
     const request = { kind: 'forget', document, until: natural(until, 'until') } as const
     return await this.#oneByOne.run(async () => {
       for (;;) {
-        const forgetting = await this.#call(`${document}: forgetting`, () => {
-          this.#retention ??= startThread('retention', this.#settings, this.#onProblem)
-          return this.#retention.call(request)
-        })
-        if (typeof forgetting === 'object' && 'isDone' in forgetting && forgetting.isDone) return forgetting.position
+        const forgetting = await this.#retain(request)
+        if (!isForgetting(forgetting)) throw new TypeError('the thread answered something else than it was asked')
+        if (forgetting.isDone) return forgetting.position
       }
+    })
+  }
+
+  async pack(document: string, until: number): Promise<number> {
+    const upTo = natural(until, 'until')
+    const packOnce = async (after: number) => {
+      const packing = await this.#retain({ kind: 'pack', document, after, until: upTo })
+      if (isPacking(packing)) return packing
+      throw new TypeError('the thread answered something else than it was asked')
+    }
+    return await this.#oneByOne.run(() => packAll(packOnce, () => this.compact(document)))
+  }
+
+  unpacked(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
+    const { before, after = '', limit } = options
+    return this.#call('looking for old history', () =>
+      this.#readers.read((session) => findUnpacked(session, { before, after, limit })),
+    )
+  }
+
+  #retain(request: Extract<Request, { kind: 'forget' | 'pack' }>): Promise<Answer> {
+    const what = request.kind === 'forget' ? 'forgetting' : 'packing'
+    return this.#call(`${request.document}: ${what}`, () => {
+      this.#retention ??= startThread('retention', this.#settings, this.#onProblem)
+      return this.#retention.call(request)
     })
   }
 
@@ -399,7 +423,7 @@ class PostgresLog implements PortableLog {
     )
   }
 
-  forgettable(options: { before: number; after?: string; limit: number }): Promise<ForgettablePage> {
+  forgettable(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
     const { before, after = '', limit } = options
     return this.#call('looking for old history', () =>
       this.#readers.read((session) => findForgettable(session, { before, after, limit })),
@@ -413,7 +437,7 @@ class PostgresLog implements PortableLog {
     try {
       for (;;) {
         const damage = await this.#call('checking', () => checker.call({ kind: 'check-next' }))
-        if (typeof damage !== 'object' || 'isDone' in damage || 'kind' in damage) return
+        if (!isDamage(damage)) return
         yield damage
       }
     } finally {

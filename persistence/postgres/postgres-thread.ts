@@ -1,5 +1,6 @@
 import { WorkerThread } from '../worker-thread.ts'
-import type { Answer, Request, WorkerSettings } from './worker.ts'
+import type { Answer, Request } from './thread-messages.ts'
+import type { WorkerSettings } from './worker.ts'
 
 // Runs from source (.ts) and when built (.js).
 const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.js', import.meta.url)

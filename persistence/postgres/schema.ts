@@ -186,6 +186,21 @@ const MIGRATIONS = [
   );
   CREATE INDEX texts_words ON coweave.texts USING gin (words);
   `,
+  `
+  -- Rows of updates that stood side by side, compressed together in place of them: those from first to last.
+  -- at: when the first of them was taken.
+  CREATE TABLE coweave.packs (
+    document bigint NOT NULL,
+    first bigint NOT NULL,
+    last bigint NOT NULL,
+    at bigint NOT NULL,
+    key text,
+    data bytea NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (document, last)
+  );
+  ALTER TABLE coweave.packs ALTER COLUMN data SET STORAGE EXTERNAL; -- is compressed already
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -2,6 +2,7 @@ import type { DocumentKey } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { LogRow } from '../update-log.ts'
 import { ROW_COLUMNS, type SealedRow, sealRow, verifiedRows } from '../update-row.ts'
+import { rawPacks } from './pack-table.ts'
 import { type Session, toBytes, toText } from './session.ts'
 
 /** A row on its way into the table. */
@@ -13,6 +14,8 @@ export interface NewRow extends LogRow {
 /** One statement takes rows of about this many bytes, so that no message to the server grows without bound. */
 const INSERT_BYTES = 32 * 1024 * 1024
 
+/** Packs that are read at once. */
+const PAGE_PACKS = 4
 /** A page of rows ends with the row that takes it over either of these. */
 const PAGE_ROWS = 1_000
 const PAGE_BYTES = 256 * 1024
@@ -56,7 +59,7 @@ async function insertSome(session: Session, keys: KeyRing | undefined, rows: rea
   )
 }
 
-/** Reads the rows above `after` up to `until`, each one verified; see verifiedRows(). */
+/** Reads the rows above `after` up to `until`, each one verified, where none of them is packed; see verifiedRows(). */
 export async function readRows(
   session: Session,
   keys: KeyRing | undefined,
@@ -68,20 +71,28 @@ export async function readRows(
      ORDER BY position`,
     [document.id, range.after, range.until],
   )
-  return [...verifiedRows(keys, document, range, rows.map(withAuthor))]
+  return [...verifiedRows(keys, document, range, { rows: rows.map(withAuthor), packs: [] })]
 }
 
-/** The first rows of that range, at least one if there is any. A row that is missing in between is an error. */
+/**
+ * The first rows of that range, at least one if there is any, packed or not; call it inside a transaction that sees one
+ * moment, or keeps others from packing. A row that is missing in between is an error.
+ */
 export async function readPage(
   session: Session,
   keys: KeyRing | undefined,
   document: DocumentKey,
   range: { readonly after: number; readonly until: number },
 ): Promise<LogRow[]> {
-  const rows = await rawPage(session, document, range)
+  const packs = await rawPacks(session, document, range, PAGE_PACKS)
+  const lastPacked = Number(packs.at(-1)?.[1] ?? 0)
+  // Behind the last pack of a full page there may be others, and behind the last row of a page other rows.
+  const until = packs.length < PAGE_PACKS ? range.until : Math.min(range.until, lastPacked)
+  const rows = await rawPage(session, document, { after: range.after, until })
   const last = rows.at(-1)?.[0]
-  const until = typeof last === 'number' ? Math.max(last, range.after) : range.until
-  return [...verifiedRows(keys, document, { after: range.after, until }, rows)]
+  const endOfPacks = packs.length > 0 ? Math.min(until, lastPacked) : until
+  const end = typeof last === 'number' ? Math.max(last, range.after) : endOfPacks
+  return [...verifiedRows(keys, document, { after: range.after, until: end }, { rows, packs })]
 }
 
 /** A page as readPage() reads it, not verified. */
@@ -100,19 +111,6 @@ export async function rawPage(
     [document.id, range.after, range.until],
   )
   return rows.map(withAuthor)
-}
-
-/** One row, not verified. */
-export async function rawRow(
-  session: Session,
-  document: DocumentKey,
-  position: number,
-): Promise<unknown[] | undefined> {
-  const [row] = await session.rows(`SELECT ${ROW_COLUMNS} FROM coweave.updates WHERE document = $1 AND position = $2`, [
-    document.id,
-    position,
-  ])
-  return row === undefined ? undefined : withAuthor(row)
 }
 
 function withAuthor([position, at, author, ...others]: readonly unknown[]): unknown[] {

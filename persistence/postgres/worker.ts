@@ -1,37 +1,25 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import type { KeyRing } from '../encryption.ts'
-import type { NewText, TextClaim } from '../text-index.ts'
 import type { Damage } from '../update-log.ts'
 import { tsvectorOf } from '../words.ts'
 import type { Call, Reply } from '../worker-thread.ts'
 import { findDamages } from './checker.ts'
-import { type CompactRequest, compact } from './compactor.ts'
+import { compact } from './compactor.ts'
 import { Connections } from './connections.ts'
-import { type Forgetting, forgetSome } from './forgetter.ts'
+import { forgetSome } from './forgetter.ts'
+import { packSome } from './packer.ts'
 import { toStorageError } from './postgres-errors.ts'
 import { claimText, putText } from './text-table.ts'
+import type { Answer, Request } from './thread-messages.ts'
 
-// The entry of the worker threads, for what takes long to compute: snapshots, forgetting, words of texts, and checks. Calls
-// come one at a time.
+// The entry of the worker threads, for what takes long to compute: snapshots, forgetting, packing, words of texts, and
+// checks. Calls come one at a time.
 
 export interface WorkerSettings {
   readonly url: string
   readonly place: string
   readonly keys: KeyRing | undefined
 }
-
-export type Request =
-  | ({ readonly kind: 'compact' } & CompactRequest)
-  | { readonly kind: 'forget'; readonly document: string; readonly until: number }
-  | { readonly kind: 'check-next' }
-  | { readonly kind: 'claim-text'; readonly document: string; readonly forMs: number }
-  | { readonly kind: 'put-text'; readonly text: NewText }
-
-/**
- * The snapshot's position; how far forgetting has come; the next damage, undefined once the check is over; what became of
- * a claim.
- */
-export type Answer = number | Forgetting | Damage | TextClaim | undefined
 
 const settings: WorkerSettings = workerData
 const { url, place, keys } = settings
@@ -58,6 +46,11 @@ async function answerOf(request: Request): Promise<Answer> {
     const words = tsvectorOf(Buffer.from(text.buffer, text.byteOffset, text.length).toString())
     await connections.write((session) => putText(session, request.text, words))
     return undefined
+  }
+  if (request.kind === 'pack') {
+    return await connections
+      .write((session) => packSome(session, keys, request))
+      .catch((error) => Promise.reject(toStorageError(error, `${request.document}: packing`)))
   }
   damages ??= findDamages(connections, keys)
   const next = await damages.next()

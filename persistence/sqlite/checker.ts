@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3'
 import * as Y from 'yjs'
 import { type DocumentRecord, Erasure } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
+import { PackedRanges } from '../packed-ranges.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
 import { claimReader } from './client-table.ts'
@@ -95,6 +96,9 @@ function documentChecker(
     .prepare<[number], unknown>('SELECT position FROM updates WHERE document = ? ORDER BY position')
     .pluck()
 
+  const ranges = db
+    .prepare<[number], [unknown, unknown]>('SELECT first, last FROM packs WHERE document = ? ORDER BY last')
+    .raw()
   const checkNewest = db.transaction((name: string) => {
     const record = find(name)
     if (record === undefined) return
@@ -116,15 +120,24 @@ function documentChecker(
     if (record === undefined) {
       return yield { document: name, position: undefined, problem: `${name} is missing from the index of documents` }
     }
-    // Row by row, so that one bad row does not hide the next.
-    for (let position = record.forgotten + 1; position <= record.position; position++) {
-      const problem = problemOf(() => {
-        for (const row of rows(record, position - 1, position)) decode(row.data)
-      })
+    // Row by row and pack by pack, so that a bad one does not hide the next.
+    const read = db.transaction((after: number, until: number) => {
+      for (const row of rows(record, after, until)) decode(row.data)
+    })
+    const packs = new PackedRanges(ranges.all(record.id))
+    for (let position = record.forgotten + 1; position <= record.position; ) {
+      const until = Math.min(packs.endOf(position), record.position)
+      const problem = problemOf(() => read(position - 1, until))
       if (problem !== undefined) yield { document: name, position, problem }
+      position = until + 1
     }
     for (const position of positions.iterate(record.id)) {
-      if (typeof position === 'number' && position >= 1 && position <= record.position) continue
+      const isInside = typeof position === 'number' && position >= 1 && position <= record.position
+      if (isInside && (position <= record.forgotten || !packs.has(position))) continue
+      if (isInside) {
+        yield { document: name, position, problem: `${name}: the row at position ${position} is also packed` }
+        continue
+      }
       const problem = `${name}: a row at position ${position}, beyond the last one, ${record.position}`
       yield { document: name, position: undefined, problem }
       break
@@ -153,7 +166,7 @@ function seenChecker(db: Database): (document: DocumentRecord) => void {
 
 /** Rows whose document is not there: its row of `documents` has been lost. */
 function* orphans(db: Database): Generator<Damage, void, undefined> {
-  for (const table of ['updates', 'clients', 'snapshots', 'versions', 'seen']) {
+  for (const table of ['updates', 'packs', 'clients', 'snapshots', 'versions', 'seen']) {
     const ids = db.prepare<[], unknown>(
       `SELECT DISTINCT document FROM ${table} WHERE document NOT IN (SELECT id FROM documents)`,
     )

@@ -68,6 +68,7 @@ class Eraser {
     this.#retire = db.prepare<[number]>('UPDATE snapshots SET complete = 0 WHERE document = ?')
     this.#bulks = [
       rowEraser(db, 'updates', 'document', 'position'),
+      rowEraser(db, 'packs', 'document', 'last'),
       snapshotEraser(db),
       smallRowEraser(db, 'clients', 'client'),
       smallRowEraser(db, 'versions', 'id'),

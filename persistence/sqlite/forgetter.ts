@@ -5,6 +5,7 @@ import { buildSnapshot } from '../snapshot-builder.ts'
 import { StorageError } from '../storage-error.ts'
 import { documentFinder, recordWriter } from './document-table.ts'
 import { emptyWal } from './empty-wal.ts'
+import { packCutter } from './pack-table.ts'
 import { rowEraser } from './row-eraser.ts'
 import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
 import { HAS_ALL_PARTS, SnapshotWriter, snapshotRetirer } from './snapshot-writer.ts'
@@ -51,6 +52,8 @@ export class Forgetter {
   readonly #complete
   readonly #retire
   readonly #eraseRows
+  readonly #erasePacks
+  readonly #cutPack
   readonly #touch
   readonly #hasText
   readonly #dropText
@@ -78,6 +81,8 @@ export class Forgetter {
     )
     this.#retire = snapshotRetirer(db)
     this.#eraseRows = rowEraser<number>(db, 'updates', 'document', 'position')
+    this.#erasePacks = rowEraser<number>(db, 'packs', 'document', 'last')
+    this.#cutPack = packCutter(db, keys)
     this.#hasText = db.prepare<[number]>('SELECT 1 FROM text_states WHERE document = ?')
     this.#dropText = db.prepare<{ id: number; forgotten: number }>(
       `DELETE FROM texts WHERE document = :id
@@ -120,7 +125,7 @@ export class Forgetter {
       id = (await this.#snapshots.add(record, { position: last.position, logBytes }, state))?.id
     }
     const moved = id !== undefined && this.#publish(record, { position: last.position, at: last.at, snapshot: id })
-    await this.#snapshots.deleteLeftovers()
+    await this.#snapshots.deleteLeftovers(record.id)
     this.#lost = moved ? 0 : this.#lost + 1
     if (this.#lost <= MAX_LOST) return true
     const message = `${document}: others change its snapshots all the time; its history was not forgotten`
@@ -160,7 +165,9 @@ export class Forgetter {
   #eraseSome(document: string): boolean {
     const erase = this.#db.transaction(() => {
       const record = this.#find(document)
-      return record !== undefined && record.forgotten > 0 && this.#eraseRows(record.id, record.forgotten)
+      if (record === undefined || record.forgotten === 0) return false
+      const { id, forgotten } = record
+      return this.#eraseRows(id, forgotten) || this.#erasePacks(id, forgotten) || this.#cutPack(record, forgotten)
     })
     return erase.immediate()
   }
@@ -186,7 +193,8 @@ export class Forgetter {
   }
 
   async #finish(document: string): Promise<void> {
-    await this.#snapshots.deleteLeftovers()
+    const record = this.#find(document)
+    if (record !== undefined) await this.#snapshots.deleteLeftovers(record.id)
     this.#synced(() => this.#touch.run(document))
     await emptyWal(this.#db)
     this.#isUnfinished = false

@@ -1,9 +1,15 @@
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
-import type { ForgettablePage, HistoryBase, HistoryStart } from '../retention.ts'
+import { ENOUGH_ROWS, type HistoryBase, type HistoryStart, type RetentionPage } from '../retention.ts'
 import { missingBase } from '../snapshot-record.ts'
 import { documentFinder } from './document-table.ts'
 import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
+
+interface PageRequest {
+  readonly before: number
+  readonly after: string
+  readonly limit: number
+}
 
 /** What a reader tells about where the history of documents begins; see Retention. */
 export function historyStartReader(db: Database, keys: KeyRing | undefined) {
@@ -13,9 +19,19 @@ export function historyStartReader(db: Database, keys: KeyRing | undefined) {
   const look = db
     .prepare<{ before: number; after: string; limit: number }, [string, 0 | 1]>(
       `SELECT name, EXISTS (
-         SELECT 1 FROM (SELECT position, at FROM updates WHERE document = d.id ORDER BY position LIMIT 1) AS first
-         WHERE (first.at < :before AND d.deleted_at IS NULL) OR first.position <= d.forgotten)
+         SELECT 1 FROM (
+           SELECT * FROM (SELECT position, at FROM updates WHERE document = d.id ORDER BY position LIMIT 1)
+           UNION ALL SELECT * FROM (SELECT first, at FROM packs WHERE document = d.id ORDER BY last LIMIT 1)
+         ) AS first WHERE (first.at < :before AND d.deleted_at IS NULL) OR first.position <= d.forgotten)
        FROM documents AS d WHERE name > :after ORDER BY name LIMIT :limit`,
+    )
+    .raw()
+
+  const lookAtRows = db
+    .prepare<{ before: number; after: string; limit: number }, [string, 0 | 1]>(
+      `SELECT name, deleted_at IS NULL AND coalesce((
+         SELECT at FROM updates WHERE document = d.id ORDER BY position LIMIT 1 OFFSET ${ENOUGH_ROWS}
+       ) < :before, 0) FROM documents AS d WHERE name > :after ORDER BY name LIMIT :limit`,
     )
     .raw()
 
@@ -33,11 +49,15 @@ export function historyStartReader(db: Database, keys: KeyRing | undefined) {
     return { position, at: record.forgottenAt, logBytes, state: readSnapshot(record, snapshot) }
   })
 
-  function forgettable({ before, after, limit }: { before: number; after: string; limit: number }): ForgettablePage {
-    const looked = look.all({ before, after, limit })
-    const documents = looked.filter(([, isForgettable]) => isForgettable === 1).map(([name]) => name)
-    return { documents, next: looked.length < limit ? undefined : looked.at(-1)?.[0] }
-  }
+  const pageOf = (looked: readonly [string, 0 | 1][], limit: number): RetentionPage => ({
+    documents: looked.filter(([, isFound]) => isFound === 1).map(([name]) => name),
+    next: looked.length < limit ? undefined : looked.at(-1)?.[0],
+  })
 
-  return { startOf, baseOf, forgettable }
+  return {
+    startOf,
+    baseOf,
+    forgettable: ({ before, after, limit }: PageRequest) => pageOf(look.all({ before, after, limit }), limit),
+    unpacked: ({ before, after, limit }: PageRequest) => pageOf(lookAtRows.all({ before, after, limit }), limit),
+  }
 }

@@ -9,6 +9,7 @@ const TABLES = [
   'meta',
   'documents',
   'updates',
+  'packs',
   'clients',
   'snapshots',
   'snapshot_parts',

@@ -83,6 +83,8 @@ export type Request =
   | { readonly kind: 'set-seen'; readonly document: string; readonly seen: readonly Seen[] }
   | { readonly kind: 'compact'; readonly document: string }
   | { readonly kind: 'forget'; readonly document: string; readonly until: number }
+  | { readonly kind: 'pack'; readonly document: string; readonly after: number; readonly until: number }
+  | { readonly kind: 'unpacked'; readonly before: number; readonly after: string; readonly limit: number }
   | { readonly kind: 'history-start'; readonly document: string }
   | { readonly kind: 'history-base'; readonly document: string }
   | { readonly kind: 'forgettable'; readonly before: number; readonly after: string; readonly limit: number }

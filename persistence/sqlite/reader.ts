@@ -152,6 +152,7 @@ export function openReader(settings: WorkerSettings): Role {
         if (request.kind === 'history-start') return packText(JSON.stringify(starts.startOf(request.document)))
         if (request.kind === 'history-base') return packHistoryBase(starts.baseOf(request.document))
         if (request.kind === 'forgettable') return packText(JSON.stringify(starts.forgettable(request)))
+        if (request.kind === 'unpacked') return packText(JSON.stringify(starts.unpacked(request)))
         if (request.kind === 'versions') return packVersions(lookAt(request.document, versions, []))
         if (request.kind === 'seen') {
           const found = lookAt(request.document, (document) => findSeen(document, request.user), undefined)

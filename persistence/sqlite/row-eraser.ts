@@ -10,9 +10,9 @@ const STEP_BYTES = 1024 * 1024
  */
 export function rowEraser<Owner extends string | number>(
   db: Database,
-  table: 'updates' | 'messages',
+  table: 'updates' | 'packs' | 'messages',
   owner: 'document' | 'room',
-  number: 'position' | 'seq',
+  number: 'position' | 'last' | 'seq',
 ): (of: Owner, until?: number) => boolean {
   const select = db
     .prepare<[Owner, number], [number, number]>(

@@ -217,6 +217,20 @@ const MIGRATIONS = [
     INSERT INTO texts_words (texts_words, rowid, text) VALUES ('delete', old.document, old.text);
   END;
   `,
+  `
+  -- Rows of updates that stood side by side, compressed together in place of them: those from first to last.
+  -- at: when the first of them was taken.
+  CREATE TABLE packs (
+    document INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    key TEXT,
+    data BLOB NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (document, last)
+  ) WITHOUT ROWID;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -21,6 +21,7 @@ export class SnapshotWriter {
   readonly #complete
   readonly #retire
   readonly #leftovers
+  readonly #leftoversOf
   readonly #deletePart
   readonly #deleteSnapshot
 
@@ -40,6 +41,9 @@ export class SnapshotWriter {
     )
     this.#retire = snapshotRetirer(db)
     this.#leftovers = db.prepare<[], unknown>('SELECT id FROM snapshots WHERE complete = 0').pluck()
+    this.#leftoversOf = db
+      .prepare<[number], unknown>('SELECT id FROM snapshots WHERE document = ? AND complete = 0')
+      .pluck()
     this.#deletePart = db.prepare<[unknown, unknown]>(
       `DELETE FROM snapshot_parts WHERE snapshot = ? AND part =
          (SELECT max(part) FROM snapshot_parts WHERE snapshot = ?)
@@ -52,7 +56,7 @@ export class SnapshotWriter {
   async write(document: DocumentRecord, state: Uint8Array): Promise<void> {
     const record = await this.add(document, { position: document.position, logBytes: document.bytes }, state)
     if (record !== undefined) this.#publish(document, record)
-    await this.deleteLeftovers()
+    await this.deleteLeftovers(document.id)
   }
 
   /** Writes the parts of a snapshot that doesn't count yet; undefined if the document was erased meanwhile. */
@@ -71,8 +75,10 @@ export class SnapshotWriter {
     return record
   }
 
-  async deleteLeftovers(): Promise<void> {
-    for (const id of this.#leftovers.all()) {
+  /** Of one document, so that what others are writing stays; of all, for who has just started. */
+  async deleteLeftovers(document?: number): Promise<void> {
+    const leftovers = document === undefined ? this.#leftovers.all() : this.#leftoversOf.all(document)
+    for (const id of leftovers) {
       while (await yielding(() => this.#deletePart.run(id, id).changes > 0));
       this.#deleteSnapshot.run(id)
     }

@@ -9,7 +9,7 @@ import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
 import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
-import { type ForgettablePage, type HistoryBase, type HistoryStart, historyForgotten } from '../retention.ts'
+import { type HistoryBase, type HistoryStart, historyForgotten, packAll, type RetentionPage } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
@@ -316,12 +316,32 @@ class SqliteLog implements PortableLog {
     const request = { kind: 'forget', document, until: natural(until, 'until') } as const
     return await this.#oneByOne.run(async () => {
       for (;;) {
-        this.#refuseIfClosed()
-        this.#retention ??= this.#thread('retention')
-        const { position, isDone }: Forgetting = JSON.parse(unpackText(await this.#retention.call(request)))
+        const { position, isDone } = await this.#retain<Forgetting>(request)
         if (isDone) return position
       }
     })
+  }
+
+  async pack(document: string, until: number): Promise<number> {
+    const upTo = natural(until, 'until')
+    return await this.#oneByOne.run(() =>
+      packAll(
+        (after) => this.#retain({ kind: 'pack', document, after, until: upTo }),
+        () => this.compact(document),
+      ),
+    )
+  }
+
+  async unpacked(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
+    const { before, after = '', limit } = options
+    return JSON.parse(unpackText(await this.#read({ kind: 'unpacked', before, after, limit })))
+  }
+
+  /** What the thread of retention has done. */
+  async #retain<Done>(request: Request): Promise<Done> {
+    this.#refuseIfClosed()
+    this.#retention ??= this.#thread('retention')
+    return JSON.parse(unpackText(await this.#retention.call(request)))
   }
 
   async historyStart(document: string): Promise<HistoryStart> {
@@ -332,7 +352,7 @@ class SqliteLog implements PortableLog {
     return unpackHistoryBase(await this.#read({ kind: 'history-base', document }))
   }
 
-  async forgettable(options: { before: number; after?: string; limit: number }): Promise<ForgettablePage> {
+  async forgettable(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
     const { before, after = '', limit } = options
     return JSON.parse(unpackText(await this.#read({ kind: 'forgettable', before, after, limit })))
   }

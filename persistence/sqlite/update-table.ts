@@ -3,6 +3,7 @@ import type { DocumentKey } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { LogRow } from '../update-log.ts'
 import { ROW_COLUMNS, sealRow, verifiedRows } from '../update-row.ts'
+import { packSelector } from './pack-table.ts'
 
 /** Returns a function that inserts one row; call it inside a transaction. */
 export function rowInserter(db: Database, keys: KeyRing | undefined): (document: DocumentKey, row: LogRow) => void {
@@ -15,7 +16,7 @@ export function rowInserter(db: Database, keys: KeyRing | undefined): (document:
   }
 }
 
-/** Returns a function that reads the rows above `after` up to `until`, each one verified; see verifiedRows(). */
+/** Returns a function that reads the rows above `after` up to `until`, each one verified; call it inside a transaction. */
 export function rowReader(
   db: Database,
   keys: KeyRing | undefined,
@@ -25,6 +26,12 @@ export function rowReader(
       `SELECT ${ROW_COLUMNS} FROM updates WHERE document = ? AND position > ? AND position <= ? ORDER BY position`,
     )
     .raw()
+  const selectPacks = packSelector(db)
   return (document, after, until) =>
-    verifiedRows(keys, document, { after, until }, select.iterate(document.id, after, until))
+    verifiedRows(
+      keys,
+      document,
+      { after, until },
+      { rows: select.iterate(document.id, after, until), packs: selectPacks(document.id, after, until) },
+    )
 }

@@ -54,6 +54,19 @@ export class Chore {
   }
 }
 
+/** What comes of something that takes long; undefined at once if it is stopped: then it ends by itself, when the log closes. */
+export async function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal): Promise<T | undefined> {
+  const { promise, resolve } = Promise.withResolvers<undefined>()
+  const stop = () => resolve(undefined)
+  stopping.addEventListener('abort', stop)
+  if (stopping.aborted) stop()
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    stopping.removeEventListener('abort', stop)
+  }
+}
+
 /** Less if it is stopped. */
 export async function sleep(ms: number, stopping: AbortSignal): Promise<void> {
   await setTimeout(ms, undefined, { signal: stopping, ref: false }).catch(() => {}) // it stops

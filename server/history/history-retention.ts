@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
+import type { RetentionPage } from '../../persistence/retention.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
-import { Chore } from '../events/chore.ts'
+import { Chore, unlessStopped } from '../events/chore.ts'
 import { positionAt } from './position-at.ts'
 
 const HOUR_MS = 60 * 60 * 1000
@@ -24,14 +25,6 @@ export interface HistoryRetentionOptions {
  */
 export function historyRetention({ log, logger, keptDays }: HistoryRetentionOptions): Chore {
   const keptMs = keptDays * DAY_MS
-
-  async function forget(document: string, at: number): Promise<void> {
-    const start = await log.historyStart(document)
-    const until = at < start.at ? start.position : await positionAt(log, document, at)
-    const position = await log.forget(document, until)
-    if (position > start.position) logger.info({ document, position }, 'old history was forgotten')
-  }
-
   return new Chore({
     name: 'coweave.history-retention',
     events: log.events,
@@ -40,22 +33,74 @@ export function historyRetention({ log, logger, keptDays }: HistoryRetentionOpti
     async work(stopping) {
       const at = keptDays === 0 ? 0 : Math.floor(Date.now() - keptMs)
       const before = Math.max(0, at - Math.min(DAY_MS, Math.floor(keptMs / 10)))
-      for (let after: string | undefined = ''; after !== undefined && !stopping.aborted; ) {
-        const page = await log.forgettable({ before, after, limit: PAGE })
-        for (const document of page.documents) {
-          if (stopping.aborted) return
-          try {
-            await forget(document, at)
-          } catch (error) {
-            if (!stopping.aborted) logger.error({ document, error }, 'old history could not be forgotten')
-          }
+      const find = (after: string) => log.forgettable({ before, after, limit: PAGE })
+      for await (const document of documentsIn(find, stopping)) {
+        try {
+          const start = await log.historyStart(document)
+          const until = await oldPosition(log, document, at)
+          const position = await unlessStopped(log.forget(document, until), stopping)
+          if (position !== undefined && position > start.position)
+            logger.info({ document, position }, 'old history was forgotten')
+        } catch (error) {
+          if (!stopping.aborted) logger.error({ document, error }, 'old history could not be forgotten')
         }
-        after = page.next
       }
     },
   })
 }
 
-function intervalOf(keptMs: number): number {
-  return Math.min(INTERVAL_MS.most, Math.max(INTERVAL_MS.least, keptMs / 10))
+export interface HistoryPackingOptions {
+  readonly log: UpdateLog
+  readonly logger: Logger
+  /** How old rows are when they are packed. */
+  readonly afterDays: number
+}
+
+/** Packs the rows of all documents that are older than so many days, on one of the instances, a document at a time. */
+export function historyPacking({ log, logger, afterDays }: HistoryPackingOptions): Chore {
+  const afterMs = afterDays * DAY_MS
+  return new Chore({
+    name: 'coweave.history-packing',
+    events: log.events,
+    intervalMs: intervalOf(afterMs),
+    onProblem: (error) => logger.warn({ error }, 'old updates could not be looked for; it is tried again'),
+    async work(stopping) {
+      const at = Math.floor(Date.now() - afterMs)
+      const find = (after: string) => log.unpacked({ before: at, after, limit: PAGE })
+      for await (const document of documentsIn(find, stopping)) {
+        try {
+          const until = await oldPosition(log, document, at)
+          const packed = await unlessStopped(log.pack(document, until), stopping)
+          if (packed !== undefined && packed > 0) logger.info({ document, updates: packed }, 'old updates were packed')
+        } catch (error) {
+          if (!stopping.aborted) logger.error({ document, error }, 'old updates could not be packed')
+        }
+      }
+    },
+  })
+}
+
+/** The last position of a document at a time, or where its history begins if that is later. */
+async function oldPosition(log: UpdateLog, document: string, at: number): Promise<number> {
+  const start = await log.historyStart(document)
+  return at < start.at ? start.position : await positionAt(log, document, at)
+}
+
+/** Those that `find` finds, page by page, until it is stopped. */
+async function* documentsIn(
+  find: (after: string) => Promise<RetentionPage>,
+  stopping: AbortSignal,
+): AsyncGenerator<string> {
+  for (let after: string | undefined = ''; after !== undefined && !stopping.aborted; ) {
+    const page = await find(after)
+    for (const document of page.documents) {
+      if (stopping.aborted) return
+      yield document
+    }
+    after = page.next
+  }
+}
+
+function intervalOf(ageMs: number): number {
+  return Math.min(INTERVAL_MS.most, Math.max(INTERVAL_MS.least, ageMs / 10))
 }

@@ -1,8 +1,9 @@
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
-import { Typist } from '../persistence/updates.ts'
+import { Typist, typedRows } from '../persistence/updates.ts'
 import { openClient, whenDocument } from '../support/clients.ts'
 import { documentPath, type RestOptions, rest } from '../support/rest.ts'
 import { startServer, type TestServer, temporaryFolder, tokenFor } from '../support/server.ts'
@@ -11,7 +12,7 @@ const folder = temporaryFolder()
 let server: TestServer
 
 beforeAll(async () => {
-  server = await startServer({ folder, environment: { HISTORY_DAYS: '0.00001' } })
+  server = await startServer({ folder, environment: { HISTORY_DAYS: '0.00001', HISTORY_PACK_DAYS: '0.00001' } })
 })
 afterAll(async () => {
   expect(await server.stop()).toBe(0)
@@ -89,6 +90,20 @@ test('an open document that lacks what is forgotten by now is loaded anew', asyn
   await whenDocument(ann.ydoc, () => ann.text.toString().includes('bob '))
   ann.text.insert(0, 'still ')
   await ann.saved()
+})
+
+test('old updates are packed in the background', async () => {
+  const log = await openSqliteLog({ file: join(folder, 'coweave.db') })
+  onTestFinished(() => log.close())
+  // By its first row it has no old history, which would be forgotten.
+  const [first, ...others] = typedRows('notes/long', 200)
+  await log.append([{ ...(first ?? expect.unreachable()), at: Date.now() + 3_600_000 }, ...others])
+  const rows = await Array.fromAsync(log.read('notes/long', 0))
+  const db = new Database(join(folder, 'coweave.db'), { readonly: true })
+  onTestFinished(() => void db.close())
+  const count = db.prepare('SELECT count(*) FROM packs').pluck()
+  await expect.poll(() => count.get(), { timeout: 20_000 }).toBeGreaterThan(0)
+  expect(await Array.fromAsync(log.read('notes/long', 0))).toEqual(rows)
 })
 
 async function textAt(name: string, position: number): Promise<string> {

@@ -95,14 +95,20 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
       expect(await log.addVersion('a', namedVersion('w', 6))).toBe(true)
     })
 
-    test('is that of the document alone, and of none that is unknown, or erased', async () => {
-      const folder = await makeFolder()
-      const { log } = await openTyped('a', folder)
-      await openTyped('b', folder)
+    test('is that of the document alone, is found by the time of its first row, and goes when it is erased', async () => {
+      const { log } = await openTyped('a')
+      const other = new Typist('b')
+      await log.append([7, 8].map((at) => ({ ...other.type('x'), at })))
+      expect(await log.forgettable({ before: 1, limit: 9 })).toEqual({ documents: [], next: undefined })
+      expect(await log.forgettable({ before: 2, limit: 9 })).toEqual({ documents: ['a'], next: undefined })
+      expect(await log.forgettable({ before: 8, limit: 9 })).toEqual({ documents: ['a', 'b'], next: undefined })
       expect(await log.forget('unknown', 5)).toBe(0)
       expect(await log.forget('a', 0)).toBe(0)
       await log.forget('a', 5)
-      expect(await readAll(log, 'b')).toHaveLength(10)
+      expect(await readAll(log, 'b')).toHaveLength(2)
+      expect(await log.forgettable({ before: 6, limit: 9 })).toEqual({ documents: [], next: undefined })
+      expect(await log.forgettable({ before: 10, limit: 1 })).toEqual({ documents: ['a'], next: 'a' })
+      expect(await log.forgettable({ before: 10, after: 'a', limit: 9 })).toEqual({ documents: ['b'], next: undefined })
       await log.delete('a', { at: 1, by: 'mia' })
       expect(await log.forget('a', 6)).toBe(6)
       expect(await log.undelete('a')).toBe('restored')
@@ -115,19 +121,6 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
       expect(await log.historyStart('a')).toEqual({ position: 0, at: 0 })
       expect(await readAll(log, 'a')).toHaveLength(1)
       expect(await Array.fromAsync(log.check())).toEqual([])
-    })
-
-    test('is found by the time of its first row', async () => {
-      const folder = await makeFolder()
-      const { log } = await openTyped('a', folder)
-      const typist = new Typist('b')
-      await log.append([7, 8].map((at) => ({ ...typist.type('x'), at })))
-      expect(await log.forgettable({ before: 1, limit: 9 })).toEqual({ documents: [], next: undefined })
-      expect(await log.forgettable({ before: 2, limit: 9 })).toEqual({ documents: ['a'], next: undefined })
-      await log.forget('a', 8)
-      expect(await log.forgettable({ before: 8, limit: 9 })).toEqual({ documents: ['b'], next: undefined })
-      expect(await log.forgettable({ before: 10, limit: 1 })).toEqual({ documents: ['a'], next: 'a' })
-      expect(await log.forgettable({ before: 10, after: 'a', limit: 9 })).toEqual({ documents: ['b'], next: undefined })
     })
 
     test('[promise 4] by two at once, while others append and compact, is one history', async () => {

@@ -4,6 +4,7 @@ import * as Y from 'yjs'
 import type { ArchivedMessage, NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import { describeDeletion } from './deletion-contract.ts'
 import { makeFolder } from './folder.ts'
+import { describePacking } from './packing-contract.ts'
 import { describeRetention } from './retention-contract.ts'
 import { describeSharedLog } from './shared-log-contract.ts'
 import { archived, readAll, rebuild, seed, Typist, textOf, update } from './updates.ts'
@@ -405,4 +406,5 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
   describeSharedLog(name, openIn)
   describeDeletion(name, openIn)
   describeRetention(name, openIn)
+  describePacking(name, openIn)
 }

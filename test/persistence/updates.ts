@@ -1,5 +1,6 @@
 import * as Y from 'yjs'
 import type { ArchivedMessage, LogRow, NewUpdate, StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
+import { createRandom } from '../support/random.ts'
 
 /** An update of any bytes, for tests that never make a Y.Doc of it. */
 export function update(document: string, text: string, options: Partial<NewUpdate> = {}): NewUpdate {
@@ -38,6 +39,19 @@ export class Typist {
     this.doc.transact(() => change(this.doc))
     return update(this.#document, '', { data: Y.mergeUpdates(this.#made.splice(0)) })
   }
+}
+
+/** Rows of several people, at times that also go back, some of them long, the others keystrokes. */
+export function typedRows(document: string, count: number, random = createRandom(1)): NewUpdate[] {
+  const typist = new Typist(document)
+  let at = 1_700_000_000_000
+  return Array.from({ length: count }, (_, index) => {
+    at += random.int(2_000) - 100
+    const isLong = index % 900 === 700
+    const author = random.pick(['ann', 'bob \u0000', '', 'ünïcödé 😀'])
+    const made = typist.type(isLong ? 'long '.repeat(20_000) : random.pick(['x', 'words ', '😀']))
+    return { ...made, at, author, clients: index === 0 ? [1] : [] }
+  })
 }
 
 /** The document as a reader of the log gets it. */

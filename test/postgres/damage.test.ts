@@ -21,6 +21,9 @@ beforeAll(async () => {
   const messages = ['the launch', 'on Monday', 'at nine'].map((text, index) => archived('chat/a', index + 1, text))
   const events = ['one', 'two'].map((id) => ({ id, kind: 'k', at: 1, document: 'chat/a', users: [], json: '{}' }))
   await log.append([{ ...typist.type('three'), messages, events }])
+  const { data } = new Typist('packed').type('x')
+  await log.append(Array.from({ length: 80 }, () => update('packed', '', { data })))
+  for (const until of [30, 60]) expect(await log.pack('packed', until)).toBe(30)
   await log.addVersion('snapped', namedVersion('v', 1))
   await log.setSeen('snapped', [{ user: 'ann', position: 1, at: 2 }])
   await log.close()
@@ -106,6 +109,18 @@ describe('a damaged row is an error that names the document and the position', (
     const found = await check()
     expect(found).toContainEqual(expect.objectContaining({ document: 'snapped', position: 1 }))
   })
+})
+
+test.each([
+  ['changed', `UPDATE coweave.packs SET data = '\\x00' WHERE first = 31`, /positions 31 to 60, .* damaged$/],
+  ['gone', `DELETE FROM coweave.packs WHERE first = 31`, /position 31 is missing$/],
+])('a pack that is %s is an error that names the document and the position', async (_, sql, problem) => {
+  const { log, check } = await damaged(sql)
+  await expect(readAll(log, 'packed')).rejects.toMatchObject({ code: 'storage/corrupt', message: problem })
+  expect(await readAll(log, 'packed', 0, 30)).toHaveLength(30)
+  expect(await readAll(log, 'packed', 60)).toHaveLength(20)
+  const found = (await check()).filter(({ document }) => document === 'packed')
+  expect(found[0]).toEqual({ document: 'packed', position: 31, problem: expect.stringMatching(problem) })
 })
 
 describe('damage around the rows is found', () => {

@@ -4,7 +4,7 @@ import * as Y from 'yjs'
 import type { Difference, HistoryRoot } from '../../model/history.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
-import type { NewUpdate } from '../../persistence/update-log.ts'
+import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import { History } from '../../server/history/history.ts'
 import { historyThreads } from '../../server/history/history-threads.ts'
 import { type Client, openClient } from '../support/clients.ts'
@@ -89,7 +89,7 @@ function rootOf(json: string, name: string): Extract<HistoryRoot['content'], { t
 
 test.for(seedsFor([1], 0))(
   'two people’s story is as it was at any position, by whom it was, and is brought back while somebody types (rerun with SEED=%i)',
-  { timeout: 300_000 },
+  { timeout: isSoak ? 1_500_000 : 300_000 },
   async (seed, { skip }) => {
     const trace = readTrace<ConcurrentTrace>('friendsforever')
     if (trace === undefined) return skip(tracesMissing)
@@ -116,21 +116,40 @@ test.for(seedsFor([1], 0))(
       })
       expect(await log.compact(document)).toBe(last)
     }
-    const { runs } = rootOf(await history.blame('ann', document, last), 'text')
+    const blame = await history.blame('ann', document, last)
+    const { runs } = rootOf(blame, 'text')
     const blamed = runs.map((run) => ('text' in run ? (run.change?.user.at(-1) ?? '?').repeat(run.text.length) : ''))
     expect(runs.map((run) => ('text' in run ? run.text : '')).join('')).toBe(trace.endContent)
     expect(blamed.join('')).toBe(writers)
+    /** Packed, and then without its beginning, all is as before. */
+    async function expectSamePacked(packedLog: UpdateLog): Promise<void> {
+      const packedHistory = new History({ log: packedLog, threads, maxBytes: 2 ** 26 })
+      const expectSame = (positions: readonly number[]) =>
+        inTurn(positions, 2, async (position) => {
+          const update = await packedHistory.state('ann', document, position)
+          expect(textOf(update), `position ${position}, packed`).toBe(texts.get(position) ?? '')
+        })
+      expect(await packedLog.pack(document, last)).toBeGreaterThan(last - 100)
+      expect(await packedHistory.blame('ann', document, last)).toBe(blame)
+      await expectSame([...samples].filter((_, index) => isSoak || index % 3 === 2))
+      const begins = random.pick([...samples])
+      expect(await packedLog.forget(document, begins)).toBe(begins)
+      await expectSame([...samples].filter((position, index) => position >= begins && index % 3 === 0))
+    }
     if (isSoak) {
       const postgres = await startPostgres()
       const other = await openPostgresLog({ url: await postgres.createDatabase() })
       await other.append(rows)
-      const elsewhere = new History({ log: other, threads, maxBytes: 2 ** 26 })
-      for (const position of [...samples].slice(0, 20)) {
-        expect(textOf(await elsewhere.state('ann', document, position))).toBe(texts.get(position) ?? '')
-      }
+      await other.compact(document)
+      await expectSamePacked(other)
       await other.close()
       await postgres.stop()
     }
+    const copy = join(temporaryFolder(), 'coweave.db')
+    await log.backup(copy)
+    const packed = await openSqliteLog({ file: copy })
+    await expectSamePacked(packed)
+    await packed.close()
     await threads.close()
     await log.close()
 
