@@ -140,6 +140,8 @@ export interface Presence {
   readonly user: string
   readonly name: string
   readonly self: boolean
+  /** As the server says: a program that reads and writes, such as a language model's. */
+  readonly kind?: 'agent'
   /** What they set with setPresence(), also inside `user`, from their newest window; nobody has checked it. */
   readonly fields: Readonly<Record<string, unknown>>
 }

@@ -24,6 +24,7 @@ import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
+import { Visits } from './documents/visits.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
 import { History } from './history/history.ts'
@@ -202,6 +203,14 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const conversions = new Conversions({ log, threads: threads.conversions })
   const { search, indexer } = openSearch({ config, log, logger, threads: threads.search })
   const history = new History({ log, threads: threads.history, maxBytes: config.HISTORY_BYTES })
+  const visits = new Visits({
+    documents,
+    rooms,
+    changesPerSecond: config.PRESENCE_CHANGES_PER_SECOND,
+    maxVisits: config.MAX_DOCUMENTS_PER_CONNECTION,
+    presenceKnown: (open) => cluster.presenceKnown(open),
+    tellPresence: () => cluster.tellPresence(),
+  })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
     maxBytes: config.MAX_UPLOAD_BYTES,
@@ -238,6 +247,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     conversions,
     search,
     uploads,
+    visits,
     isStopping,
     measure,
   })
@@ -286,6 +296,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   let stopping: Promise<void> | undefined
   async function shutDown(): Promise<void> {
     gateway.stop()
+    visits.close()
     rooms.close()
     load.close()
     bus.close()

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Extension } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
@@ -9,6 +10,8 @@ import type { Relay, RelayMessage } from './relay.ts'
 
 /** Presence that changes within this time is one message. */
 const PRESENCE_WINDOW_MS = 50
+/** How long other instances may take to tell who is present. */
+const PRESENCE_ANSWER_MS = 250
 
 export interface ClusterOptions {
   readonly log: UpdateLog
@@ -32,6 +35,8 @@ export class Cluster {
   /** Whose presence changed since it was last told. */
   readonly #present = new Map<OpenDocument, Set<number>>()
   #presenceTimer: NodeJS.Timeout | undefined
+  /** Documents of which other instances are being asked who is present. */
+  readonly #asked = new Map<OpenDocument, Promise<void>>()
 
   constructor(options: ClusterOptions) {
     this.#options = options
@@ -56,6 +61,10 @@ export class Cluster {
     this.#follower.opened(open)
     const { relay } = this.#options
     if (relay === undefined) return
+    this.#asked.set(
+      open,
+      delay(PRESENCE_ANSWER_MS, undefined, { ref: false }).then(() => void this.#asked.delete(open)),
+    )
     void relay
       .subscribe(open.name, (message) => this.#receive(open, message))
       .then(() => {
@@ -97,6 +106,17 @@ export class Cluster {
     this.#present.set(open, changed)
     for (const client of clients) changed.add(client)
     this.#presenceTimer ??= setTimeout(() => this.#tellPresence(), PRESENCE_WINDOW_MS).unref()
+  }
+
+  /** Tells others at once what changed. */
+  tellPresence(): void {
+    clearTimeout(this.#presenceTimer)
+    this.#tellPresence()
+  }
+
+  /** Resolves once those of other instances are known who were present when the document was opened. */
+  async presenceKnown(open: OpenDocument): Promise<void> {
+    await this.#asked.get(open)
   }
 
   /** A client of this instance sent a direct message through a document. */

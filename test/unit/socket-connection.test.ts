@@ -110,6 +110,7 @@ async function openFor(seconds: number): Promise<Connection> {
     expires: start + seconds * 1000,
     admin: false,
     relay: false,
+    agent: false,
   }
   const hocuspocusConnection = {
     document,
