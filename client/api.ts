@@ -47,6 +47,7 @@ export interface Refusal {
     | 'timeout'
     | 'client-id-taken'
     | 'deleted'
+    | 'reset'
     | 'too-big'
     | 'schema-too-old'
     | 'too-many'

@@ -24,6 +24,7 @@ import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
+import { Resets } from './documents/resets.ts'
 import { Visits } from './documents/visits.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
@@ -106,6 +107,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     relay,
     onBroken: ({ name }) => forget(new Set([name]), 'the document is loaded anew'),
     onDeleted: ({ name }) => forgetDeleted(new Set([name])),
+    onReset: ({ name }) => forgetReset(new Set([name])),
   })
   const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
@@ -191,7 +193,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     logger,
     keptDays: config.DELETED_DOCUMENT_DAYS,
     onGone: (names) => forgetDeleted(names),
-    tell: (names) => cluster.deleted(names),
+    tell: (names) => cluster.lookAgain(names),
   })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
   const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
@@ -210,6 +212,14 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     maxVisits: config.MAX_DOCUMENTS_PER_CONNECTION,
     presenceKnown: (open) => cluster.presenceKnown(open),
     tellPresence: () => cluster.tellPresence(),
+  })
+  const resets = new Resets({
+    log,
+    durability,
+    history,
+    hocuspocus,
+    onReset: (names) => forgetReset(names),
+    tell: (names) => cluster.lookAgain(names),
   })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
@@ -246,6 +256,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     history,
     conversions,
     search,
+    resets,
     uploads,
     visits,
     isStopping,
@@ -280,6 +291,12 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   /** Whoever has one of them open is told, before its updates can be left out by the log. */
   function forgetDeleted(names: ReadonlySet<string>): void {
     for (const connection of gateway.connections) connection.deleted(names)
+    documents.forget(hocuspocus, names)
+  }
+
+  /** Whoever has one of them open is sent away: they have what was there before. */
+  function forgetReset(names: ReadonlySet<string>): void {
+    for (const connection of gateway.connections) connection.reset(names)
     documents.forget(hocuspocus, names)
   }
 

@@ -186,6 +186,10 @@ const MIGRATIONS = [
   );
   CREATE INDEX texts_words ON coweave.texts USING gin (words);
   `,
+  `
+  -- The position that a document's content begins with since it was reset: rows before it are history alone.
+  ALTER TABLE coweave.documents ADD COLUMN epoch bigint NOT NULL DEFAULT 0;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -217,6 +217,10 @@ const MIGRATIONS = [
     INSERT INTO texts_words (texts_words, rowid, text) VALUES ('delete', old.document, old.text);
   END;
   `,
+  `
+  -- The position that a document's content begins with since it was reset: rows before it are history alone.
+  ALTER TABLE documents ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

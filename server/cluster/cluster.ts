@@ -22,6 +22,8 @@ export interface ClusterOptions {
   readonly onBroken: (open: OpenDocument) => void
   /** Another instance has deleted a document that is open here. */
   readonly onDeleted: (open: OpenDocument) => void
+  /** Another instance has reset a document that is open here. */
+  readonly onReset: (open: OpenDocument) => void
 }
 
 /**
@@ -40,8 +42,8 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options
-    const { log, logger, onBroken, onDeleted } = options
-    this.#follower = new Follower({ log, logger, onBroken, onDeleted })
+    const { log, logger, onBroken, onDeleted, onReset } = options
+    this.#follower = new Follower({ log, logger, onBroken, onDeleted, onReset })
   }
 
   get counts(): FollowerCounts {
@@ -124,8 +126,8 @@ export class Cluster {
     this.#options.relay?.publish(open.name, { kind: 'direct', to, payload })
   }
 
-  /** Documents were deleted here: whoever has one open elsewhere looks into the log. */
-  deleted(names: Iterable<string>): void {
+  /** Documents were deleted or reset here: whoever has one open elsewhere looks into the log. */
+  lookAgain(names: Iterable<string>): void {
     for (const name of names) this.#options.relay?.publish(name, { kind: 'deleted' })
   }
 

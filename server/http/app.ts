@@ -13,6 +13,7 @@ import type { Deletions } from '../documents/deletions.ts'
 import { DocumentWriter } from '../documents/document-writer.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Exchange } from '../documents/exchange.ts'
+import type { Resets } from '../documents/resets.ts'
 import type { Visits } from '../documents/visits.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import type { History } from '../history/history.ts'
@@ -38,6 +39,7 @@ import { servePresence } from './presence.ts'
 import { HttpError, sendProblem } from './problem.ts'
 import { servePush } from './push.ts'
 import { requestIdOf, tellRequestIds } from './request-id.ts'
+import { serveReset } from './reset.ts'
 import { serveRooms } from './rooms.ts'
 import { serveSync } from './sync.ts'
 import { REQUEST_TIMEOUT_MS, slowHandshakes } from './timeouts.ts'
@@ -65,6 +67,7 @@ export interface AppParts {
   readonly history: History
   readonly conversions: Conversions
   readonly search: DocumentSearch
+  readonly resets: Resets
   readonly uploads: Uploads
   readonly visits: Visits
   readonly isStopping: () => boolean
@@ -117,6 +120,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveDocumentSearch(app, parts)
   serveHistory(app, parts)
   serveVersions(app, parts)
+  serveReset(app, parts)
   servePresence(app, parts)
   serveComments(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)

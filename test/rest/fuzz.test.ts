@@ -41,15 +41,18 @@ function isForeign(path: string): boolean {
   return FOREIGN.some((name) => path.includes(encodeURIComponent(name)))
 }
 
-/** Whether a route that writes changes the document it names: who may read one may copy it, and mark it as seen. */
+/** What who may read a document, or comment in it, does with it and leaves it as it is. */
+const LEAVING_ALONE = ['/copy', '/seen', '/presence', '/comments']
+
+/** Whether a route that writes changes the document it names. */
 function changes(path: string): boolean {
-  return path.includes('{name}') && !path.endsWith('/copy') && !path.endsWith('/seen')
+  return path.includes('{name}') && !LEAVING_ALONE.some((end) => path.endsWith(end))
 }
 
 /** What the log says of what must stay. */
 async function foreignState(): Promise<unknown> {
   const { body } = await rest(server, '/api/documents?prefix=foreign')
-  const { body: chats } = await rest(server, '/api/documents?prefix=chat/foreign')
+  const { body: chats } = await rest(server, '/api/documents?prefix=chat/foreign/secret')
   const contents = await Promise.all(['foreign/read', 'foreign/secret'].map((name) => rest(server, documentPath(name))))
   return { documents: body.documents, chats: chats.documents, contents: contents.map(({ body }) => body) }
 }

@@ -66,6 +66,7 @@ const ROUTES = [
   'POST /api/demo/token',
   'POST /api/documents/{name}/comments',
   'POST /api/documents/{name}/copy',
+  'POST /api/documents/{name}/reset',
   'POST /api/documents/{name}/restore',
   'POST /api/documents/{name}/seen',
   'POST /api/documents/{name}/sync',
