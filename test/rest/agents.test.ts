@@ -79,6 +79,15 @@ test('an agent that writes is shown where it wrote; other back ends are not', as
   const { activity, cursor } = seenBy(ann).scribe ?? {}
   expect(activity).toBe('Edits')
   expect(placeIn(ann.ydoc, Object(cursor).head)?.index).toBe('Buy bread on Mon'.length)
+  const { sessions } = (await ask(name, '/history', 'GET')).body
+  expect(Array.isArray(sessions) && sessions.map(({ user }) => user)).toEqual(['scribe', 'backend'])
+  const blame = (await ask(name, '/blame', 'GET')).text
+  const wrote = [...blame.matchAll(/"text":"([^"]*)","marks":{},"change":{"kind":"inserted","user":"([^"]*)"/g)]
+  expect(wrote.map(([, text, user]) => [user, text])).toEqual([
+    ['backend', 'Buy bread on '],
+    ['scribe', 'Mon'],
+    ['backend', 'day'],
+  ])
 })
 
 test('what is too much, too often, in a room or not allowed is refused', async () => {

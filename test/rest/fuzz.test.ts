@@ -96,6 +96,8 @@ test.each(seedsFor([4711], 1))(
     }
     expect(await foreignState()).toEqual(before)
     expect(server.output()).not.toContain('"level":50')
+    const count = [...statuses.values()].reduce((sum, each) => sum + each, 0)
+    console.log(`SEED=${seed}: ${count} requests, by status ${JSON.stringify([...statuses])}`)
     // The run did something: it read, wrote and was refused.
     for (const status of [200, 400, 401, 403]) expect(statuses.get(status), `${[...statuses]}`).toBeGreaterThan(5)
     for (const status of [201, 422]) expect(statuses.get(status), `${[...statuses]}`).toBeGreaterThan(0)

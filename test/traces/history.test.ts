@@ -4,7 +4,7 @@ import * as Y from 'yjs'
 import type { Difference, HistoryRoot } from '../../model/history.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
-import type { NewUpdate } from '../../persistence/update-log.ts'
+import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import { History } from '../../server/history/history.ts'
 import { historyThreads } from '../../server/history/history-threads.ts'
 import { type Client, openClient } from '../support/clients.ts'
@@ -15,7 +15,9 @@ import { applyPatches, type ConcurrentTrace, readTrace, tracesMissing } from '..
 
 const document = 'stories/friends-forever'
 const SAMPLES = isSoak ? 200 : 8
-const RESTORED = isSoak ? 10 : 1
+/** Too few rows for a snapshot of their own accord. */
+const FEW_ROWS = 1_500
+const RESTORED = isSoak ? 50 : 1
 
 /** The trace as rows of a log, a transaction a row, and the text after each row of `samples`. */
 interface Recorded {
@@ -87,52 +89,63 @@ function rootOf(json: string, name: string): Extract<HistoryRoot['content'], { t
   return content?.type === 'text' ? content : expect.unreachable()
 }
 
+/** What a log tells of the story at each of `samples`, from rows and from snapshots, and who wrote its end. */
+async function expectStory(
+  log: UpdateLog,
+  threads: ReturnType<typeof historyThreads>,
+  { rows, texts, writers }: Recorded,
+  { samples, end }: { readonly samples: ReadonlySet<number>; readonly end: string },
+): Promise<void> {
+  const history = new History({ log, threads, maxBytes: 2 ** 26 })
+  const last = rows.length
+  const middle = last - FEW_ROWS
+  await log.append(rows.slice(0, middle))
+  await log.compact(document)
+  await log.append(rows.slice(middle))
+  for (const snapshot of [middle, last]) {
+    expect((await log.load(document)).snapshot).toBe(snapshot)
+    const positions = [...samples].filter((_, index) => isSoak || snapshot === middle || index % 3 === 1)
+    await inTurn(positions, 2, async (position) => {
+      const update = await history.state('ann', document, position)
+      expect(textOf(update), `position ${position}`).toBe(texts.get(position) ?? '')
+    })
+    if (isSoak || snapshot === last) {
+      const { runs } = rootOf(await history.blame('ann', document, last), 'text')
+      const blamed = runs.map((run) => ('text' in run ? (run.change?.user.at(-1) ?? '?').repeat(run.text.length) : ''))
+      expect(runs.map((run) => ('text' in run ? run.text : '')).join('')).toBe(end)
+      expect(blamed.join('')).toBe(writers)
+    }
+    expect(await log.compact(document)).toBe(last)
+  }
+}
+
 test.for(seedsFor([1], 0))(
   'two people’s story is as it was at any position, by whom it was, and is brought back while somebody types (rerun with SEED=%i)',
-  { timeout: 300_000 },
+  { timeout: isSoak ? 1_800_000 : 300_000 },
   async (seed, { skip }) => {
     const trace = readTrace<ConcurrentTrace>('friendsforever')
     if (trace === undefined) return skip(tracesMissing)
     const random = createRandom(seed)
     const last = trace.txns.length
-    // Too few rows at the end for a snapshot of its own accord.
-    const middle = last - 1_500
-    const late = Array.from({ length: SAMPLES / 5 }, () => middle + random.int(1_500))
-    const samples = new Set([0, last, middle, ...late, ...Array.from({ length: SAMPLES }, () => 1 + random.int(last))])
-    const { rows, texts, writers } = record(trace, samples)
+    const late = Array.from({ length: SAMPLES / 5 }, () => last - FEW_ROWS + random.int(FEW_ROWS))
+    const anywhere = Array.from({ length: SAMPLES }, () => 1 + random.int(last))
+    const samples = new Set([0, last, last - FEW_ROWS, ...late, ...anywhere])
+    const recorded = record(trace, samples)
+    const { texts } = recorded
+    const story = { samples, end: trace.endContent }
     const folder = temporaryFolder()
-    const log = await openSqliteLog({ file: join(folder, 'coweave.db') })
     const threads = historyThreads(() => {})
-    const history = new History({ log, threads, maxBytes: 2 ** 26 })
-    await log.append(rows.slice(0, middle))
-    await log.compact(document)
-    await log.append(rows.slice(middle))
-    for (const snapshot of [middle, last]) {
-      expect((await log.load(document)).snapshot).toBe(snapshot)
-      const positions = [...samples].filter((_, index) => isSoak || snapshot === middle || index % 3 === 1)
-      await inTurn(positions, 2, async (position) => {
-        const update = await history.state('ann', document, position)
-        expect(textOf(update), `position ${position}`).toBe(texts.get(position) ?? '')
-      })
-      expect(await log.compact(document)).toBe(last)
-    }
-    const { runs } = rootOf(await history.blame('ann', document, last), 'text')
-    const blamed = runs.map((run) => ('text' in run ? (run.change?.user.at(-1) ?? '?').repeat(run.text.length) : ''))
-    expect(runs.map((run) => ('text' in run ? run.text : '')).join('')).toBe(trace.endContent)
-    expect(blamed.join('')).toBe(writers)
-    if (isSoak) {
-      const postgres = await startPostgres()
+    const log = await openSqliteLog({ file: join(folder, 'coweave.db') })
+    await expectStory(log, threads, recorded, story)
+    await log.close()
+    const postgres = isSoak ? await startPostgres() : undefined
+    if (postgres !== undefined) {
       const other = await openPostgresLog({ url: await postgres.createDatabase() })
-      await other.append(rows)
-      const elsewhere = new History({ log: other, threads, maxBytes: 2 ** 26 })
-      for (const position of [...samples].slice(0, 20)) {
-        expect(textOf(await elsewhere.state('ann', document, position))).toBe(texts.get(position) ?? '')
-      }
+      await expectStory(other, threads, recorded, story)
       await other.close()
       await postgres.stop()
     }
     await threads.close()
-    await log.close()
 
     const server = await startServer({ folder })
     const typing = new Typing(server)
@@ -146,6 +159,7 @@ test.for(seedsFor([1], 0))(
       const restored = [...text].filter((character) => !stayed.includes(character)).join('')
       expect(restored, `restored to position ${position}`).toBe(texts.get(position) ?? '')
     }
+    console.log(`SEED=${seed}: ${last} rows, ${samples.size} positions rebuilt, ${RESTORED} restored`)
     await typing.end()
     expect(await server.stop()).toBe(0)
   },
