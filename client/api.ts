@@ -47,6 +47,7 @@ export interface Refusal {
     | 'timeout'
     | 'client-id-taken'
     | 'deleted'
+    | 'reset'
     | 'too-big'
     | 'schema-too-old'
     | 'too-many'
@@ -140,6 +141,8 @@ export interface Presence {
   readonly user: string
   readonly name: string
   readonly self: boolean
+  /** As the server says: a program that reads and writes, such as a language model's. */
+  readonly kind?: 'agent'
   /** What they set with setPresence(), also inside `user`, from their newest window; nobody has checked it. */
   readonly fields: Readonly<Record<string, unknown>>
 }

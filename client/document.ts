@@ -16,6 +16,7 @@ import type { SessionContext } from './session-context.ts'
 import { Store } from './store.ts'
 
 const CONNECTING: Status = { kind: 'connecting' }
+const RESET: RefusalNotice = { rule: 'document/reset', reason: 'the document was reset to what it was before' }
 
 interface DocumentRefusal {
   readonly status: Extract<Status, { kind: 'refused' }>
@@ -50,8 +51,11 @@ export class SharedDocument {
   readonly #stateless = new Listeners<string>()
   readonly #stopFollowing: Stop
   #replica: Replica
-  /** The one that takes the place of `#replica` once it has the server's content, since a change was refused. */
-  #successor: { readonly replica: Replica; readonly notice: RefusalNotice } | undefined
+  /**
+   * The one that takes the place of `#replica` once it has the server's content, since a change was refused, or all of it;
+   * without a notice where nothing is lost by that.
+   */
+  #successor: { readonly replica: Replica; readonly notice: RefusalNotice | undefined } | undefined
   #hasRestored = false
   #isReady = false
   #refusal: DocumentRefusal | undefined
@@ -199,7 +203,7 @@ export class SharedDocument {
         onChange: () => this.#update(),
         onSynced: () => this.#replicaSynced(replica),
         onRefusedChange: (notice) => this.#changeRefused(replica, notice),
-        onDenied: (denial) => this.#denied(denial),
+        onDenied: (denial) => this.#denied(replica, denial),
         onStateless: (message) => this.#stateless.tell(message),
       },
     })
@@ -225,21 +229,43 @@ export class SharedDocument {
   }
 
   /** Yjs can't take a change back. So another replica gets what the server has, and then takes this one's place. */
-  #changeRefused(replica: Replica, notice: RefusalNotice): void {
+  #changeRefused(replica: Replica, notice: RefusalNotice | undefined): void {
     if (replica !== this.#replica || this.#successor !== undefined) return
     this.#storage.pause()
-    this.#savers.fail(notSaved(notice))
+    if (notice !== undefined) this.#savers.fail(notSaved(notice))
     this.#successor = { replica: this.#succeed(replica), notice }
     this.#update()
   }
 
-  #takeBack({ replica: next, notice }: { readonly replica: Replica; readonly notice: RefusalNotice }): void {
+  /** The document was reset: another replica begins from nothing. What was not saved is handed over as refused. */
+  #beginAnew(replica: Replica): void {
+    const isUnsaved = unacknowledgedEdits(replica.save) > 0
+    this.#changeRefused(replica, isUnsaved ? RESET : undefined)
+    if (replica !== this.#successor?.replica) return
+    // It was reset twice.
+    this.#successor = { ...this.#successor, replica: this.#succeed(replica) }
+    replica.destroy()
+  }
+
+  #takeBack({
+    replica: next,
+    notice,
+  }: {
+    readonly replica: Replica
+    readonly notice: RefusalNotice | undefined
+  }): void {
     const before = this.#replica
-    this.#savers.fail(notSaved(notice))
-    const update = Y.encodeStateAsUpdate(before.ydoc, Y.encodeStateVector(next.ydoc))
+    // Edits that were made meanwhile.
+    const isLost = notice !== undefined || unacknowledgedEdits(before.save) > 0
+    const refused = isLost ? (notice ?? RESET) : undefined
+    if (refused !== undefined) this.#savers.fail(notSaved(refused))
     // Where it fails the old copy stays, and so does the change: it is refused again after the next start.
     const discarded = this.#storage.discard().catch(() => {})
-    this.#replaceBy(next, { ...notice, update, before: before.ydoc })
+    if (refused === undefined) this.#replaceBy(next)
+    else {
+      const update = Y.encodeStateAsUpdate(before.ydoc, Y.encodeStateVector(next.ydoc))
+      this.#replaceBy(next, { ...refused, update, before: before.ydoc })
+    }
     before.destroy()
     void discarded.then(() => this.#restore())
   }
@@ -263,7 +289,8 @@ export class SharedDocument {
     return true
   }
 
-  #denied(denial: Denial): void {
+  #denied(replica: Replica, denial: Denial): void {
+    if (denial.kind === 'reset') this.#beginAnew(replica)
     if (denial.kind === 'refused') {
       const { refusal } = denial
       this.#refusal = { status: { kind: 'refused', refusal }, token: this.#context.tokens.current?.text }

@@ -69,7 +69,8 @@ export function documentHistory(session: Pick<Session, 'fetch'>, document: strin
 
   async function send(method: 'POST' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Response> {
     const json = body && { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
-    return await accepted(await session.fetch(base + path, { method, ...json }))
+    // What was seen is told as a page closes, too.
+    return await accepted(await session.fetch(base + path, { method, keepalive: path === 'seen', ...json }))
   }
 
   return {

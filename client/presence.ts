@@ -5,7 +5,7 @@ import { Store } from './store.ts'
 
 /** Who it is, and where an editor's caret stands: the latter changes all the time and is the editors' matter. */
 const NOT_FIELDS: ReadonlySet<string> = new Set(['user', 'cursor'])
-const IDENTITY: ReadonlySet<string> = new Set(['id', 'name'])
+const IDENTITY: ReadonlySet<string> = new Set(['id', 'name', 'kind'])
 
 /** Who has a document open: one entry a user, however many windows they have; oneself first, then by name. */
 export class PresenceList implements Readable<readonly Presence[]> {
@@ -68,11 +68,13 @@ export function showUser(
   awareness.setLocalState(definedFields(mergeFields(shown, { user: { id: identity.user, name: identity.name } })))
 }
 
-type Identity = Pick<Presence, 'user' | 'name'>
+type Identity = Pick<Presence, 'user' | 'name' | 'kind'>
 
 /** The server has put it there, for everyone but oneself. */
 export function identityIn(state: PresenceFields | null): Identity | undefined {
   const user = state?.user
   if (typeof user !== 'object' || user === null || !('id' in user) || typeof user.id !== 'string') return undefined
-  return { user: user.id, name: 'name' in user && typeof user.name === 'string' ? user.name : user.id }
+  const name = 'name' in user && typeof user.name === 'string' ? user.name : user.id
+  const isAgent = 'kind' in user && user.kind === 'agent'
+  return { user: user.id, name, ...(isAgent ? { kind: 'agent' } : {}) }
 }

@@ -11,6 +11,7 @@ const reasons: ReadonlyMap<number, Refusal['reason']> = new Map([
   [CloseCode.Timeout, 'timeout'],
   [CloseCode.ClientIdTaken, 'client-id-taken'],
   [CloseCode.Deleted, 'deleted'],
+  [CloseCode.Reset, 'reset'],
   [CloseCode.TooBig, 'too-big'],
   [CloseCode.SchemaTooOld, 'schema-too-old'],
   [CloseCode.TooMany, 'too-many'],
@@ -26,10 +27,15 @@ export type Denial =
   | { readonly kind: 'token' }
   /** Storage or keys are away: later it may be different. */
   | { readonly kind: 'later' }
+  /** The document was reset: what is here of it is not its content any more. */
+  | { readonly kind: 'reset' }
   | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+const RESET = 'document/reset'
 
 export function readDenial(reason: string): Denial {
   if (/^access\/token|unauthori[sz]ed/i.test(reason)) return { kind: 'token' }
+  if (reason === RESET) return { kind: 'reset' }
   if (/unavailable|^storage\/(?!corrupt)/.test(reason)) return { kind: 'later' }
   return { kind: 'refused', refusal: { reason: deniedBecause(reason), message: reason } }
 }
@@ -46,6 +52,7 @@ export function readUploadFailure(
   if (!(error instanceof CoweaveError) || typeof status !== 'number') return { kind: 'later' }
   const { code, message } = error
   if (status === 401) return { kind: 'token' }
+  if (code === RESET) return { kind: 'reset' }
   if (status < 400 || status >= 500 || status === 408 || status === 429) return { kind: 'later' }
   if (status === 413) return { kind: 'refused', refusal: { reason: 'too-big', message } }
   if (code === 'document/deleted') return { kind: 'refused', refusal: { reason: 'deleted', message } }

@@ -21,6 +21,8 @@ export const CloseCode = {
   ClientIdTaken: 4409,
   /** The document was deleted. */
   Deleted: 4410,
+  /** The document was reset: what this client has of it is not its content any more. */
+  Reset: 4411,
   /** A document over its size limit. */
   TooBig: 4413,
   /** The client's schema is older than the document allows. */

@@ -1,3 +1,4 @@
+export { anchorBetween, type Place, placeIn } from './anchors.ts'
 export {
   actInCall,
   type Call,
@@ -13,6 +14,7 @@ export {
   readCall,
   startCall,
 } from './calls.ts'
+export type { Anchor } from './chat.ts'
 export { CloseCode, mayRetryUnchanged } from './close-codes.ts'
 export { documentNameProblem, parseDocumentName } from './document-name.ts'
 export { CoweaveError } from './errors.ts'

@@ -41,3 +41,8 @@ function parseClaim(document: DocumentKey, [client, user, position, sum]: readon
 export function owners(claims: Iterable<ClientClaim>): Map<number, string> {
   return new Map(Array.from(claims, ({ client, user }) => [client, user]))
 }
+
+/** The client ids that were claimed before a document was reset, and so are nobody's any more. */
+export function retiredBefore(epoch: number, claims: Iterable<ClientClaim>): Set<number> {
+  return new Set(Array.from(claims).flatMap(({ client, position }) => (position < epoch ? [client] : [])))
+}

@@ -33,6 +33,8 @@ export interface DocumentRecord {
   readonly forgotten: number
   /** When the row at that position was taken. */
   readonly forgottenAt: number
+  /** The position that its content begins with since it was reset; 0 for one that never was. */
+  readonly epoch: number
   /** Undefined unless it is deleted. */
   readonly tombstone: Tombstone | undefined
 }
@@ -41,16 +43,17 @@ export type DocumentKey = Pick<DocumentRecord, 'id' | 'name'>
 
 /** What parseRecord() takes. */
 export const DOCUMENT_COLUMNS =
-  'id, name, created_at, updated_at, position, bytes, clients, forgotten, forgotten_at, deleted_at, deleted_by, erasure, checksum'
+  'id, name, created_at, updated_at, position, bytes, clients, epoch, forgotten, forgotten_at, deleted_at, deleted_by, erasure, checksum'
 
 /** Of a document that has no rows. */
-export const NO_ROWS = { position: 0, bytes: 0, clients: 0, forgotten: 0, forgottenAt: 0 } as const
+export const NO_ROWS = { position: 0, bytes: 0, clients: 0, epoch: 0, forgotten: 0, forgottenAt: 0 } as const
 
 export function documentChecksum(record: DocumentRecord): number {
-  const { id, name, createdAt, updatedAt, position, bytes, clients, forgotten, forgottenAt, tombstone } = record
-  // As it was before there were deletions and rows were forgotten, for all others.
+  const { id, name, createdAt, updatedAt, position, bytes, clients, epoch, forgotten, forgottenAt, tombstone } = record
+  // As it was before there were deletions and resets and rows were forgotten, for all others.
   const counts = [id, createdAt, updatedAt, position, bytes, clients]
   if (forgotten > 0) counts.push(forgotten, forgottenAt)
+  if (epoch > 0) counts.push(epoch)
   if (tombstone === undefined) return checksum(counts, name)
   return checksum([...counts, tombstone.at, tombstone.erasure], name, tombstone.by)
 }
@@ -73,16 +76,19 @@ export function erasedRecord(record: DocumentRecord, tombstone: Omit<Tombstone, 
 }
 
 /** Of a document that is restored without the rows that were forgotten. */
-export function baseRecord(id: number, { name, createdAt, updatedAt, base, claims }: RestoredBase): DocumentRecord {
+export function baseRecord(
+  id: number,
+  { name, createdAt, updatedAt, base, epoch, claims }: RestoredBase,
+): DocumentRecord {
   const { position, at, logBytes } = base
-  const counts = { position, bytes: logBytes, clients: claims.length, forgotten: position, forgottenAt: at }
+  const counts = { position, bytes: logBytes, clients: claims.length, epoch, forgotten: position, forgottenAt: at }
   return { id, name, createdAt, updatedAt, ...counts, tombstone: undefined }
 }
 
 /** Verifies a row of the table of documents. @throws {StorageError} `storage/corrupt` */
 export function parseRecord(values: readonly unknown[]): DocumentRecord {
   const [id, name, createdAt, updatedAt, position, bytes, clients, ...others] = values
-  const [forgottenPosition, forgottenTime, deletedAt, deletedBy, erasure, sum] = others
+  const [epoch, forgottenPosition, forgottenTime, deletedAt, deletedBy, erasure, sum] = others
   if (
     typeof id === 'number' &&
     typeof name === 'string' &&
@@ -90,12 +96,13 @@ export function parseRecord(values: readonly unknown[]): DocumentRecord {
     typeof updatedAt === 'number' &&
     typeof position === 'number' &&
     typeof bytes === 'number' &&
-    typeof clients === 'number'
+    typeof clients === 'number' &&
+    typeof epoch === 'number'
   ) {
     const forgotten = typeof forgottenPosition === 'number' ? forgottenPosition : 0
     const forgottenAt = typeof forgottenTime === 'number' ? forgottenTime : 0
     const tombstone = parseTombstone(deletedAt, deletedBy, erasure)
-    const counts = { position, bytes, clients, forgotten, forgottenAt }
+    const counts = { position, bytes, clients, epoch, forgotten, forgottenAt }
     const record = { id, name, createdAt, updatedAt, ...counts, tombstone }
     if (documentChecksum(record) === sum) return record
   }

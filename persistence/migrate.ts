@@ -78,18 +78,21 @@ async function copyDocument(source: PortableLog, target: PortableLog, summary: D
   if (gone?.name === document) return
   const [first] = await target.documents({ prefix: document, limit: 1 })
   const allClaims = await source.claims(document)
+  const epoch = await source.epoch(document)
   let position = first?.name === document ? first.position : 0
   const base = position === 0 ? await source.historyBase(document) : undefined
   if (base !== undefined) {
     position = base.position
     const early = allClaims.filter((claim) => claim.position <= position)
-    await target.restoreBase({ name: document, createdAt, updatedAt, base, claims: early })
+    const restored = { name: document, createdAt, updatedAt, base, epoch: epoch <= position ? epoch : 0 }
+    await target.restoreBase({ ...restored, claims: early })
   }
   const claims = Map.groupBy(allClaims, (claim) => claim.position)
   let batch: NewUpdate[] = []
   let bytes = 0
-  for await (const { position: at, ...row } of source.read(document, position)) {
-    batch.push({ document, ...row, clients: (claims.get(at) ?? []).map(({ client }) => client) })
+  for await (const { position: at, epoch: _epoch, ...row } of source.read(document, position)) {
+    const clients = (claims.get(at) ?? []).map(({ client }) => client)
+    batch.push({ document, ...row, clients, epoch: at > epoch ? epoch : 0, resets: at === epoch })
     bytes += row.data.length
     if (batch.length < BATCH_ROWS && bytes < BATCH_BYTES) continue
     await target.append(batch)
@@ -151,6 +154,7 @@ async function verify(source: PortableLog, target: PortableLog): Promise<Migrate
     const { position: start } = await source.historyStart(name)
     const row = await differenceOf(start, source.read(name, start), target.read(name, start))
     if (row !== undefined) throw differs(`the document ${name} at ${row}`)
+    if ((await source.epoch(name)) !== (await target.epoch(name))) throw differs(`where the content of ${name} begins`)
     if (!same(await claimsOf(source, name), await claimsOf(target, name))) throw differs(`the client ids of ${name}`)
     if (!same(await source.versions(name), await target.versions(name))) throw differs(`the versions of ${name}`)
     if (!same(await Array.fromAsync(seenIn(source, name)), await Array.fromAsync(seenIn(target, name))))

@@ -17,6 +17,8 @@ export interface RestoredBase {
   readonly createdAt: number
   readonly updatedAt: number
   readonly base: HistoryBase
+  /** Where its content begins, if that is not behind the base; 0 otherwise. */
+  readonly epoch: number
   /** Those that came with the forgotten rows, each with a client id of its own. */
   readonly claims: readonly ClientClaim[]
 }

@@ -105,11 +105,21 @@ export function joinParts(
   return state
 }
 
+/** Where the content begins that a document had at a position: snapshots below are of something else. */
+export function epochOf({ epoch }: Pick<DocumentRecord, 'epoch'>, position: number): number {
+  return position >= epoch ? epoch : 0
+}
+
+/** Rows above this position, up to `until`, are to be applied to the snapshot, or to nothing. */
+export function tailStart(record: DocumentRecord, { position }: SnapshotRecord, until = record.position): number {
+  return Math.max(position, epochOf(record, until) - 1)
+}
+
 /** What the tail behind the snapshot weighs; see shouldCompact(). */
 export function tailWeight(record: DocumentRecord, snapshot: SnapshotRecord): TailWeight {
   return {
     tailBytes: record.bytes - snapshot.logBytes,
-    tailRows: record.position - snapshot.position,
+    tailRows: record.position - tailStart(record, snapshot),
     snapshotBytes: snapshot.bytes,
   }
 }

@@ -32,6 +32,12 @@ export interface NewUpdate {
    * itself. What comes of one change in several documents is so stored together or not at all.
    */
   readonly follows?: boolean | undefined
+  /** Where the content begins that it belongs to, as load() tells; 0 by default. Left out where that begins elsewhere now. */
+  readonly epoch?: number | undefined
+  /** The last position that the document must have; left out otherwise. */
+  readonly after?: number | undefined
+  /** The document begins anew with this update: rows before it are history alone. */
+  readonly resets?: boolean | undefined
 }
 
 /**
@@ -87,6 +93,8 @@ export interface LogRow {
   readonly at: number
   readonly author: string
   readonly data: Uint8Array
+  /** Of a document that was reset: where its content begins, as of when the row was read. */
+  readonly epoch?: number | undefined
 }
 
 /** What a document is made of now: apply `parts` in order, in one transaction. */
@@ -95,10 +103,14 @@ export interface StoredDocument {
   readonly position: number
   /** The position of the snapshot that is the first part; 0 when there is none and all parts are updates. */
   readonly snapshot: number
-  /** The newest snapshot, if there is one, then each update after it. Views on one piece of memory. */
+  /** The position of the update that the content begins with, once the document was reset; 0 otherwise. */
+  readonly epoch: number
+  /** The newest snapshot, if there is one, then each update after it, from `epoch` on. Views on one piece of memory. */
   readonly parts: readonly Uint8Array[]
   /** Yjs client id → the user it belongs to. */
   readonly clients: ReadonlyMap<number, string>
+  /** Those of them that were claimed before `epoch`: nobody may write with them, or come with what they wrote. */
+  readonly retired: ReadonlySet<number>
   /** Set for a deleted document, which shows nothing else of itself. */
   readonly deleted?: Deletion | undefined
 }
@@ -163,7 +175,8 @@ export interface UpdateLog extends HistoryTables, Retention {
    * commit order, without gaps, and a reader never sees a position before the ones below it, also with several
    * processes writing. An empty batch writes and commits too: it tells whether storage takes writes.
    *
-   * An update of a deleted document is left out, with its `messages`, `events` and `clients`.
+   * An update of a deleted document is left out, with its `messages`, `events` and `clients`, and so is one whose `epoch`
+   * isn't the document's, or that wants another position to be the last one (`after`).
    *
    * Some updates may be left out, each with its `messages`, `events` and `clients`, while the rest of the batch is stored: one with
    * `clients`, when one of them belongs to another user of that document than its `author`, with all updates of that
@@ -205,6 +218,9 @@ export interface UpdateLog extends HistoryTables, Retention {
    * @throws {StorageError} `storage/corrupt`, `storage/closed`
    */
   positions(documents: readonly string[]): Promise<number[]>
+
+  /** Where the content of a document begins, as load() tells it; 0 unless it was reset. @throws {StorageError} as load() */
+  epoch(document: string): Promise<number>
 
   /**
    * False if nobody has committed anything to this database since this was last asked of this log. True otherwise, and

@@ -30,7 +30,8 @@ const usage = `coweave: a collaboration server for Yjs
                                SOURCE: hocuspocus-sqlite:FILE, y-leveldb:FOLDER or updates:FOLDER
                                [--dry-run] [--prefix TEXT] [--names FILE] [--author USER] [--merge]
                                [--encoding v1|v2] [--numbered updates|documents] [--verbose] [--json]
-  coweave token <user>         prints a token   [--name NAME] [--grant PATTERN=LEVEL …] [--admin] [--hours N]
+  coweave token <user>         prints a token   [--name NAME] [--grant PATTERN=LEVEL …] [--admin] [--agent]
+                               [--hours N]
   coweave vapid                makes a pair of keys for pushing notifications, as settings
   coweave doctor <url>         checks the way to a running server   [--token T] [--document NAME] [--origin URL]
   coweave --help               this text
@@ -196,7 +197,8 @@ function printToken(config: Config, user: string, values: ReturnType<typeof pars
   const access = Object.fromEntries(values.grant.map(parseGrantArgument))
   const hours = Number(values.hours)
   if (!(hours > 0)) throw new CoweaveError('command/bad-argument', `--hours ${values.hours}: must be a number above 0`)
-  const claims = { user, name: values.name ?? user, access, ...(values.admin ? { admin: true } : {}) }
+  const { name = user, admin, agent } = values
+  const claims = { user, name, access, ...(admin ? { admin } : {}), ...(agent ? { agent } : {}) }
   print(`${new Tokens(config).sign(claims, Math.round(hours * 3600))}\n`)
 }
 
@@ -219,6 +221,7 @@ function parseArguments(args: readonly string[]) {
         name: { type: 'string' },
         grant: { type: 'string', multiple: true, default: ['**=write'] },
         admin: { type: 'boolean', default: false },
+        agent: { type: 'boolean', default: false },
         token: { type: 'string' },
         document: { type: 'string' },
         origin: { type: 'string' },

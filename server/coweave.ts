@@ -24,6 +24,8 @@ import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
+import { Resets } from './documents/resets.ts'
+import { Visits } from './documents/visits.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
 import { History } from './history/history.ts'
@@ -106,6 +108,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     relay,
     onBroken: ({ name }) => forget(new Set([name]), 'the document is loaded anew'),
     onDeleted: ({ name }) => forgetDeleted(new Set([name])),
+    onReset: ({ name }) => forgetReset(new Set([name])),
   })
   const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
@@ -191,7 +194,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     logger,
     keptDays: config.DELETED_DOCUMENT_DAYS,
     onGone: (names) => forgetDeleted(names),
-    tell: (names) => cluster.deleted(names),
+    tell: (names) => cluster.lookAgain(names),
   })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
   const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
@@ -203,6 +206,22 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const conversions = new Conversions({ log, threads: threads.conversions })
   const { search, indexer } = openSearch({ config, log, logger, threads: threads.search })
   const history = new History({ log, threads: threads.history, maxBytes: config.HISTORY_BYTES })
+  const visits = new Visits({
+    documents,
+    rooms,
+    changesPerSecond: config.PRESENCE_CHANGES_PER_SECOND,
+    maxVisits: config.MAX_DOCUMENTS_PER_CONNECTION,
+    presenceKnown: (open) => cluster.presenceKnown(open),
+    tellPresence: () => cluster.tellPresence(),
+  })
+  const resets = new Resets({
+    log,
+    durability,
+    history,
+    hocuspocus,
+    onReset: (names) => forgetReset(names),
+    tell: (names) => cluster.lookAgain(names),
+  })
   const uploads = new Uploads({
     files: await SealedFiles.open(uploadFolder(config)),
     maxBytes: config.MAX_UPLOAD_BYTES,
@@ -238,7 +257,9 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     history,
     conversions,
     search,
+    resets,
     uploads,
+    visits,
     isStopping,
     measure,
   })
@@ -274,6 +295,12 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     documents.forget(hocuspocus, names)
   }
 
+  /** Whoever has one of them open is sent away: they have what was there before. */
+  function forgetReset(names: ReadonlySet<string>): void {
+    for (const connection of gateway.connections) connection.reset(names)
+    documents.forget(hocuspocus, names)
+  }
+
   /** Documents that hold what the log does not have: whoever has one open comes back and gets what the log has. */
   function forget(names: ReadonlySet<string>, reason: string): void {
     const forgotten = new Set(documents.forget(hocuspocus, names))
@@ -287,6 +314,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   let stopping: Promise<void> | undefined
   async function shutDown(): Promise<void> {
     gateway.stop()
+    visits.close()
     rooms.close()
     load.close()
     bus.close()

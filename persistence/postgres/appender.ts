@@ -28,33 +28,38 @@ export interface Appended {
 export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
   const memory = Buffer.concat(batch.map(({ data }) => data))
   let end = 0
-  return batch.map(({ document, at, author, data, clients, messages = [], expects, pushAt, follows, events }) => {
-    end += data.length
-    return {
-      document: storable(document, 'the name of a document'),
-      at: natural(at, 'at'),
-      author: author.toWellFormed(),
-      data: memory.subarray(end - data.length, end),
-      clients: clients.map((client) => natural(client, 'a client id')),
-      messages: messages.map(({ room, seq, id, json }) => ({
-        room: storable(room, 'the name of a room'),
-        seq: natural(seq, 'seq'),
-        id: id.toWellFormed(),
-        json,
-      })),
-      pushAt: pushAt === undefined ? undefined : natural(pushAt, 'pushAt'),
-      expects: expects && {
-        room: storable(expects.room, 'the name of a room'),
-        lastSeq: expects.lastSeq === undefined ? undefined : natural(expects.lastSeq, 'lastSeq'),
-      },
-      follows,
-      events: events?.map((event) => ({
-        ...event,
-        document: storable(event.document, 'the name of a document'),
-        at: natural(event.at, 'at'),
-      })),
-    }
-  })
+  return batch.map(
+    ({ document, at, author, data, clients, messages = [], expects, pushAt, follows, events, ...place }) => {
+      end += data.length
+      return {
+        document: storable(document, 'the name of a document'),
+        at: natural(at, 'at'),
+        author: author.toWellFormed(),
+        data: memory.subarray(end - data.length, end),
+        clients: clients.map((client) => natural(client, 'a client id')),
+        messages: messages.map(({ room, seq, id, json }) => ({
+          room: storable(room, 'the name of a room'),
+          seq: natural(seq, 'seq'),
+          id: id.toWellFormed(),
+          json,
+        })),
+        pushAt: pushAt === undefined ? undefined : natural(pushAt, 'pushAt'),
+        expects: expects && {
+          room: storable(expects.room, 'the name of a room'),
+          lastSeq: expects.lastSeq === undefined ? undefined : natural(expects.lastSeq, 'lastSeq'),
+        },
+        follows,
+        epoch: natural(place.epoch ?? 0, 'epoch'),
+        after: place.after === undefined ? undefined : natural(place.after, 'after'),
+        resets: place.resets,
+        events: events?.map((event) => ({
+          ...event,
+          document: storable(event.document, 'the name of a document'),
+          at: natural(event.at, 'at'),
+        })),
+      }
+    },
+  )
 }
 
 /** Appends a batch inside a transaction: locks, then looks, then writes. */
@@ -90,10 +95,11 @@ export async function appendBatch(
 
   /** Takes an update, or leaves it out; see append(). Returns its position or 0. */
   function store(update: NewUpdate): number {
-    const { document: name, at, author, data, clients, expects, messages = [] } = update
+    const { document: name, at, author, data, clients, expects, messages = [], epoch, after, resets = false } = update
     if (broken.has(name) || deleted.has(name)) return 0
     if (expects !== undefined && !rooms.meets(expects, messages)) return 0
     const document = recordOf(records, name)
+    if (document.epoch !== epoch || (after !== undefined && document.position !== after)) return 0
     const row = { document, position: document.position + 1, at, author, data, clients }
     const claimed = owners.claim(row)
     if (claimed === undefined) {
@@ -103,7 +109,7 @@ export async function appendBatch(
     rooms.add(messages)
     rows.push(row)
     stored.push(update)
-    records.set(name, withRow(document, row, claimed))
+    records.set(name, withRow(document, row, { claimed, resets }))
     return row.position
   }
 
@@ -132,7 +138,11 @@ export async function appendBatch(
 }
 
 /** A document's record with one more row, which has claimed so many client ids. */
-function withRow(record: DocumentRecord, { at, data, position }: NewRow, claimed: number): DocumentRecord {
+function withRow(
+  record: DocumentRecord,
+  { at, data, position }: NewRow,
+  { claimed, resets }: { readonly claimed: number; readonly resets: boolean },
+): DocumentRecord {
   return {
     ...record,
     createdAt: record.position === 0 ? at : record.createdAt,
@@ -140,6 +150,7 @@ function withRow(record: DocumentRecord, { at, data, position }: NewRow, claimed
     position,
     bytes: record.bytes + data.length,
     clients: record.clients + claimed,
+    epoch: resets ? position : record.epoch,
   }
 }
 

@@ -1,7 +1,7 @@
 import { shouldCompact } from '../compaction.ts'
 import type { KeyRing } from '../encryption.ts'
 import { buildSnapshot, type SnapshotSource } from '../snapshot-builder.ts'
-import { tailWeight } from '../snapshot-record.ts'
+import { tailStart, tailWeight } from '../snapshot-record.ts'
 import { type DocumentHead, findHead } from './document-table.ts'
 import type { Session } from './session.ts'
 import { readSnapshot, replaceSnapshot } from './snapshot-table.ts'
@@ -46,6 +46,6 @@ async function readSource(session: Session, keys: KeyRing | undefined, head: Doc
     snapshot.position > 0
       ? [{ position: snapshot.position, data: await readSnapshot(session, keys, record, snapshot) }]
       : []
-  const tail = await readRows(session, keys, record, { after: snapshot.position, until: record.position })
+  const tail = await readRows(session, keys, record, { after: tailStart(record, snapshot), until: record.position })
   return { name: record.name, parts: [...first, ...tail] }
 }

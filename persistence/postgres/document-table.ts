@@ -8,7 +8,14 @@ import {
   parseRecord,
   type Tombstone,
 } from '../document-record.ts'
-import { missingBase, NO_SNAPSHOT, parseSnapshot, SNAPSHOT_COLUMNS, type SnapshotRecord } from '../snapshot-record.ts'
+import {
+  missingBase,
+  NO_SNAPSHOT,
+  parseSnapshot,
+  SNAPSHOT_COLUMNS,
+  type SnapshotRecord,
+  tailStart,
+} from '../snapshot-record.ts'
 import { DELETED, type ListOptions } from '../update-log.ts'
 import { claimColumns, type NewClaim } from './client-table.ts'
 import type { Session } from './session.ts'
@@ -23,7 +30,8 @@ const [D, S] = [DOCUMENT_COLUMNS, SNAPSHOT_COLUMNS].map((columns) => columns.spl
 const HEAD = `
   SELECT ${D?.map((column) => `d.${column}`).join(', ')}, ${S?.map((column) => `s.${column}`).join(', ')}
   FROM coweave.documents d LEFT JOIN LATERAL (
-    SELECT ${SNAPSHOT_COLUMNS} FROM coweave.snapshots WHERE document = d.id ORDER BY position DESC LIMIT 1
+    SELECT ${SNAPSHOT_COLUMNS} FROM coweave.snapshots WHERE document = d.id AND position >= d.epoch
+    ORDER BY position DESC LIMIT 1
   ) s ON true`
 const WIDTH = D?.length ?? 0
 
@@ -38,7 +46,7 @@ export async function findHead(session: Session, name: string): Promise<Document
   const [values] = await session.rows(`${HEAD} WHERE d.name = $1`, [name])
   if (values === undefined) return undefined
   const head = parseHead(values)
-  if (head.snapshot.position < head.record.forgotten) throw missingBase(head.record)
+  if (tailStart(head.record, head.snapshot) < head.record.forgotten) throw missingBase(head.record)
   return head
 }
 
@@ -103,14 +111,14 @@ export async function saveRecords(
   const claiming = `
     WITH claimed AS (
       INSERT INTO coweave.clients (document, client, owner, position, checksum)
-      SELECT * FROM unnest($8::bigint[], $9::bigint[], $10::bytea[], $11::bigint[], $12::int[])
+      SELECT * FROM unnest($9::bigint[], $10::bigint[], $11::bytea[], $12::bigint[], $13::int[])
     )`
   await session.rows(
     `${claims.length === 0 ? '' : claiming}
      UPDATE coweave.documents AS d SET created_at = given.created_at, updated_at = given.updated_at,
-       position = given.position, bytes = given.bytes, clients = given.clients, checksum = given.checksum
-     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::int[])
-       AS given (id, created_at, updated_at, position, bytes, clients, checksum)
+       position = given.position, bytes = given.bytes, clients = given.clients, epoch = given.epoch, checksum = given.checksum
+     FROM unnest($1::bigint[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[], $8::int[])
+       AS given (id, created_at, updated_at, position, bytes, clients, epoch, checksum)
      WHERE d.id = given.id`,
     [
       records.map(({ id }) => id),
@@ -119,6 +127,7 @@ export async function saveRecords(
       records.map(({ position }) => position),
       records.map(({ bytes }) => bytes),
       records.map(({ clients }) => clients),
+      records.map(({ epoch }) => epoch),
       records.map(documentChecksum),
       ...(claims.length === 0 ? [] : claimColumns(claims)),
     ],

@@ -199,12 +199,13 @@ function tombstoneOf(family: readonly DocumentRecord[], document: string): Tombs
 
 /** Writes all of a record but its name. */
 export async function saveRecord(session: Session, record: DocumentRecord): Promise<void> {
-  const { id, createdAt, updatedAt, position, bytes, clients, forgotten, forgottenAt, tombstone } = record
+  const { id, createdAt, updatedAt, position, bytes, clients, epoch, forgotten, forgottenAt, tombstone } = record
   await session.rows(
     `UPDATE coweave.documents SET created_at = $2, updated_at = $3, position = $4, bytes = $5, clients = $6,
-       forgotten = $7, forgotten_at = $8, deleted_at = $9, deleted_by = $10, erasure = $11, checksum = $12 WHERE id = $1`,
+       epoch = $7, forgotten = $8, forgotten_at = $9, deleted_at = $10, deleted_by = $11, erasure = $12, checksum = $13
+     WHERE id = $1`,
     [
-      ...[id, createdAt, updatedAt, position, bytes, clients, forgotten, forgottenAt],
+      ...[id, createdAt, updatedAt, position, bytes, clients, epoch, forgotten, forgottenAt],
       tombstone?.at ?? null,
       tombstone === undefined ? null : toBytes(tombstone.by),
       tombstone?.erasure ?? null,

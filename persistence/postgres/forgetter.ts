@@ -1,6 +1,7 @@
 import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { buildSnapshot } from '../snapshot-builder.ts'
+import { tailStart } from '../snapshot-record.ts'
 import type { LogRow } from '../update-log.ts'
 import { eraseRows, saveRecord } from './eraser.ts'
 import { findRecord } from './history-tables.ts'
@@ -61,7 +62,8 @@ async function move(
 ): Promise<number> {
   const snapshot = await findSnapshot(session, record, target)
   const isThere = snapshot.position === target
-  const rows = await takeSome(session, keys, record, { after: isThere ? target - 1 : snapshot.position, until: target })
+  const after = isThere ? target - 1 : tailStart(record, snapshot, target)
+  const rows = await takeSome(session, keys, record, { after, until: target })
   const last = rows.at(-1)
   if (last === undefined) return record.forgotten
   if (!isThere) {

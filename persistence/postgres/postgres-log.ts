@@ -200,6 +200,13 @@ class PostgresLog implements PortableLog {
     return this.#call('reading positions', () => this.#readers.read((session) => readPositions(session, documents)))
   }
 
+  epoch(document: string): Promise<number> {
+    return this.#call(`${document}: reading`, async () => {
+      const record = await this.#readers.read((session) => findRecord(session, document))
+      return record?.epoch ?? 0
+    })
+  }
+
   /** Postgres has nothing that tells it for less. */
   hasChanged(): Promise<boolean> {
     return this.#call('looking for changes', async () => true)

@@ -1,8 +1,8 @@
-import { owners } from '../client-claim.ts'
+import { owners, retiredBefore } from '../client-claim.ts'
 import { shouldCompact } from '../compaction.ts'
 import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import { tailWeight } from '../snapshot-record.ts'
+import { tailStart, tailWeight } from '../snapshot-record.ts'
 import type { LogRow, StoredDocument } from '../update-log.ts'
 import { readClaims } from './client-table.ts'
 import { findHead, findTombstone } from './document-table.ts'
@@ -23,15 +23,17 @@ export async function loadDocument(session: Session, keys: KeyRing | undefined, 
   const tombstone = await findTombstone(session, name, head?.record)
   if (head === undefined || tombstone !== undefined) {
     const deleted = tombstone && deletionOf(tombstone)
-    return { stored: { position: 0, snapshot: 0, parts: [], clients: new Map(), deleted }, due: false }
+    const nothing = { position: 0, snapshot: 0, epoch: 0, parts: [], clients: new Map(), retired: new Set<number>() }
+    return { stored: { ...nothing, deleted }, due: false }
   }
   const { record, snapshot } = head
   const parts = snapshot.position > 0 ? [await readSnapshot(session, keys, record, snapshot)] : []
-  const tail = await readRows(session, keys, record, { after: snapshot.position, until: record.position })
+  const tail = await readRows(session, keys, record, { after: tailStart(record, snapshot), until: record.position })
   for (const { data } of tail) parts.push(data)
-  const clients = owners(await readClaims(session, record))
+  const claims = await readClaims(session, record)
+  const [clients, retired] = [owners(claims), retiredBefore(record.epoch, claims)]
   return {
-    stored: { position: record.position, snapshot: snapshot.position, parts, clients },
+    stored: { position: record.position, snapshot: snapshot.position, epoch: record.epoch, parts, clients, retired },
     due: shouldCompact(tailWeight(record, snapshot)),
   }
 }
@@ -53,8 +55,9 @@ export async function readDocument(
 ): Promise<Page> {
   const record = await findRecord(session, name)
   if (record === undefined) return { position: 0, forgotten: 0, rows: [] }
-  const { position, forgotten } = record
+  const { position, epoch, forgotten } = record
   const range = { after, until: Math.min(until, position) }
   const hasRows = forgotten <= after && after < range.until
-  return { position, forgotten, rows: hasRows ? await readPage(session, keys, record, range) : [] }
+  const rows = hasRows ? await readPage(session, keys, record, range) : []
+  return { position, forgotten, rows: epoch === 0 ? rows : rows.map((row) => ({ ...row, epoch })) }
 }

@@ -201,6 +201,10 @@ const MIGRATIONS = [
   );
   ALTER TABLE coweave.packs ALTER COLUMN data SET STORAGE EXTERNAL; -- is compressed already
   `,
+  `
+  -- The position that a document's content begins with since it was reset: rows before it are history alone.
+  ALTER TABLE coweave.documents ADD COLUMN epoch bigint NOT NULL DEFAULT 0;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -1,6 +1,7 @@
 import type { DocumentKey, DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import {
+  epochOf,
   joinParts,
   missingBase,
   NO_SNAPSHOT,
@@ -11,6 +12,7 @@ import {
   type SnapshotRecord,
   sealPart,
   snapshotChecksum,
+  tailStart,
 } from '../snapshot-record.ts'
 import type { Session } from './session.ts'
 
@@ -80,8 +82,8 @@ export async function retireSnapshots(session: Session, { id }: DocumentKey): Pr
 }
 
 /**
- * The newest snapshot of a document that is not above a position, NO_SNAPSHOT if there is none; the position must not be
- * below that up to which rows are forgotten.
+ * The newest snapshot of a document that is not above a position, and of the same epoch; NO_SNAPSHOT if there is none. The
+ * position must not be below that up to which rows are forgotten.
  */
 export async function findSnapshot(
   session: Session,
@@ -89,11 +91,11 @@ export async function findSnapshot(
   atMost: number,
 ): Promise<SnapshotRecord> {
   const [values] = await session.rows(
-    `SELECT ${SNAPSHOT_COLUMNS} FROM coweave.snapshots WHERE document = $1 AND position <= $2
+    `SELECT ${SNAPSHOT_COLUMNS} FROM coweave.snapshots WHERE document = $1 AND position BETWEEN $2 AND $3
      ORDER BY position DESC LIMIT 1`,
-    [document.id, atMost],
+    [document.id, epochOf(document, atMost), atMost],
   )
   const snapshot = values === undefined ? NO_SNAPSHOT : parseSnapshot(document, values)
-  if (snapshot.position < document.forgotten) throw missingBase(document)
+  if (tailStart(document, snapshot, atMost) < document.forgotten) throw missingBase(document)
   return snapshot
 }

@@ -12,16 +12,23 @@ import type { NewEvent } from '../event-store.ts'
 import { natural } from '../natural.ts'
 import type { ArchivedMessage, ExpectedRoom, NewUpdate } from '../update-log.ts'
 
-/** What follows of an expected room, with FOLLOWS where the update follows another, and HAS_EVENTS where events come. */
+/**
+ * What follows of an expected room, with FOLLOWS where the update follows another, HAS_EVENTS where events come, and
+ * HAS_PLACE where it tells where the content begins and ends.
+ */
 const Expects = { Nothing: 0, Seq: 1, Ids: 2 } as const
 const FOLLOWS = 4
 const HAS_EVENTS = 8
+const HAS_PLACE = 16
+const RESETS = 32
+const FLAGS = FOLLOWS | HAS_EVENTS | HAS_PLACE | RESETS
 
 /** An update as the writer gets it. */
 export interface UnpackedUpdate extends NewUpdate {
   readonly messages: readonly ArchivedMessage[]
   readonly expects: ExpectedRoom | undefined
   readonly follows: boolean
+  readonly epoch: number
 }
 
 /**
@@ -34,6 +41,8 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
   writeVarUint(encoder, batch.length)
   for (const update of batch) {
     const { document, at, author, data, clients, messages = [], expects, pushAt, follows = false, events = [] } = update
+    const { epoch = 0, after, resets = false } = update
+    const hasPlace = epoch > 0 || after !== undefined
     writeName(encoder, names, document)
     writeVarUint(encoder, natural(at, 'at'))
     writeName(encoder, names, author)
@@ -49,12 +58,17 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
     }
     writeVarUint(encoder, pushAt === undefined ? 0 : natural(pushAt, 'pushAt') + 1)
     const kind = expects === undefined ? Expects.Nothing : expects.lastSeq === undefined ? Expects.Ids : Expects.Seq
-    writeUint8(encoder, kind | (follows ? FOLLOWS : 0) | (events.length > 0 ? HAS_EVENTS : 0))
+    const flags = (follows ? FOLLOWS : 0) | (events.length > 0 ? HAS_EVENTS : 0) | (hasPlace ? HAS_PLACE : 0)
+    writeUint8(encoder, kind | flags | (resets ? RESETS : 0))
     if (expects !== undefined) {
       writeName(encoder, names, expects.room)
       if (expects.lastSeq !== undefined) writeVarUint(encoder, natural(expects.lastSeq, 'lastSeq'))
     }
     if (events.length > 0) writeEvents(encoder, names, events)
+    if (hasPlace) {
+      writeVarUint(encoder, natural(epoch, 'epoch'))
+      writeVarUint(encoder, after === undefined ? 0 : natural(after, 'after') + 1)
+    }
   }
   return toUint8Array(encoder)
 }
@@ -96,14 +110,17 @@ function readPushAt(decoder: Decoder): number | undefined {
 function readConditions(
   decoder: Decoder,
   readName: () => string,
-): Pick<UnpackedUpdate, 'expects' | 'follows' | 'events'> {
+): Pick<UnpackedUpdate, 'expects' | 'follows' | 'events' | 'epoch' | 'after' | 'resets'> {
   const byte = readUint8(decoder)
-  const [kind, follows] = [byte & ~(FOLLOWS | HAS_EVENTS), (byte & FOLLOWS) > 0]
+  const [kind, follows] = [byte & ~FLAGS, (byte & FOLLOWS) > 0]
   const expects =
     kind === Expects.Nothing
       ? undefined
       : { room: readName(), lastSeq: kind === Expects.Seq ? readVarUint(decoder) : undefined }
-  return { expects, follows, events: byte & HAS_EVENTS ? readEvents(decoder, readName) : undefined }
+  const events = byte & HAS_EVENTS ? readEvents(decoder, readName) : undefined
+  const [epoch, next] = byte & HAS_PLACE ? [readVarUint(decoder), readVarUint(decoder)] : [0, 0]
+  const after = next === 0 ? undefined : next - 1
+  return { expects, follows, events, epoch, after, resets: (byte & RESETS) > 0 }
 }
 
 /** Updates of one batch may share an event: what it says is a name too, so that it is written once. */

@@ -8,7 +8,7 @@ import { snapshotFinder } from './snapshot-table.ts'
 
 const MAX_DOCUMENTS = 10_000
 
-type Entry = { record: DocumentRecord; readonly snapshot: SnapshotRecord }
+type Entry = { record: DocumentRecord; snapshot: SnapshotRecord }
 
 /**
  * The documents that the writer has appended to lately, so that an update costs no look-up. Everything happens inside
@@ -28,8 +28,8 @@ export class DocumentCache {
     this.#insert = db.prepare<[string, number, number]>(
       `INSERT INTO documents (name, created_at, updated_at, position, bytes, clients, checksum) VALUES (?, ?, ?, 0, 0, 0, 0)`,
     )
-    this.#update = db.prepare<[number, number, number, number, number, number]>(
-      'UPDATE documents SET updated_at = ?, position = ?, bytes = ?, clients = ?, checksum = ? WHERE id = ?',
+    this.#update = db.prepare<[number, number, number, number, number, number, number]>(
+      'UPDATE documents SET updated_at = ?, position = ?, bytes = ?, clients = ?, epoch = ?, checksum = ? WHERE id = ?',
     )
     this.#find = documentFinder(db)
     this.#findSnapshot = snapshotFinder(db)
@@ -56,14 +56,20 @@ export class DocumentCache {
   }
 
   /** Counts one more row into an open document, and the client ids it has claimed. */
-  count(name: string, row: { readonly at: number; readonly bytes: number; readonly clients: number }): void {
+  count(
+    name: string,
+    row: { readonly at: number; readonly bytes: number; readonly clients: number; readonly resets: boolean },
+  ): void {
     const entry = this.#entries.get(name)
     if (entry === undefined) return
     const { record } = entry
+    const position = record.position + 1
+    if (row.resets) entry.snapshot = NO_SNAPSHOT
     entry.record = {
       ...record,
       updatedAt: Math.max(record.updatedAt, row.at),
-      position: record.position + 1,
+      position,
+      epoch: row.resets ? position : record.epoch,
       bytes: record.bytes + row.bytes,
       clients: record.clients + row.clients,
     }
@@ -73,8 +79,8 @@ export class DocumentCache {
   save(name: string): void {
     const record = this.#entries.get(name)?.record
     if (record === undefined) return
-    const { id, updatedAt, position, bytes, clients } = record
-    this.#update.run(updatedAt, position, bytes, clients, documentChecksum(record), id)
+    const { id, updatedAt, position, bytes, clients, epoch } = record
+    this.#update.run(updatedAt, position, bytes, clients, epoch, documentChecksum(record), id)
   }
 
   isDue(name: string): boolean {

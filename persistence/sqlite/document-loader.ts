@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3'
 import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { SnapshotSource } from '../snapshot-builder.ts'
-import type { SnapshotRecord } from '../snapshot-record.ts'
+import { type SnapshotRecord, tailStart } from '../snapshot-record.ts'
 import type { LogRow } from '../update-log.ts'
 import { documentFinder } from './document-table.ts'
 import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
@@ -15,7 +15,7 @@ export interface LoadedDocument {
   /** NO_SNAPSHOT if there is none. */
   readonly snapshot: SnapshotRecord
   readSnapshot(): Uint8Array
-  /** Each row after the snapshot. */
+  /** Each row after the snapshot, from where the content begins. */
   tail(): Iterable<LogRow>
 }
 
@@ -41,7 +41,7 @@ export function documentLoader(
           record,
           snapshot,
           readSnapshot: () => readSnapshot(record, snapshot),
-          tail: () => rows(record, snapshot.position, record.position),
+          tail: () => rows(record, tailStart(record, snapshot), record.position),
         })
       })()
     } catch (error) {

@@ -62,13 +62,13 @@ export function familyReader(db: Database): (document: string) => DocumentRecord
 /** Returns a function that writes all of a record but its name. */
 export function recordWriter(db: Database): (record: DocumentRecord) => void {
   const update = db.prepare(
-    `UPDATE documents SET created_at = ?, updated_at = ?, position = ?, bytes = ?, clients = ?, forgotten = ?,
-       forgotten_at = ?, deleted_at = ?, deleted_by = ?, erasure = ?, checksum = ? WHERE id = ?`,
+    `UPDATE documents SET created_at = ?, updated_at = ?, position = ?, bytes = ?, clients = ?, epoch = ?,
+       forgotten = ?, forgotten_at = ?, deleted_at = ?, deleted_by = ?, erasure = ?, checksum = ? WHERE id = ?`,
   )
   return (record) => {
-    const { id, createdAt, updatedAt, position, bytes, clients, forgotten, forgottenAt, tombstone } = record
+    const { id, createdAt, updatedAt, position, bytes, clients, epoch, forgotten, forgottenAt, tombstone } = record
     const { at = null, by = null, erasure = null } = tombstone ?? {}
-    const counts = [position, bytes, clients, forgotten, forgottenAt]
+    const counts = [position, bytes, clients, epoch, forgotten, forgottenAt]
     update.run(createdAt, updatedAt, ...counts, at, by, erasure, documentChecksum(record), id)
   }
 }

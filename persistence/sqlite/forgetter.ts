@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3'
 import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { buildSnapshot } from '../snapshot-builder.ts'
+import { tailStart } from '../snapshot-record.ts'
 import { StorageError } from '../storage-error.ts'
 import { documentFinder, recordWriter } from './document-table.ts'
 import { emptyWal } from './empty-wal.ts'
@@ -140,7 +141,7 @@ export class Forgetter {
     if (target <= record.forgotten) return undefined
     const snapshot = this.#findSnapshot(record, target)
     const isThere = snapshot.position === target
-    const rows = takeSome(this.#rows(record, isThere ? target - 1 : snapshot.position, target))
+    const rows = takeSome(this.#rows(record, isThere ? target - 1 : tailStart(record, snapshot, target), target))
     const first = snapshot.position > 0 && !isThere ? [{ ...snapshot, data: this.#readSnapshot(record, snapshot) }] : []
     const rowBytes = rows.reduce((sum, { data }) => sum + data.length, 0)
     const last = rows.at(-1)

@@ -67,6 +67,7 @@ export type Request =
   | { readonly kind: 'search-texts'; readonly search: TextSearch & { readonly query: string } }
   | { readonly kind: 'texts'; readonly ids: readonly number[] }
   | { readonly kind: 'positions'; readonly documents: readonly string[] }
+  | { readonly kind: 'epoch'; readonly document: string }
   | { readonly kind: 'has-changed' }
   | { readonly kind: 'claims'; readonly document: string; readonly after: number }
   | { readonly kind: 'archive'; readonly after: number; readonly limit: number }

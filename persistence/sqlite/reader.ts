@@ -1,5 +1,5 @@
 import type { Database } from 'better-sqlite3'
-import { type ClientClaim, owners } from '../client-claim.ts'
+import { type ClientClaim, owners, retiredBefore } from '../client-claim.ts'
 import { shouldCompact } from '../compaction.ts'
 import { type DocumentRecord, deletionOf } from '../document-record.ts'
 import { tailWeight } from '../snapshot-record.ts'
@@ -23,6 +23,7 @@ import {
   packHistoryBase,
   packLoadReply,
   packMessages,
+  packPosition,
   packPositions,
   packReadReply,
   packSeen,
@@ -71,13 +72,24 @@ export function openReader(settings: WorkerSettings): Role {
       const tombstone = findTombstone(name, document?.record)
       if (document === undefined || tombstone !== undefined) {
         const deleted = tombstone && deletionOf(tombstone)
-        return packLoadReply({ position: 0, snapshot: 0, clients: new Map(), due: false, deleted }, () => {})
+        const nothing = {
+          position: 0,
+          snapshot: 0,
+          epoch: 0,
+          clients: new Map(),
+          retired: new Set<number>(),
+          due: false,
+        }
+        return packLoadReply({ ...nothing, deleted }, () => {})
       }
       const { record, snapshot } = document
+      const claims = readClaims(record, 0)
       const header = {
         position: record.position,
         snapshot: snapshot.position,
-        clients: owners(readClaims(record, 0)),
+        epoch: record.epoch,
+        clients: owners(claims),
+        retired: retiredBefore(record.epoch, claims),
         due: shouldCompact(tailWeight(record, snapshot)),
         deleted: undefined,
       }
@@ -101,7 +113,8 @@ export function openReader(settings: WorkerSettings): Role {
       }
       return record
     })()
-    return packReadReply({ position: record?.position ?? 0, forgotten: record?.forgotten ?? 0, rows: page })
+    const { position = 0, epoch = 0, forgotten = 0 } = record ?? {}
+    return packReadReply({ position, epoch, forgotten, rows: page })
   }
 
   function claimsOf(name: string, after: number): ClientClaim[] {
@@ -136,6 +149,7 @@ export function openReader(settings: WorkerSettings): Role {
         if (request.kind === 'message') return packMessages(findMessage(request.room, request.id))
         if (request.kind === 'known-messages') return packTexts(knownIds(request.room, request.ids))
         if (request.kind === 'positions') return packPositions(positions(request.documents))
+        if (request.kind === 'epoch') return packPosition(find(request.document)?.epoch ?? 0)
         if (request.kind === 'has-changed') return packFlag(hasChanged())
         if (request.kind === 'claims') return packClaims(claimsOf(request.document, request.after))
         if (request.kind === 'archive') return packFoundMessages(pageOfArchive(request))

@@ -66,7 +66,9 @@ export function unpackAppendReply(packed: Packed): AppendReply {
 export interface LoadHeader {
   readonly position: number
   readonly snapshot: number
+  readonly epoch: number
   readonly clients: ReadonlyMap<number, string>
+  readonly retired: ReadonlySet<number>
   /** Whether it is time to compact the document. */
   readonly due: boolean
   readonly deleted: Deletion | undefined
@@ -76,12 +78,15 @@ export function packLoadReply(header: LoadHeader, eachPart: (add: (part: Uint8Ar
   const encoder = createEncoder()
   writeVarUint(encoder, header.position)
   writeVarUint(encoder, header.snapshot)
+  writeVarUint(encoder, header.epoch)
   writeUint8(encoder, header.due ? 1 : 0)
   writeVarUint(encoder, header.clients.size)
   for (const [client, user] of header.clients) {
     writeVarUint(encoder, client)
     writeVarString(encoder, user)
   }
+  writeVarUint(encoder, header.retired.size)
+  for (const client of header.retired) writeVarUint(encoder, client)
   writeDeletion(encoder, header.deleted)
   eachPart((part) => writeVarUint8Array(encoder, part))
   return toUint8Array(encoder)
@@ -91,26 +96,32 @@ export function unpackLoadReply(packed: Packed): { stored: StoredDocument; due: 
   const decoder = createDecoder(packed)
   const position = readVarUint(decoder)
   const snapshot = readVarUint(decoder)
+  const epoch = readVarUint(decoder)
   const due = readUint8(decoder) === 1
   const clients = new Map<number, string>()
   for (let left = readVarUint(decoder); left > 0; left--) clients.set(readVarUint(decoder), readVarString(decoder))
+  const retired = new Set<number>()
+  for (let left = readVarUint(decoder); left > 0; left--) retired.add(readVarUint(decoder))
   const deleted = readDeletion(decoder)
   const parts: Uint8Array[] = []
   while (hasContent(decoder)) parts.push(readVarUint8Array(decoder))
-  return { stored: { position, snapshot, parts, clients, deleted }, due }
+  return { stored: { position, snapshot, epoch, parts, clients, retired, deleted }, due }
 }
 
 /** A page of rows, and the position up to which the document has been committed. */
 export interface ReadReply {
   readonly position: number
+  /** Where its content begins; 0 unless it was reset. */
+  readonly epoch: number
   /** Up to which position rows are forgotten; there are none in the page where it was to begin below. */
   readonly forgotten: number
   readonly rows: LogRow[]
 }
 
-export function packReadReply({ position, forgotten, rows }: ReadReply): Packed {
+export function packReadReply({ position, epoch, forgotten, rows }: ReadReply): Packed {
   return encode((encoder) => {
     writeVarUint(encoder, position)
+    writeVarUint(encoder, epoch)
     writeVarUint(encoder, forgotten)
     writeRows(encoder, rows)
   })
@@ -118,7 +129,9 @@ export function packReadReply({ position, forgotten, rows }: ReadReply): Packed 
 
 export function unpackReadReply(packed: Packed): ReadReply {
   const decoder = createDecoder(packed)
-  return { position: readVarUint(decoder), forgotten: readVarUint(decoder), rows: readRows(decoder) }
+  const [position, epoch, forgotten] = [readVarUint(decoder), readVarUint(decoder), readVarUint(decoder)]
+  const rows = readRows(decoder)
+  return { position, epoch, forgotten, rows: epoch === 0 ? rows : rows.map((row) => ({ ...row, epoch })) }
 }
 
 /** Empty where nothing is forgotten. */

@@ -231,6 +231,10 @@ const MIGRATIONS = [
     PRIMARY KEY (document, last)
   ) WITHOUT ROWID;
   `,
+  `
+  -- The position that a document's content begins with since it was reset: rows before it are history alone.
+  ALTER TABLE documents ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

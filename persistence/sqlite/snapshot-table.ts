@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3'
 import type { DocumentKey, DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import {
+  epochOf,
   joinParts,
   missingBase,
   NO_SNAPSHOT,
@@ -9,23 +10,24 @@ import {
   SNAPSHOT_COLUMNS,
   type SnapshotRecord,
   sealPart,
+  tailStart,
 } from '../snapshot-record.ts'
 
 /**
- * Returns a function that finds a document's newest complete snapshot that is not above a position, NO_SNAPSHOT if there
- * is none; the position must not be below that up to which rows are forgotten.
+ * Returns a function that finds a document's newest complete snapshot that is not above a position, and of the same epoch;
+ * NO_SNAPSHOT if there is none. The position must not be below that up to which rows are forgotten.
  */
 export function snapshotFinder(db: Database): (document: DocumentRecord, atMost?: number) => SnapshotRecord {
   const find = db
-    .prepare<[number, number], unknown[]>(
+    .prepare<[number, number, number], unknown[]>(
       `SELECT ${SNAPSHOT_COLUMNS} FROM snapshots
-       WHERE document = ? AND complete = 1 AND position <= ? ORDER BY position DESC LIMIT 1`,
+       WHERE document = ? AND complete = 1 AND position BETWEEN ? AND ? ORDER BY position DESC LIMIT 1`,
     )
     .raw()
   return (document, atMost = document.position) => {
-    const values = find.get(document.id, atMost)
+    const values = find.get(document.id, epochOf(document, atMost), atMost)
     const snapshot = values === undefined ? NO_SNAPSHOT : parseSnapshot(document, values)
-    if (snapshot.position < document.forgotten) throw missingBase(document)
+    if (tailStart(document, snapshot, atMost) < document.forgotten) throw missingBase(document)
     return snapshot
   }
 }

@@ -185,6 +185,10 @@ class SqliteLog implements PortableLog {
     return unpackPositions(await this.#read({ kind: 'positions', documents }))
   }
 
+  async epoch(document: string): Promise<number> {
+    return unpackPosition(await this.#read({ kind: 'epoch', document }))
+  }
+
   async hasChanged(): Promise<boolean> {
     return unpackFlag(await this.#read({ kind: 'has-changed' }))
   }

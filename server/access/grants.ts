@@ -13,6 +13,8 @@ export interface Principal {
   readonly admin: boolean
   /** May send edits that others' Yjs clients made. */
   readonly relay: boolean
+  /** Is no person but a program that writes: presence says so. */
+  readonly agent: boolean
 }
 
 export interface Grant {

@@ -19,6 +19,7 @@ const claims = z.object({
   access: z.record(z.string().min(1).max(512), z.enum(levels)).default({}),
   admin: z.boolean().default(false),
   relay: z.boolean().default(false),
+  agent: z.boolean().default(false),
 })
 
 export interface TokenClaims {
@@ -27,6 +28,7 @@ export interface TokenClaims {
   readonly access: Readonly<Record<string, (typeof levels)[number]>>
   readonly admin?: boolean
   readonly relay?: boolean
+  readonly agent?: boolean
 }
 
 type Verification = { keyOf: (token: string) => Promise<jwt.Secret>; algorithms: jwt.Algorithm[] }
@@ -54,7 +56,7 @@ export class Tokens {
     const payload = claims.safeParse(await this.#payload(token))
     if (!payload.success)
       throw refusal('access/token-invalid', `the token's claims are wrong: ${z.prettifyError(payload.error)}`)
-    const { sub, name, exp, access, admin, relay } = payload.data
+    const { sub, name, exp, access, admin, relay, agent } = payload.data
     if (exp === undefined && !isDemo(this.#config)) throw refusal('access/token-invalid', 'the token has no `exp`')
     return {
       user: sub,
@@ -63,6 +65,7 @@ export class Tokens {
       expires: exp === undefined ? undefined : exp * 1000,
       admin,
       relay,
+      agent,
     }
   }
 

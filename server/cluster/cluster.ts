@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Extension } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
@@ -9,6 +10,8 @@ import type { Relay, RelayMessage } from './relay.ts'
 
 /** Presence that changes within this time is one message. */
 const PRESENCE_WINDOW_MS = 50
+/** How long other instances may take to tell who is present. */
+const PRESENCE_ANSWER_MS = 250
 
 export interface ClusterOptions {
   readonly log: UpdateLog
@@ -19,6 +22,8 @@ export interface ClusterOptions {
   readonly onBroken: (open: OpenDocument) => void
   /** Another instance has deleted a document that is open here. */
   readonly onDeleted: (open: OpenDocument) => void
+  /** Another instance has reset a document that is open here. */
+  readonly onReset: (open: OpenDocument) => void
 }
 
 /**
@@ -32,11 +37,13 @@ export class Cluster {
   /** Whose presence changed since it was last told. */
   readonly #present = new Map<OpenDocument, Set<number>>()
   #presenceTimer: NodeJS.Timeout | undefined
+  /** Documents of which other instances are being asked who is present. */
+  readonly #asked = new Map<OpenDocument, Promise<void>>()
 
   constructor(options: ClusterOptions) {
     this.#options = options
-    const { log, logger, onBroken, onDeleted } = options
-    this.#follower = new Follower({ log, logger, onBroken, onDeleted })
+    const { log, logger, onBroken, onDeleted, onReset } = options
+    this.#follower = new Follower({ log, logger, onBroken, onDeleted, onReset })
   }
 
   get counts(): FollowerCounts {
@@ -56,6 +63,10 @@ export class Cluster {
     this.#follower.opened(open)
     const { relay } = this.#options
     if (relay === undefined) return
+    this.#asked.set(
+      open,
+      delay(PRESENCE_ANSWER_MS, undefined, { ref: false }).then(() => void this.#asked.delete(open)),
+    )
     void relay
       .subscribe(open.name, (message) => this.#receive(open, message))
       .then(() => {
@@ -99,13 +110,24 @@ export class Cluster {
     this.#presenceTimer ??= setTimeout(() => this.#tellPresence(), PRESENCE_WINDOW_MS).unref()
   }
 
+  /** Tells others at once what changed. */
+  tellPresence(): void {
+    clearTimeout(this.#presenceTimer)
+    this.#tellPresence()
+  }
+
+  /** Resolves once those of other instances are known who were present when the document was opened. */
+  async presenceKnown(open: OpenDocument): Promise<void> {
+    await this.#asked.get(open)
+  }
+
   /** A client of this instance sent a direct message through a document. */
   directSent(open: OpenDocument, { to, payload }: AdmittedDirect): void {
     this.#options.relay?.publish(open.name, { kind: 'direct', to, payload })
   }
 
-  /** Documents were deleted here: whoever has one open elsewhere looks into the log. */
-  deleted(names: Iterable<string>): void {
+  /** Documents were deleted or reset here: whoever has one open elsewhere looks into the log. */
+  lookAgain(names: Iterable<string>): void {
     for (const name of names) this.#options.relay?.publish(name, { kind: 'deleted' })
   }
 

@@ -31,6 +31,8 @@ export interface FollowerOptions {
   readonly onBroken: (open: OpenDocument) => void
   /** The log says that a document is deleted: it must be forgotten. */
   readonly onDeleted: (open: OpenDocument) => void
+  /** The log says that a document has begun anew: it must be forgotten. */
+  readonly onReset: (open: OpenDocument) => void
 }
 
 /** What was followed since the start. */
@@ -207,6 +209,12 @@ export class Follower {
     }
     for await (const row of log.read(open.name, open.cursor.position, until)) {
       if (!this.#followed.has(open)) return
+      // Before any of it is taken: the first row deletes what there was, the second one is what is there now.
+      if ((row.epoch ?? 0) !== open.epoch) {
+        this.closed(open)
+        this.#options.onReset(open)
+        return
+      }
       if (open.cursor.has(row.position)) continue
       if (!this.#take(entry, { ...row, clients: clients.get(row.position) ?? [] })) return
       this.#repaired += 1

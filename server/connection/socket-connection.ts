@@ -12,6 +12,7 @@ import { DOCUMENT_DELETED } from '../documents/deletions.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
+import { DOCUMENT_RESET } from '../documents/retired-clients.ts'
 import { CatchUp } from './catch-up.ts'
 import { Channel, MayBeBehind } from './channel.ts'
 import { CommitWindow } from './commit-window.ts'
@@ -247,12 +248,24 @@ export class SocketConnection implements Stranger {
    * told which one it can't have.
    */
   deleted(names: ReadonlySet<string>): void {
+    this.#endAll(names, { code: CloseCode.Deleted, reason: DOCUMENT_DELETED, what: 'was deleted' })
+  }
+
+  /** Documents were reset. A stock client comes back, and is told when it shows what it has. */
+  reset(names: ReadonlySet<string>): void {
+    this.#endAll(names, { code: CloseCode.Reset, reason: DOCUMENT_RESET, what: 'was reset' })
+  }
+
+  #endAll(
+    names: ReadonlySet<string>,
+    { code, reason, what }: { readonly code: CloseCode; readonly reason: string; readonly what: string },
+  ): void {
     for (const channel of [...this.#channels.values()]) {
       if (!names.has(channel.document.name)) continue
-      if (!channel.understandsRefusals) this.close(CloseCode.Deleted, `${channel.document.name} was deleted`)
+      if (!channel.understandsRefusals) this.close(code, `${channel.document.name} ${what}`)
       // What it waits to be told may be of an update that came too late.
-      else if (channel.document.isWaiting) this.close(CloseCode.TryAgainLater, 'a document was deleted')
-      else this.#revoke(channel, DOCUMENT_DELETED)
+      else if (channel.document.isWaiting) this.close(CloseCode.TryAgainLater, `a document ${what}`)
+      else this.#revoke(channel, reason)
     }
   }
 
@@ -383,7 +396,18 @@ export class SocketConnection implements Stranger {
         this.#detach(key, channel)
         return
       default:
-        channel.receive(type, decoder, isCaughtUp)
+        this.#dispatchSync(channel, type, decoder, isCaughtUp)
+    }
+  }
+
+  /** A client that has what a document was before it was reset is turned away from this one, if it understands that. */
+  #dispatchSync(channel: Channel, type: number, decoder: decoding.Decoder, isCaughtUp: boolean): void {
+    try {
+      channel.receive(type, decoder, isCaughtUp)
+    } catch (error) {
+      const isReset = error instanceof AccessError && error.code === DOCUMENT_RESET
+      if (!isReset || !this.#dialect.acknowledges) throw error
+      this.#revoke(channel, DOCUMENT_RESET)
     }
   }
 

@@ -1,6 +1,8 @@
+import type { Anchor } from '../../model/chat.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { WorkerThread } from '../../persistence/worker-thread.ts'
 import { movedOf, type PackedSource, sourceAt } from '../documents/source.ts'
+import type { NamedPlace } from '../formats/anchors.ts'
 import { FormatError } from '../formats/format-error.ts'
 import type { ConversionThreads } from './conversion-threads.ts'
 import type { Answer, Converted, Format, Made, Request, Task, WriterId, Writing } from './protocol.ts'
@@ -63,6 +65,21 @@ export class Conversions {
   }
 
   /**
+   * Where a place is in a document as it is now; undefined for one that was never written.
+   * @throws {CoweaveError} as anchorAt(), and as read()
+   */
+  async locate(user: string, document: string, place: NamedPlace): Promise<Anchor | undefined> {
+    return await this.#ask(user, document, { kind: 'locate', place })
+  }
+
+  /** What stands at anchors in a document as it is now: null where that is gone. @throws {CoweaveError} as read() */
+  async quotes(user: string, document: string, anchors: readonly Anchor[]): Promise<readonly (string | null)[]> {
+    if (anchors.length === 0) return []
+    const quotes: (string | null)[] | undefined = await this.#ask(user, document, { kind: 'quote', anchors })
+    return quotes ?? anchors.map(() => null)
+  }
+
+  /**
    * How to change a document as it was at a position, or is now.
    * @throws {CoweaveError} as changeContent(), fromYjsJson() and sourceAt(), and `format/busy`, `format/too-many`
    * @throws {StorageError} @throws what `see` throws
@@ -73,6 +90,18 @@ export class Conversions {
       const source = await sourceAt(log, document, position)
       see(source.position)
       return made(await call(thread, { kind: 'write', writing, writer }, source))
+    })
+  }
+
+  /** What a thread answers in JSON. */
+  #ask(user: string, document: string, task: Extract<Task, { kind: 'locate' | 'quote' }>) {
+    const { log, threads } = this.#options
+    return threads.use(user, async (thread) => {
+      const source = await sourceAt(log, document)
+      if (source.position === 0) return undefined
+      if (source.bytes > MAX_DOCUMENT_BYTES) throw tooLarge()
+      const { bytes } = converted(await call(thread, task, source))
+      return JSON.parse(new TextDecoder().decode(bytes))
     })
   }
 }

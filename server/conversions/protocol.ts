@@ -1,4 +1,6 @@
+import type { Anchor } from '../../model/chat.ts'
 import type { PackedSource } from '../documents/source.ts'
+import type { NamedPlace } from '../formats/anchors.ts'
 import type { Change, ContentFormat } from '../formats/formats.ts'
 
 /** The formats that documents come in. */
@@ -18,6 +20,10 @@ export interface WriterId {
 export type Task =
   | { readonly kind: 'read'; readonly format: Format; readonly field: string }
   | { readonly kind: 'write'; readonly writing: Writing; readonly writer: WriterId | undefined }
+  /** Answered with an anchor, in JSON. */
+  | { readonly kind: 'locate'; readonly place: NamedPlace }
+  /** Answered with what stands at each anchor, or null, in JSON. */
+  | { readonly kind: 'quote'; readonly anchors: readonly Anchor[] }
 
 /** A task and the document that it is about. */
 export interface Request {
@@ -38,6 +44,8 @@ export interface Made {
   readonly update: Uint8Array<ArrayBuffer> | undefined
   /** Whose the update is. */
   readonly writer: WriterId
+  /** Behind the last letter in it. */
+  readonly at: Anchor | undefined
 }
 
 export type Answer = Converted | Made

@@ -1,8 +1,9 @@
+import type { Anchor } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { HISTORY_FORGOTTEN } from '../../persistence/retention.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Conversions } from '../conversions/conversions.ts'
-import type { Writing } from '../conversions/protocol.ts'
+import type { WriterId, Writing } from '../conversions/protocol.ts'
 import type { Change, ContentFormat } from '../formats/formats.ts'
 import { type Exchange, moved } from './exchange.ts'
 import type { Author } from './guard.ts'
@@ -29,7 +30,11 @@ export interface Written {
   readonly isNew: boolean
   /** Whether all that the document holds at `position` was known to whoever made the change. */
   readonly isKnown: boolean
+  /** Behind the last letter that was written, where there is one. */
+  readonly at: Anchor | undefined
 }
+
+type Changed = Pick<Written, 'changed' | 'at'>
 
 export interface DocumentWriterOptions {
   readonly log: UpdateLog
@@ -66,14 +71,14 @@ export class DocumentWriter {
       // Two who create a document at once would each have all of theirs in it.
       const take = (update: Uint8Array) => this.#options.exchange.take(name, author, update, before === 0 ? 0 : ifAt)
       try {
-        const changed =
+        const change =
           content.format === 'update'
             ? await this.#position(name)
                 .then(see)
                 .then(() => take(content.body))
-                .then(() => true)
+                .then(() => ({ changed: true, at: undefined }))
             : await this.#convert(name, author, undefined, see, writingOf(content), take)
-        return await this.#written(name, changed, before, before)
+        return await this.#written(name, change, before, before)
       } catch (error) {
         const isRace =
           before === 0 && ifAt === undefined && error instanceof CoweaveError && error.code === 'document/moved'
@@ -100,37 +105,39 @@ export class DocumentWriter {
     }
     const take = (update: Uint8Array) => this.#options.exchange.take(name, author, update, ifAt)
     const writing = { format, field, change }
-    const changed = await this.#convert(name, author, base ?? ifAt, see, writing, take).catch((error) => {
+    const made = await this.#convert(name, author, base ?? ifAt, see, writing, take).catch((error) => {
       const isForgotten = error instanceof CoweaveError && error.code === HISTORY_FORGOTTEN
       throw base === undefined && isForgotten ? moved(name) : error
     })
     // Who finds places in the document has not read all of it.
-    return await this.#written(name, changed, before, 'content' in change && base !== undefined ? base : undefined)
+    return await this.#written(name, made, before, 'content' in change && base !== undefined ? base : undefined)
   }
 
-  /** Resolves with whether there was something to take. */
-  #convert(
+  /** Resolves with whether there was something to take, and where it was written. */
+  async #convert(
     name: string,
     { principal: { user } }: Author,
     position: number | undefined,
     see: (position: number) => void,
     writing: Writing,
     take: (update: Uint8Array) => Promise<void>,
-  ): Promise<boolean> {
+  ): Promise<Changed> {
     const { conversions } = this.#options
-    return this.#ids.write(
-      name,
-      user,
-      (writer) => conversions.write(user, name, { position, writer, see, writing }),
-      take,
-    )
+    let at: Anchor | undefined
+    const make = async (writer: WriterId | undefined) => {
+      const made = await conversions.write(user, name, { position, writer, see, writing })
+      at = made.at
+      return made
+    }
+    const changed = await this.#ids.write(name, user, make, take)
+    return { changed, at }
   }
 
   /** Once a change is on disk that was made of what was read at `before`. */
-  async #written(name: string, changed: boolean, before: number, read: number | undefined): Promise<Written> {
+  async #written(name: string, { changed, at }: Changed, before: number, read: number | undefined): Promise<Written> {
     const last = await this.#position(name)
     const isKnown = read !== undefined && last === read + (changed ? 1 : 0)
-    return { position: last, changed, isNew: before === 0, isKnown }
+    return { position: last, changed, isNew: before === 0, isKnown, at }
   }
 
   async #position(name: string): Promise<number> {

@@ -154,7 +154,8 @@ export class Documents extends Database {
     const guard = rules === undefined ? undefined : new Guard(document, rules)
     const archive = this.#options.rooms.archiveOf(document.name, document)
     const bytes = stored.parts.reduce((sum, part) => sum + part.length, 0)
-    const loadedFrom = { position: stored.position, at, bytes, owners: stored.clients }
+    const { position, clients: owners, epoch, retired } = stored
+    const loadedFrom = { position, at, bytes, owners, epoch, retired }
     const open = new OpenDocument(document, loadedFrom, guard, archive, this.#options)
     this.#open.set(document, open)
     this.#loads += 1

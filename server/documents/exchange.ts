@@ -29,7 +29,7 @@ export class Exchange {
    * Takes an update of `author`, who may write, and resolves once it is on disk. It may come again. With `ifAt`, only if
    * the document is as the log has it at that position: what other instances commit in the same moment is merged.
    * @throws {CoweaveError} `document/moved` when it isn't
-   * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`
+   * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`, `document/reset`
    * @throws {RefusedError} when the rules of the document forbid it
    * @throws {StorageError} `storage/unavailable` when it could not be stored, as far as is known
    */
@@ -43,12 +43,13 @@ export class Exchange {
     if (isMoved) throw moved(name)
   }
 
-  /** What a replica at `stateVector` lacks of `name`. @throws {AccessError} `document/malformed-state-vector` */
+  /** What a replica at `stateVector` lacks of `name`. @throws {AccessError} `document/malformed-state-vector`, `document/reset` */
   missing(name: string, stateVector: Uint8Array): Promise<Uint8Array> {
     return this.#withDocument(name, (open) => {
       try {
         return open.missingFrom(stateVector)
       } catch (cause) {
+        if (cause instanceof AccessError) throw cause
         const problem = 'the state vector can not be decoded'
         throw new AccessError('document/malformed-state-vector', CloseCode.Malformed, problem, { cause })
       }

@@ -18,6 +18,7 @@ import { DocumentSize } from './document-size.ts'
 import type { Durability } from './durability.ts'
 import { GAP, type Guard, RefusedError } from './guard.ts'
 import { Presence } from './presence.ts'
+import { RetiredClients } from './retired-clients.ts'
 import { type Subscriber, Subscribers } from './subscribers.ts'
 import { waitsInVain } from './waiting-structs.ts'
 
@@ -65,6 +66,9 @@ export interface LoadedFrom {
   readonly bytes: number
   /** Yjs client id → the user it belongs to. */
   readonly owners: ReadonlyMap<number, string>
+  /** As StoredDocument has them. */
+  readonly epoch: number
+  readonly retired: ReadonlySet<number>
 }
 
 /**
@@ -81,6 +85,9 @@ export class OpenDocument {
   readonly presence: Presence
   /** Up to where it has what the log has. */
   readonly cursor: Cursor
+  /** Where the log has its content begin. */
+  readonly epoch: number
+  readonly #retired: RetiredClients
   readonly #clientIds: ClientIds
   readonly #size: DocumentSize
   readonly #guard: Guard | undefined
@@ -95,7 +102,7 @@ export class OpenDocument {
   /** `guard` keeps the document to its rules; free-form documents have none. `archive` is for those with messages. */
   constructor(
     ydoc: Document,
-    { position, at, bytes, owners }: LoadedFrom,
+    { position, at, bytes, owners, epoch, retired }: LoadedFrom,
     guard: Guard | undefined,
     archive: Archive | undefined,
     options: OpenDocumentOptions,
@@ -106,6 +113,8 @@ export class OpenDocument {
     this.address = hocuspocusAddress(ydoc.name)
     this.#options = options
     this.cursor = new Cursor(position, at)
+    this.epoch = epoch
+    this.#retired = new RetiredClients(retired)
     this.#clientIds = new ClientIds(owners)
     this.#size = new DocumentSize(ydoc, bytes, options.maxBytes)
     this.#guard = guard
@@ -170,8 +179,13 @@ export class OpenDocument {
     this.#subscribers.tell(to, payload)
   }
 
-  /** What a replica at `stateVector` lacks of what can be shown. @throws {Error} when the state vector can't be decoded */
+  /**
+   * What a replica at `stateVector` lacks of what can be shown.
+   * @throws {AccessError} `document/reset` for a replica of what was there before
+   * @throws {Error} when the state vector can't be decoded
+   */
   missingFrom(stateVector: Uint8Array): Uint8Array {
+    this.#retired.refuseReplica(this.name, stateVector)
     return encodeShown(this.ydoc, stateVector)
   }
 
@@ -187,13 +201,15 @@ export class OpenDocument {
   /**
    * Takes an update from `sender`: applies it, appends it to the log and broadcasts it. `isAnswer` tells that it
    * answers a sync step. Who is told of it waits for the commit (egress).
-   * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`, `document/too-big`
+   * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`, `document/too-big`,
+   * `document/reset`
    * @throws {RefusedError} when the rules of the document forbid it
    */
   receive(sender: Subscriber, update: Uint8Array, isAnswer: boolean): void {
     const { user } = sender.principal
     const decoded = readUpdate(update)
     const { ranges } = decoded
+    this.#retired.refuseUpdate(this.name, decoded)
     const claimed = this.#checkClientIds(sender, ranges)
     this.#size.admit(update, ranges)
     if (waitsInVain(this.ydoc, decoded)) throw new RefusedError(GAP, true)
@@ -291,7 +307,7 @@ export class OpenDocument {
 
   #append(update: NewUpdate): void {
     this.#uncommitted += 1
-    this.#options.durability.append(update, this.#settled)
+    this.#options.durability.append({ ...update, epoch: this.epoch }, this.#settled)
   }
 
   readonly #settled = (position: number | undefined): void => {

@@ -1,5 +1,3 @@
-import * as decoding from 'lib0/decoding'
-import * as encoding from 'lib0/encoding'
 import {
   type Awareness,
   applyAwarenessUpdate,
@@ -10,14 +8,14 @@ import { z } from 'zod'
 import { CloseCode } from '../../model/close-codes.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Principal } from '../access/grants.ts'
+import { type Entry, encodeEntries, readEntries } from './awareness-entries.ts'
 import type { ClientIds } from './client-ids.ts'
 
-const MAX_ENTRIES = 10_000
-/** Clocks count changes, so that no client comes near it; more could not be raised for the next one with that id. */
-const MAX_CLOCK = 2 ** 40
 const MAX_DEPTH = 32
 /** Client ids of one holder: a Y.Doc changes its id when it meets a twin, so one is too few. */
 const MAX_IDS = 16
+/** Client ids from here on are the server's, for those who show presence over HTTP (visit.ts). Yjs' own are below 2³². */
+export const FIRST_VISITOR = 2 ** 52
 const POLLUTING_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 
 /** The origin of what clients of other instances show. */
@@ -30,12 +28,8 @@ export interface PresenceHolder {
   readonly principal: Principal
   /** Counts a change of what it shows. @throws {AccessError} `presence/too-many` */
   countPresence?(): void
-}
-
-interface Entry {
-  readonly client: number
-  readonly clock: number
-  readonly state: string
+  /** Speaks for client ids that are the server's. */
+  readonly isVisitor?: boolean
 }
 
 /**
@@ -89,6 +83,16 @@ export class Presence {
     return [...this.#awareness.getStates().values()].map(userOf).filter((user) => typeof user === 'string')
   }
 
+  /** What is shown, of all instances. */
+  get states(): Iterable<Readonly<Record<string, unknown>>> {
+    return this.#awareness.getStates().values()
+  }
+
+  /** Whether anything is shown under `client`, on any instance. */
+  shows(client: number): boolean {
+    return this.#awareness.states.has(client)
+  }
+
   /** Who speaks for `client` now. */
   holderOf(client: number): PresenceHolder | undefined {
     return this.#holders.get(client)
@@ -140,6 +144,7 @@ export class Presence {
   #owns(holder: PresenceHolder, { client, clock, state }: Entry): boolean {
     const current = this.#holders.get(client)
     if (current === holder) return true
+    if (client >= FIRST_VISITOR && holder.isVisitor !== true) return false
     // Repeated from somebody who left: taking that id would leave none for the holder's own.
     if (state === 'null') return false
     const { user } = holder.principal
@@ -188,7 +193,7 @@ export class Presence {
     applyAwarenessUpdate(this.#awareness, encodeEntries([entry]), this.#holders.get(client))
   }
 
-  #stamp(text: string, { user, name }: Principal): string {
+  #stamp(text: string, { user, name, agent }: Principal): string {
     if (Buffer.byteLength(text) > this.#maxStateBytes) {
       throw new AccessError(
         'presence/too-big',
@@ -203,31 +208,9 @@ export class Presence {
     }
     const fields = jsonObject.parse(state)
     const shown = jsonObject.safeParse(fields.user)
-    return JSON.stringify({ ...fields, user: { ...shown.data, id: user, name } })
+    // What is undefined isn't there: nobody but the server says what kind of user somebody is.
+    return JSON.stringify({ ...fields, user: { ...shown.data, id: user, name, kind: agent ? 'agent' : undefined } })
   }
-}
-
-function readEntries(update: Uint8Array): Entry[] {
-  const decoder = decoding.createDecoder(update)
-  const count = decoding.readVarUint(decoder)
-  if (count > MAX_ENTRIES) throw new Error(`an awareness update with ${count} states`)
-  return Array.from({ length: count }, () => {
-    const client = decoding.readVarUint(decoder)
-    const clock = decoding.readVarUint(decoder)
-    if (clock > MAX_CLOCK) throw new Error(`an awareness clock of ${clock}`)
-    return { client, clock, state: decoding.readVarString(decoder) }
-  })
-}
-
-function encodeEntries(entries: readonly Entry[]): Uint8Array {
-  return encoding.encode((encoder) => {
-    encoding.writeVarUint(encoder, entries.length)
-    for (const { client, clock, state } of entries) {
-      encoding.writeVarUint(encoder, client)
-      encoding.writeVarUint(encoder, clock)
-      encoding.writeVarString(encoder, state)
-    }
-  })
 }
 
 /** The id of the user that a state shows. */

@@ -60,11 +60,15 @@ export async function readSource(
   { base, until, onPart }: SourceRange,
   stored?: StoredDocument,
 ): Promise<PackedSource> {
-  const snapshot = await snapshotFor(log, document, base, stored)
+  const epoch = stored?.epoch ?? (await log.epoch(document))
+  // What was there before a reset matters only to who asks for it: it may be too much to read.
+  const isContent = until >= epoch && (base === undefined || base === 0 || base >= epoch)
+  const start = isContent ? epoch : 0
+  const snapshot = await snapshotFor(log, document, { position: base, start }, stored)
   const pages: Uint8Array<ArrayBuffer>[] = []
   let [bytes, rows] = [snapshot?.data.length ?? 0, [] as LogRow[]]
   if (snapshot !== undefined) onPart?.(bytes)
-  for await (const row of log.read(document, snapshot?.position ?? 0, until)) {
+  for await (const row of log.read(document, snapshot?.position ?? Math.max(0, start - 1), until)) {
     bytes += row.data.length
     onPart?.(row.data.length)
     rows.push(row)
@@ -78,22 +82,22 @@ export async function readSource(
 
 /**
  * The newest snapshot, if it is not above a position, or else where the history begins; undefined where that is with the
- * first row.
+ * first row, or before the one at `start`.
  */
 async function snapshotFor(
   log: UpdateLog,
   document: string,
-  position: number | undefined,
+  { position, start }: { readonly position: number | undefined; readonly start: number },
   stored?: StoredDocument,
 ): Promise<PackedSource['snapshot']> {
   if (position !== undefined && (position >= FEW_ROWS || stored !== undefined)) {
     const newest = stored ?? (await log.load(document))
     if (newest.snapshot > 0 && newest.snapshot <= position) return snapshotIn(newest)
   }
-  const start = await log.historyBase(document)
-  if (start !== undefined && position !== undefined && position < start.position)
-    throw historyForgotten(document, start)
-  return start && { position: start.position, data: start.state.slice() }
+  const base = await log.historyBase(document)
+  if (base !== undefined && position !== undefined && position < base.position) throw historyForgotten(document, base)
+  if (base === undefined || base.position < start) return undefined
+  return { position: base.position, data: base.state.slice() }
 }
 
 /** What of a source is moved to a thread. */

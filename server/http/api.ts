@@ -19,6 +19,7 @@ const demoTokenBody = z.object({
     .regex(/^[\w-]{1,64}$/, 'has 1 to 64 letters, digits, _ or -')
     .optional(),
   name: z.string().trim().min(1).max(80),
+  agent: z.boolean().default(false),
 })
 
 const demoToken = z.object({ token: z.string(), user: z.string(), name: z.string(), expires: z.int() })
@@ -45,8 +46,8 @@ export function serveDemoTokens(app: FastifyInstance, tokens: Tokens): void {
     isOpen: true,
   })
   app.post('/api/demo/token', description, async (request) => {
-    const { user = randomUUID(), name } = parse(demoTokenBody, request.body)
-    const token = tokens.sign({ user, name, access: { '**': 'write' } }, DEMO_TOKEN_S)
+    const { user = randomUUID(), name, agent } = parse(demoTokenBody, request.body)
+    const token = tokens.sign({ user, name, access: { '**': 'write' }, agent }, DEMO_TOKEN_S)
     return { token, user, name, expires: Date.now() + DEMO_TOKEN_S * 1000 }
   })
 }

@@ -13,6 +13,8 @@ import type { Deletions } from '../documents/deletions.ts'
 import { DocumentWriter } from '../documents/document-writer.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Exchange } from '../documents/exchange.ts'
+import type { Resets } from '../documents/resets.ts'
+import type { Visits } from '../documents/visits.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
@@ -21,6 +23,7 @@ import type { DocumentSearch } from '../search/document-search.ts'
 import { traceRequests } from '../tracing/requests.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
 import { serveApiDocs } from './api-docs.ts'
+import { serveComments } from './comments.ts'
 import { serveDeletion } from './deletion.ts'
 import { serveDemo } from './demo.ts'
 import { serveDocumentContent } from './document-content.ts'
@@ -32,9 +35,11 @@ import { serveHistory } from './history.ts'
 import { serveIce } from './ice.ts'
 import { type Measured, serveMetrics } from './metrics.ts'
 import { serveNotifications } from './notifications.ts'
+import { servePresence } from './presence.ts'
 import { HttpError, sendProblem } from './problem.ts'
 import { servePush } from './push.ts'
 import { requestIdOf, tellRequestIds } from './request-id.ts'
+import { serveReset } from './reset.ts'
 import { serveRooms } from './rooms.ts'
 import { serveSync } from './sync.ts'
 import { REQUEST_TIMEOUT_MS, slowHandshakes } from './timeouts.ts'
@@ -62,7 +67,9 @@ export interface AppParts {
   readonly history: History
   readonly conversions: Conversions
   readonly search: DocumentSearch
+  readonly resets: Resets
   readonly uploads: Uploads
+  readonly visits: Visits
   readonly isStopping: () => boolean
   readonly measure: () => Measured
 }
@@ -113,6 +120,9 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveDocumentSearch(app, parts)
   serveHistory(app, parts)
   serveVersions(app, parts)
+  serveReset(app, parts)
+  servePresence(app, parts)
+  serveComments(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
   return app

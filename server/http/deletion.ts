@@ -42,7 +42,7 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions }: Delet
     answers: { 200: { text: 'It is deleted', content: deletedAnswer } },
   })
   app.delete('/api/documents/:name', deleting, async (request) => {
-    const { name, principal } = await admit(request, tokens)
+    const { name, principal } = await admitModerator(request, tokens)
     const { erase } = parse(deleteQuery, request.query)
     if (erase) refuseOthersThanAdmins(principal)
     const deletion = await deletions.delete(name, principal.user)
@@ -58,7 +58,7 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions }: Delet
     answers: { 200: { text: 'It is there', content: z.object({ name: z.string(), restored: z.boolean() }) } },
   })
   app.post('/api/documents/:name/undelete', restoring, async (request) => {
-    const { name, principal } = await admit(request, tokens)
+    const { name, principal } = await admitModerator(request, tokens)
     const outcome = await deletions.undelete(name)
     if (outcome !== 'erased') return { name, restored: outcome === 'restored' }
     if (!principal.admin) {
@@ -75,8 +75,11 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions }: Delet
   }
 }
 
-/** @throws {AccessError} when the token doesn't let in  @throws {HttpError} 409 `document/is-room` */
-async function admit(request: FastifyRequest, tokens: Tokens): Promise<{ name: string; principal: Principal }> {
+/** Who may take away what others wrote. @throws {AccessError} when the token doesn't let in  @throws {HttpError} 409 `document/is-room` */
+export async function admitModerator(
+  request: FastifyRequest,
+  tokens: Tokens,
+): Promise<{ name: string; principal: Principal }> {
   const principal = await authenticate(request, tokens)
   const name = parseDocumentName(parse(documentParameters, request.params).name)
   if (!principal.admin && !allows(levelIn(name, principal), 'moderate')) {

@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { parseDocumentName } from '../../model/document-name.ts'
-import { CoweaveError } from '../../model/errors.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { levelToChange } from '../access/levels.ts'
 import { isSchemaOld, parseSchema, schemaTooOld } from '../access/schema.ts'
@@ -13,6 +12,7 @@ import type { Format } from '../conversions/protocol.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import type { Content, DocumentWriter, Written } from '../documents/document-writer.ts'
 import type { Author } from '../documents/guard.ts'
+import type { Visits } from '../documents/visits.ts'
 import { FormatError } from '../formats/format-error.ts'
 import { contentFormats } from '../formats/formats.ts'
 import { etagOf, isExcluded, positionOf, wantedPosition } from './conditions.ts'
@@ -21,6 +21,7 @@ import { acceptedFormat, formats, mediaTypes, sentFormat } from './document-form
 import { countRequest } from './rate.ts'
 import { parse } from './request.ts'
 import { describe } from './route-description.ts'
+import { neverWritten } from './written-document.ts'
 
 /** Of content, which is read at once. Larger documents come and go as updates. */
 const MAX_CONTENT_BYTES = 512 * 1024
@@ -93,6 +94,7 @@ export interface DocumentContentApi {
   readonly conversions: Conversions
   readonly writer: DocumentWriter
   readonly deletions: Deletions
+  readonly visits: Visits
   readonly rates: UserRates
   readonly config: Pick<Config, 'MIN_SCHEMA' | 'MAX_MESSAGE_BYTES'>
 }
@@ -133,7 +135,7 @@ function serveReading(app: FastifyInstance, { tokens, log, conversions, deletion
     const [last = 0] = await log.positions([name])
     if (last > 0 && isExcluded(request, last)) return reply.header('ETag', etagOf(last)).status(304).send()
     const read = await conversions.read(author.principal.user, name, { format, field: query.field })
-    if (read === undefined) throw notFound(name)
+    if (read === undefined) throw neverWritten(name)
     return reply
       .header('ETag', etagOf(read.position))
       .header('X-Content-Type-Options', 'nosniff')
@@ -144,7 +146,7 @@ function serveReading(app: FastifyInstance, { tokens, log, conversions, deletion
 }
 
 function serveWriting(app: FastifyInstance, api: DocumentContentApi): void {
-  const { writer } = api
+  const { writer, visits } = api
   const putting = describe({
     tag: 'documents',
     summary: 'Create a document, or replace what it says',
@@ -164,6 +166,7 @@ function serveWriting(app: FastifyInstance, api: DocumentContentApi): void {
     const ifAt = isNewOnly ? 0 : wantedPosition(request)
     const content = contentOf(request.body, format, query.field)
     const written = await writer.put(name, author, content, ifAt)
+    await visits.wrote(name, author, written.at)
     return answer(reply, written, written.isNew ? 201 : 200)
   })
 
@@ -194,6 +197,7 @@ function serveWriting(app: FastifyInstance, api: DocumentContentApi): void {
       { format, field, change },
       { base: at, ifAt: wantedPosition(request) },
     )
+    await visits.wrote(name, author, written.at)
     return answer(reply, written, 200)
   })
 }
@@ -219,7 +223,7 @@ function serveCopying(app: FastifyInstance, api: DocumentContentApi): void {
     await api.deletions.refuse(name)
     await api.deletions.refuse(target)
     const read = await api.conversions.read(author.principal.user, name, { format: 'update', field: '', position })
-    if (read === undefined) throw notFound(name)
+    if (read === undefined) throw neverWritten(name)
     const { bytes: body } = read
     const written = await api.writer.put(target, writerOfCopy, { format: 'update', field: '', body }, undefined)
     return answer(reply, written, 201)
@@ -270,8 +274,4 @@ function acceptContent(scope: FastifyInstance, maxUpdateBytes: number): void {
   )
   const update = { parseAs: 'buffer', bodyLimit: maxUpdateBytes } as const
   scope.addContentTypeParser(mediaTypes.update, update, (_request, body, done) => done(null, body))
-}
-
-function notFound(name: string): CoweaveError {
-  return new CoweaveError('document/not-found', `${name} was never written`)
 }

@@ -7,8 +7,10 @@ import type { UserRates } from '../connection/user-rates.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import type { Author } from '../documents/guard.ts'
+import { DOCUMENT_RESET } from '../documents/retired-clients.ts'
 import type { History } from '../history/history.ts'
 import { admit, documentParameters, refuseRooms } from './document-admission.ts'
+import { HttpError } from './problem.ts'
 import { countRequest } from './rate.ts'
 import { parse } from './request.ts'
 import { anything, describe } from './route-description.ts'
@@ -159,6 +161,11 @@ export function serveHistory(app: FastifyInstance, api: HistoryApi): void {
       const { name, author } = await admitTo(request, api, 'write')
       countRequest(rates, author.principal.user, request, reply)
       const { position } = parse(restoreBody, request.body)
+      await history.refuseOutside(name, position)
+      if (position < (await log.epoch(name))) {
+        const problem = `${name} was reset since position ${position}: it can only be reset to what it was then`
+        throw new HttpError(409, DOCUMENT_RESET, problem)
+      }
       return await takeBack(name, author, { after: position })
     },
   )
@@ -177,7 +184,7 @@ export function serveHistory(app: FastifyInstance, api: HistoryApi): void {
       countRequest(rates, user, request, reply)
       const { user: whose = user, since, after } = parse(undoBody, request.body)
       const start = after ?? (await history.positionAt(name, (since ?? 0) - 1))
-      return await takeBack(name, author, { after: start, author: whose })
+      return await takeBack(name, author, { after: Math.max(start, await log.epoch(name)), author: whose })
     },
   )
 

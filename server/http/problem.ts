@@ -27,6 +27,7 @@ export function isTemporary(status: number): boolean {
 const STATUS: Readonly<Record<string, number>> = {
   'chat/duplicate-id': 409,
   'chat/segment-closed': 503,
+  'document/busy': 503,
   'document/deleted': 410,
   'document/erased': 410,
   'document/exists': 409,
@@ -71,6 +72,7 @@ const STATUS_OF_CLOSE_CODE: Readonly<Record<number, number>> = {
   [CloseCode.Unauthorized]: 401,
   [CloseCode.ClientIdTaken]: 409,
   [CloseCode.Deleted]: 410,
+  [CloseCode.Reset]: 409,
   [CloseCode.TooBig]: 413,
   [CloseCode.TooMany]: 429,
 }

@@ -54,6 +54,8 @@ export async function importDocument(
     if (problem !== undefined) return notImported('damaged', problem)
     const hasGap = source.store.pendingStructs !== null || source.store.pendingDs !== null
     if (isEmpty(source)) return { outcome: 'empty', bytes: 0, hasGap }
+    if ([...source.store.clients.keys()].some((client) => stored?.retired.has(client)))
+      return notImported('unrelated', 'the document was reset here, and what comes is of before')
     if (target !== source) apply(target, stored?.parts ?? [])
     const isNew = target === source || isEmpty(target)
     if (!isNew && !merge && !haveCommonClient(source, target)) {
@@ -67,7 +69,8 @@ export async function importDocument(
     if (bytes > maxBytes) return notImported('too-big', `it would have ${bytes} bytes, more than MAX_DOCUMENT_BYTES`)
     const done = { outcome: isNew ? ('imported' as const) : ('merged' as const), bytes, hasGap }
     if (dryRun || log === undefined) return done
-    const [position = 0] = await log.append([{ document: name, at: Date.now(), author, data: news, clients: [] }])
+    const row = { document: name, at: Date.now(), author, data: news, clients: [], epoch: stored?.epoch ?? 0 }
+    const [position = 0] = await log.append([row])
     if (position === 0) return notImported('deleted', 'the document was deleted here')
     const copy = await log.load(name)
     return has(copy.parts, target, copy.position === position)

@@ -64,6 +64,13 @@ export class Posting {
     }
   }
 
+  /** A message that the room has already. @throws {CoweaveError} `chat/duplicate-id` when it is somebody else's */
+  async posted(room: string, id: string, author: Author): Promise<ArchivedMessage | undefined> {
+    const message = await this.#options.log.messageById(room, id)
+    if (message !== undefined) refuseOthers(message, room, id, author)
+    return message
+  }
+
   async #write(document: Document, room: string, author: Author, { id, ...draft }: Draft & { id: string }) {
     const { durability, log, rooms } = this.#options
     // Whatever an earlier part of the room holds was stamped before this one was opened: then it is in the archive.
@@ -103,13 +110,18 @@ export class Posting {
     return Y.encodeStateAsUpdate(replica, Y.encodeStateVector(document))
   }
 
-  async #stored(room: string, id: string, { principal }: Author): Promise<ArchivedMessage> {
+  async #stored(room: string, id: string, author: Author): Promise<ArchivedMessage> {
     await this.#options.durability.settled()
     const message = await this.#options.log.messageById(room, id)
     if (message === undefined) throw unavailable()
-    if (JSON.parse(message.json).author === principal.user) return message
-    throw new CoweaveError('chat/duplicate-id', `${room} has a message of somebody else with the id ${id}`)
+    refuseOthers(message, room, id, author)
+    return message
   }
+}
+
+function refuseOthers({ json }: ArchivedMessage, room: string, id: string, { principal }: Author): void {
+  if (JSON.parse(json).author === principal.user) return
+  throw new CoweaveError('chat/duplicate-id', `${room} has a message of somebody else with the id ${id}`)
 }
 
 function unavailable(): StorageError {

@@ -1,5 +1,5 @@
 import { AxeBuilder } from '@axe-core/playwright'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { isSoak } from '../support/random.ts'
 import { startServer, type TestServer, tokenFor } from '../support/server.ts'
@@ -25,6 +25,19 @@ const open = (name: string, document: string) => DemoPage.open(browser, `${serve
 async function openChats(document: string): Promise<[DemoPage, ChatPage, DemoPage, ChatPage]> {
   const [ann, ben] = await Promise.all([open('Ann Archer', document), open('Ben Baker', document)])
   return [ann, await ChatPage.open(ann), ben, await ChatPage.open(ben)]
+}
+
+async function commentAsAgent(document: string, comment: Readonly<Record<string, unknown>>): Promise<void> {
+  const post = (path: string, body: unknown, headers = {}) =>
+    fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    })
+  const { token } = await (await post('/api/demo/token', { user: 'scribe', name: 'Scribe', agent: true })).json()
+  const path = `/api/documents/${encodeURIComponent(document)}/comments`
+  const answer = await post(path, comment, { authorization: `Bearer ${token}` })
+  expect(answer.status, await answer.text()).toBe(201)
 }
 
 describe('what can be done in the chat', () => {
@@ -139,6 +152,17 @@ describe('what can be done in the chat', () => {
     await expectMarks()
     await quote.click()
     await expect.poll(() => ben.text.locator('.comment-active').allTextContents(), polled).toEqual(['brown fox'])
+
+    await commentAsAgent('notes/comments', { find: 'quick', text: 'How quick?' })
+    const agents = anns.message('How quick?')
+    await agents.getByRole('button', { name: 'About the text quick' }).waitFor()
+    await anns.panel.getByText('Agent', { exact: true }).waitFor()
+    for (const page of [ann, ben]) await expect.poll(() => marks(page), polled).toEqual(['quick', 'brown fox'])
+    await ann.page.getByRole('button', { name: /^3 people are here: .*Scribe \(agent\)/ }).waitFor()
+    const caret = ben.caretOf('Scribe · Agent')
+    await caret.waitFor()
+    const colorOf = (part: Locator) => part.evaluate((item) => getComputedStyle(item).getPropertyValue('--person'))
+    expect(await colorOf(caret)).toBe(await colorOf(ben.faceOf('Scribe').locator('.avatar')))
 
     await ann.text.focus()
     await ann.page.keyboard.press('Control+a')

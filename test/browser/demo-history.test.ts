@@ -101,6 +101,34 @@ test('Ada looks at what was, sees who changed what, and restores it while Bob wr
   await page.getByText('The restore has been undone.').waitFor()
   await expect.poll(async () => (await bob.lines())[1], polled).toContain('We meet in Oslo')
   expect((await bob.lines())[1], 'what Bob wrote since stays').toContain(kept)
+
+  // While Ada is elsewhere, Bob goes on; she is told of it until she has looked.
+  const seen = page.waitForResponse(
+    (response) => response.url().endsWith('/seen') && response.request().method() === 'POST',
+  )
+  await seen
+  await ada.restart()
+  await bob.write(' and Ada is away')
+  await bob.expectStatus(/^Saved/)
+  const back = ada.page
+  await back.setViewportSize({ width: 390, height: 800 })
+  await back.emulateMedia({ colorScheme: 'dark', reducedMotion: 'reduce' })
+  await back.goto(url)
+  await back.getByText('Bob changed this document since you last looked.').waitFor()
+  expect(await faults(back), 'the notice').toEqual([])
+  const seesMore = back.waitForResponse(
+    (response) => response.url().endsWith('/seen') && response.request().method() === 'POST',
+  )
+  await ada.button('See what changed').click()
+  const news = back.locator('.history-text')
+  await expect.poll(() => spoken(news.locator('ins')), polled).toEqual([['Bob', ' and Ada is away']])
+  await back.getByText('You are looking at what changed since you last looked').waitFor()
+  expect(await faults(back), 'what changed').toEqual([])
+  await seesMore
+  await back.reload()
+  await ada.text.waitFor()
+  await ada.expectStatus(/^Saved/)
+  expect(await back.getByText('since you last looked').count()).toBe(0)
   for (const person of [ada, bob]) await person.close()
 })
 

@@ -1,12 +1,13 @@
 import { setTimeout } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import type { Awareness } from 'y-protocols/awareness'
 import { LEAVE_GRACE_MS, lastSeenOf } from '../../model/lobby.ts'
 import { whenPresent } from '../hostile/witnesses.ts'
-import type { Client } from '../support/clients.ts'
+import { type Client, openClient } from '../support/clients.ts'
 import { Instances } from '../support/instances.ts'
 import { enterLobby, whenLastSeen } from '../support/lobby-member.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
+import { documentPath, rest } from '../support/rest.ts'
 import { databaseUrl, type TestServer, temporaryFolder } from '../support/server.ts'
 
 let redis: TestRedis
@@ -99,3 +100,32 @@ test('when an instance is killed, the other one writes who was there and comes t
   for (const client of [ann, ...witnesses]) client.destroy()
   await instances.all[0]?.restart()
 }, 90_000)
+
+test('an agent over HTTP is there once, whichever instance it asks, until any of them hides it', async () => {
+  const servers = instances.all.map(({ server }) => server)
+  const path = documentPath('agents/moving', '/presence')
+  const witnesses = servers.map((server) => openClient(server, 'agents/moving'))
+  onTestFinished(() => {
+    for (const witness of witnesses) witness.destroy()
+  })
+  const ask = (server: TestServer, method: string, body?: unknown) =>
+    rest(server, path, { user: 'scribe', agent: true, method, ...(body === undefined ? {} : { body }) })
+  const seen = (witness: Client) =>
+    [...awarenessOf(witness).getStates().values()].filter(({ user }) => user?.kind === 'agent').map(({ at }) => at)
+  const whenSeen = async (...expected: unknown[]) => {
+    for (const witness of witnesses) await expect.poll(() => seen(witness), { timeout: 20_000 }).toEqual(expected)
+  }
+  for (const witness of witnesses) await witness.synced()
+  for (const [at, server] of [...servers, ...servers].entries()) {
+    expect(await ask(server, 'PUT', { fields: { at } })).toMatchObject({ status: 204 })
+    await whenSeen(at)
+  }
+  // The last one was shown by the other instance.
+  for (const [nth, server] of servers.entries()) {
+    expect((await ask(server, 'GET')).body).toMatchObject({ present: [{ user: 'scribe', kind: 'agent' }] })
+    expect(await ask(server, 'DELETE')).toMatchObject({ status: 204 })
+    await whenSeen()
+    if (nth === 0) await ask(servers[0] ?? server, 'PUT', { fields: { at: 'again' } })
+    if (nth === 0) await whenSeen('again')
+  }
+})

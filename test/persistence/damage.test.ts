@@ -209,7 +209,8 @@ describe('damaged files never give anything but the truth or an error', () => {
           const { rows } = unpackReadReply(sync(handle({ kind: 'read', document, after: 0, until: 99 })))
           // A snapshot that can't be found is made up for by the rows.
           const text = document === 'snapped' ? rebuild(stored).getText('text').toString() : String(stored.parts)
-          content.set(document, { stored: { position: stored.position, clients: stored.clients }, text, rows })
+          const { position, epoch, clients, retired } = stored
+          content.set(document, { stored: { position, epoch, clients, retired }, text, rows })
         }
         return content
       })

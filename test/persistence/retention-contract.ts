@@ -144,6 +144,6 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
 }
 
 function textOf(parts: readonly Uint8Array[]): string {
-  const doc = rebuild({ position: 0, snapshot: 0, parts, clients: new Map() })
+  const doc = rebuild({ position: 0, snapshot: 0, epoch: 0, parts, clients: new Map(), retired: new Set() })
   return doc.getText('text').toString()
 }

@@ -8,6 +8,7 @@ import { isSoak } from '../support/random.ts'
 import { makeFolder } from './folder.ts'
 import { describeHistoryTables, namedVersion } from './history-contract.ts'
 import { describeMessageSearch } from './message-search-contract.ts'
+import { describeReset } from './reset-contract.ts'
 import { describeTextIndex } from './text-index-contract.ts'
 import { describeUpdateLog } from './update-log-contract.ts'
 import { readAll, rebuild, stamp, Typist, textOf, update } from './updates.ts'
@@ -19,6 +20,7 @@ describeUpdateLog('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.
 if (isSoak)
   describeUpdateLog('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
 
+describeReset('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 describeHistoryTables('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 describeHistoryTables('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
 

@@ -104,7 +104,14 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
 
     test('an unknown document is empty', async () => {
       const log = await openNew()
-      expect(await log.load('a')).toEqual({ position: 0, snapshot: 0, parts: [], clients: new Map() })
+      expect(await log.load('a')).toEqual({
+        position: 0,
+        snapshot: 0,
+        epoch: 0,
+        parts: [],
+        clients: new Map(),
+        retired: new Set(),
+      })
       expect(await readAll(log, 'a')).toEqual([])
       expect(await log.compact('a')).toBe(0)
     })

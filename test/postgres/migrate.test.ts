@@ -137,8 +137,8 @@ test('a document of which rows are forgotten is copied as it is, in both directi
   await source.forget('a', 4)
   const claims = await source.claims('a')
   const base = (await source.historyBase('a')) ?? expect.unreachable()
-  await copy.restoreBase({ name: 'a', createdAt: 1, updatedAt: 6, base, claims: claims.slice(0, 4) })
-  await copy.restoreBase({ name: 'a', createdAt: 9, updatedAt: 9, base, claims: [] })
+  await copy.restoreBase({ name: 'a', createdAt: 1, updatedAt: 6, base, epoch: 0, claims: claims.slice(0, 4) })
+  await copy.restoreBase({ name: 'a', createdAt: 9, updatedAt: 9, base, epoch: 0, claims: [] })
   for (const [from, to] of [
     [source, copy],
     [copy, back],

@@ -2,12 +2,13 @@ import { basename } from 'node:path'
 import pg from 'pg'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
+import type { PortableLog } from '../../persistence/portable-log.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
-import type { UpdateLog } from '../../persistence/update-log.ts'
 import { describeEventStore } from '../persistence/event-store-contract.ts'
 import { describeHistoryTables } from '../persistence/history-contract.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
 import { describePushStore } from '../persistence/push-store-contract.ts'
+import { describeReset } from '../persistence/reset-contract.ts'
 import { describeTextIndex } from '../persistence/text-index-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
 import { update } from '../persistence/updates.ts'
@@ -24,7 +25,7 @@ afterAll(() => postgres.stop())
 
 /** A database for each folder that a test makes. */
 const databases = new Map<string, Promise<string>>()
-async function open(folder: string, keys?: typeof encryption): Promise<UpdateLog> {
+async function open(folder: string, keys?: typeof encryption): Promise<PortableLog> {
   const url = databases.get(folder) ?? postgres.createDatabase(basename(folder))
   databases.set(folder, url)
   return await openPostgresLog({ url: await url, encryption: keys })
@@ -33,6 +34,7 @@ async function open(folder: string, keys?: typeof encryption): Promise<UpdateLog
 describeUpdateLog('Postgres', (folder) => open(folder))
 // What encryption changes stands above the database: SQLite's tests show it each time.
 if (isSoak) describeUpdateLog('Postgres, encrypted', (folder) => open(folder, encryption))
+describeReset('Postgres', (folder) => open(folder))
 describeHistoryTables('Postgres', (folder) => open(folder))
 describeMessageSearch('Postgres', (folder) => open(folder))
 describeTextIndex('Postgres', (folder) => open(folder))

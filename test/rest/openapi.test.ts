@@ -33,15 +33,18 @@ test('each route is described, and there', async () => {
 /** All of the server's, so that a route that isn't registered any more is missed. */
 const ROUTES = [
   'DELETE /api/documents/{name}',
+  'DELETE /api/documents/{name}/presence',
   'DELETE /api/documents/{name}/versions/{id}',
   'DELETE /api/push/subscriptions',
   'DELETE /api/sync/{connection}',
   'GET /api/documents',
   'GET /api/documents/{name}',
   'GET /api/documents/{name}/blame',
+  'GET /api/documents/{name}/comments',
   'GET /api/documents/{name}/diff',
   'GET /api/documents/{name}/history',
   'GET /api/documents/{name}/position',
+  'GET /api/documents/{name}/presence',
   'GET /api/documents/{name}/seen',
   'GET /api/documents/{name}/state',
   'GET /api/documents/{name}/sync',
@@ -61,7 +64,9 @@ const ROUTES = [
   'PATCH /api/documents/{name}',
   'PATCH /api/documents/{name}/versions/{id}',
   'POST /api/demo/token',
+  'POST /api/documents/{name}/comments',
   'POST /api/documents/{name}/copy',
+  'POST /api/documents/{name}/reset',
   'POST /api/documents/{name}/restore',
   'POST /api/documents/{name}/seen',
   'POST /api/documents/{name}/sync',
@@ -72,6 +77,7 @@ const ROUTES = [
   'POST /api/rooms/{room}/messages',
   'POST /api/sync/{connection}',
   'PUT /api/documents/{name}',
+  'PUT /api/documents/{name}/presence',
   'PUT /api/push/subscriptions',
 ]
 

@@ -19,7 +19,7 @@ export class GuardedDocument {
 
   /** Takes an update of `user`. Returns the rule it breaks; then nothing has changed. */
   receive(user: string, update: Uint8Array, level: Level = 'comment'): string | undefined {
-    const principal = { user, name: user, grants: [], expires: undefined, admin: false, relay: false }
+    const principal = { user, name: user, grants: [], expires: undefined, admin: false, relay: false, agent: false }
     try {
       this.#guard.admit(update, checkUpdate(update), { principal, level })
     } catch (error) {

@@ -127,11 +127,12 @@ export interface TokenOptions {
   readonly expiresInS?: number
   readonly relay?: boolean
   readonly admin?: boolean
+  readonly agent?: boolean
 }
 
 /** A token for `user`, signed with the test servers' secret; by default it may write everything. */
 export function tokenFor(user: string, options: TokenOptions = {}): string {
-  const { name = user, access = { '**': 'write' }, expiresInS = 3600, relay, admin } = options
-  const claims = { name, access, ...(relay ? { relay } : {}), ...(admin ? { admin } : {}) }
+  const { name = user, access = { '**': 'write' }, expiresInS = 3600, relay, admin, agent } = options
+  const claims = { name, access, relay, admin, agent }
   return jwt.sign(claims, testSecret, { subject: user, expiresIn: expiresInS })
 }

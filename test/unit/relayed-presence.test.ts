@@ -52,7 +52,15 @@ class Client {
 
   constructor(id: number) {
     this.id = id
-    this.#principal = { user: `user ${id}`, name: 'A user', grants: [], expires: undefined, relay: false, admin: false }
+    this.#principal = {
+      user: `user ${id}`,
+      name: 'A user',
+      grants: [],
+      expires: undefined,
+      relay: false,
+      admin: false,
+      agent: false,
+    }
     this.#holder = { principal: this.#principal }
   }
 
@@ -166,7 +174,15 @@ test.each(seedsFor([1, 2], 1))('both instances show who is there, whatever order
 
 test('a client that changes networks again and again is shown from its newest connection', () => {
   const instance = new Instance()
-  const principal = { user: 'ann', name: 'Ann', grants: [], expires: undefined, relay: false, admin: false }
+  const principal = {
+    user: 'ann',
+    name: 'Ann',
+    grants: [],
+    expires: undefined,
+    relay: false,
+    admin: false,
+    agent: false,
+  }
   const show = (clock: number): PresenceHolder => {
     const holder = { principal }
     const entries = [{ client: 7, clock, state: JSON.stringify({ at: clock }) }]

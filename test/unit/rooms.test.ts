@@ -97,7 +97,7 @@ test('chat rooms are told from other rooms', () => {
 describe('levelIn', () => {
   function level(document: string, access: Readonly<Record<string, Level>>, user = 'ann'): Level | undefined {
     const grants = Object.entries(access).map(([pattern, granted]) => parseGrant(pattern, granted))
-    return levelIn(document, { user, name: user, grants, expires: undefined, admin: false, relay: false })
+    return levelIn(document, { user, name: user, grants, expires: undefined, admin: false, relay: false, agent: false })
   }
 
   test.each<[string, Readonly<Record<string, Level>>, Level | undefined]>([

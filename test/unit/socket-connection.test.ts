@@ -76,7 +76,7 @@ beforeEach(() => {
   const options = { durability, logger, maxPresenceBytes: 1024, maxBytes: 1024 * 1024, relayedClientIds: false }
   const open = new OpenDocument(
     document,
-    { position: 0, at: 0, bytes: 0, owners: new Map() },
+    { position: 0, at: 0, bytes: 0, owners: new Map(), epoch: 0, retired: new Set<number>() },
     undefined,
     undefined,
     options,
@@ -110,6 +110,7 @@ async function openFor(seconds: number): Promise<Connection> {
     expires: start + seconds * 1000,
     admin: false,
     relay: false,
+    agent: false,
   }
   const hocuspocusConnection = {
     document,

@@ -11,9 +11,9 @@ export const knownPeople = new Store<Readonly<Record<string, Person>>>(load())
 
 export function rememberPeople(people: readonly Person[]): void {
   const known = knownPeople.get()
-  const changed = people.filter(({ id, name, color }) => {
+  const changed = people.filter(({ id, name, color, kind }) => {
     const before = Object.hasOwn(known, id) ? known[id] : undefined
-    return before?.name !== name || before.color !== color
+    return before?.name !== name || before.color !== color || before.kind !== kind
   })
   if (changed.length === 0) return
   const others = Object.values(known).filter(({ id }) => !changed.some((person) => person.id === id))

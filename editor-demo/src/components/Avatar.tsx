@@ -5,12 +5,17 @@ interface Props {
   readonly name: string
   readonly color: string
   readonly size?: 'small' | 'medium'
+  readonly kind?: 'agent' | undefined
 }
 
-export function Avatar({ name, color, size = 'medium' }: Props) {
+export function Avatar({ name, color, size = 'medium', kind }: Props) {
   const style: CSSProperties & { '--person': string } = { '--person': color }
   return (
-    <span className={`avatar avatar-${size}`} style={style} aria-hidden="true">
+    <span
+      className={`avatar avatar-${size}${kind === 'agent' ? ' avatar-agent' : ''}`}
+      style={style}
+      aria-hidden="true"
+    >
       {initials(name)}
     </span>
   )

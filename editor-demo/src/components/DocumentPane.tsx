@@ -6,11 +6,13 @@ import type { Account } from '../account.ts'
 import type { DirectChats } from '../chat/direct-chats.ts'
 import { commandGroups } from '../editor/commands.ts'
 import { nothingShown } from '../history/timeline.ts'
+import type { Unseen } from '../history/unseen.ts'
 import { useDocumentChat } from '../hooks/use-document-chat.ts'
 import { usePeople } from '../hooks/use-people.ts'
 import { useRefusedChange } from '../hooks/use-refused-change.ts'
 import { useStore } from '../hooks/use-store.ts'
 import { useTimeline } from '../hooks/use-timeline.ts'
+import { useUnseen } from '../hooks/use-unseen.ts'
 import type { ChatTarget } from '../route.ts'
 import { CallWindow } from './call/CallWindow.tsx'
 import { ChatButton } from './chat/ChatButton.tsx'
@@ -21,6 +23,7 @@ import { HistoryButton } from './history/HistoryButton.tsx'
 import { HistorySide } from './history/HistorySide.tsx'
 import { HistoryText } from './history/HistoryText.tsx'
 import { RestoredNotice } from './history/RestoredNotice.tsx'
+import { UnseenNotice } from './history/UnseenNotice.tsx'
 import { LinkPopover } from './LinkPopover.tsx'
 import { Refused } from './Refused.tsx'
 import { RefusedText } from './RefusedText.tsx'
@@ -58,6 +61,12 @@ export function DocumentPane({ account, document, view, direct, target, menuButt
   const history = useTimeline(document.name, self, view.ydoc)
   const { timeline } = history
   const { shown } = useStore(timeline?.state ?? nothingShown)
+  const [unseen, endUnseen] = useUnseen({
+    name: document.name,
+    self,
+    ydoc: view.ydoc,
+    isCurrent: view.ready && status.kind === 'online',
+  })
   const isSheet = useIsSheet()
   const [isListed, setIsListed] = useState(false)
   const canWrite = readOnly === false && status.kind !== 'refused'
@@ -72,6 +81,13 @@ export function DocumentPane({ account, document, view, direct, target, menuButt
     closeChat()
     setIsListed(true)
     openHistory()
+  }
+
+  const showUnseen = (wanted: Unseen) => {
+    closeChat()
+    history.openUnseen(wanted)
+    endUnseen()
+    if (isSheet) history.button.current?.focus() // the list would be before the text
   }
 
   return (
@@ -126,6 +142,9 @@ export function DocumentPane({ account, document, view, direct, target, menuButt
             onUndo={history.undoRestore}
             onDismiss={() => history.tellRestored(undefined)}
           />
+        )}
+        {unseen !== undefined && (
+          <UnseenNotice unseen={unseen} onShow={() => showUnseen(unseen)} onDismiss={endUnseen} />
         )}
         {shown !== undefined && <HistoryText shown={shown} />}
         {view.ready ? (

@@ -1,6 +1,7 @@
 import { useRef, useState } from 'react'
 import type { DirectChatHint } from '../chat/direct-chats.ts'
 import type { Person } from '../people.ts'
+import { AgentLabel } from './AgentLabel.tsx'
 import { Avatar } from './Avatar.tsx'
 import { Badge } from './Badge.tsx'
 import { Icon } from './Icon.tsx'
@@ -38,7 +39,7 @@ export function People({ people, unreadFrom, onMessage }: Props) {
       >
         {shown.map((person) => (
           <span key={person.id} data-person={person.name}>
-            <Avatar name={person.name} color={person.color} />
+            <Avatar name={person.name} color={person.color} kind={person.kind} />
           </span>
         ))}
         {more > 0 && <span className="avatar avatar-medium avatar-more">+{more}</span>}
@@ -53,8 +54,10 @@ export function People({ people, unreadFrom, onMessage }: Props) {
             <ul className="people-list">
               {people.map((person) => (
                 <li key={person.id}>
-                  <Avatar name={person.name} color={person.color} size="small" />
-                  <span className="people-name">{nameOf(person)}</span>
+                  <Avatar name={person.name} color={person.color} kind={person.kind} size="small" />
+                  <span className="people-name">
+                    {ownNameOf(person)} {person.kind === 'agent' && <AgentLabel />}
+                  </span>
                   {!person.self && (
                     <MessageButton
                       name={person.name}
@@ -95,6 +98,10 @@ function MessageButton({ name, unread, onClick }: MessageButtonProps) {
   )
 }
 
-function nameOf({ name, self }: Person): string {
+function nameOf(person: Person): string {
+  return person.kind === 'agent' ? `${person.name} (agent)` : ownNameOf(person)
+}
+
+function ownNameOf({ name, self }: Person): string {
   return self ? `${name} (you)` : name
 }

@@ -97,6 +97,12 @@ export function refusalText({ reason }: Refusal): RefusalText {
         advice: 'Somebody deleted this document. Choose another one from the list.',
         action: 'none',
       }
+    case 'reset':
+      return {
+        title: 'Reset',
+        advice: 'This document was reset to what it was before. Reload the page to see it.',
+        action: 'reload',
+      }
     case 'too-big':
       return {
         title: 'Too big',

@@ -6,6 +6,7 @@ import {
   ySyncPluginKey,
 } from '@tiptap/y-tiptap'
 import * as Y from 'yjs'
+import { anchorBetween, placeIn } from '../../../model/anchors.ts'
 import type { Anchor, RelativePosition } from '../../../model/chat.ts'
 
 export interface TextRange {
@@ -25,9 +26,10 @@ export function anchorOfSelection({ state }: Editor): Anchor | undefined {
   const sync = bindingOf(state)
   if (empty || sync?.binding == null) return undefined
   const { doc, type, binding } = sync
-  const start: Y.RelativePosition = absolutePositionToRelativePosition(from, type, binding.mapping)
-  const end: Y.RelativePosition = absolutePositionToRelativePosition(to, type, binding.mapping)
-  return { start: Y.relativePositionToJSON(holdingOnToTheRight(start, doc)), end: Y.relativePositionToJSON(end) }
+  const placeAt = (position: number) =>
+    placeIn(doc, Y.relativePositionToJSON(absolutePositionToRelativePosition(position, type, binding.mapping)))
+  const [start, end] = [placeAt(from), placeAt(to)]
+  return start && end && anchorBetween(start, end)
 }
 
 /** Where an anchor is now; undefined when its text was removed, or isn't here yet. */
@@ -41,28 +43,17 @@ function positionOf(state: EditorState, position: RelativePosition): number | un
   const sync = bindingOf(state)
   if (sync?.binding == null) return undefined
   try {
-    const relative = Y.createRelativePositionFromJSON(position)
-    const place = Y.createAbsolutePositionFromRelativePosition(relative, sync.doc)
-    if (place === null || isDeleted(place.type)) return undefined
+    const place = placeIn(sync.doc, position)
+    if (place === undefined) return undefined
     // y-tiptap takes a character at the very start of the document for one that was looked up wrongly.
-    const found = place.index === 0 ? Y.createRelativePositionFromTypeIndex(place.type, 0, -1) : relative
+    const found =
+      place.index === 0
+        ? Y.createRelativePositionFromTypeIndex(place.type, 0, -1)
+        : Y.createRelativePositionFromJSON(position)
     return relativePositionToAbsolutePosition(sync.doc, sync.type, found, sync.binding.mapping) ?? undefined
   } catch {
     return undefined // somebody's anchor that fits no document of this shape
   }
-}
-
-function isDeleted(type: Y.AbstractType<unknown>): boolean {
-  for (let item = type._item; item !== null; item = (item.parent as Y.AbstractType<unknown>)._item) {
-    if (item.deleted) return true
-  }
-  return false
-}
-
-/** What is typed right before a comment's text is not part of it. */
-function holdingOnToTheRight(position: Y.RelativePosition, doc: Y.Doc): Y.RelativePosition {
-  const place = Y.createAbsolutePositionFromRelativePosition(position, doc)
-  return place === null ? position : Y.createRelativePositionFromTypeIndex(place.type, place.index, 0)
 }
 
 function bindingOf(state: EditorState): Binding | undefined {

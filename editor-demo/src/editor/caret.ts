@@ -50,8 +50,8 @@ export function caretLabels(awareness: Awareness): Extension {
   })
 }
 
-function label(caret: HTMLElement, { id, name, color }: Person): void {
+function label(caret: HTMLElement, { id, name, color, kind }: Person): void {
   caret.dataset.user = id
-  caret.dataset.name = name
+  caret.dataset.name = kind === 'agent' ? `${name} · Agent` : name
   caret.style.setProperty('--person', color)
 }

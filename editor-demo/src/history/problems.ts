@@ -2,6 +2,7 @@ import { CoweaveError } from '../../../client/index.ts'
 
 const words: Readonly<Record<string, string>> = {
   'access/no-grant': 'You may not do this in this document.',
+  'document/reset': 'The document was reset since then. A moderator can reset it to this version.',
   'history/busy': 'The server is busy. Try again in a moment.',
   'history/too-many': 'The server is busy. Try again in a moment.',
   'history/too-big': 'So much has been written here that the server can’t show this part.',

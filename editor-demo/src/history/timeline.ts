@@ -7,6 +7,7 @@ import {
 } from '../../../client/index.ts'
 import { problemOf } from './problems.ts'
 import { mergeNewest, sinceOf } from './sessions.ts'
+import type { Unseen } from './unseen.ts'
 
 const PAGE = 30
 /** What is played has at most so many steps, each shown for so long, ms. */
@@ -39,6 +40,8 @@ export interface TimelineState {
   readonly position: number | undefined
   readonly look: Look
   readonly comparison: Comparison
+  /** Up to where one had seen the document, if that was asked for. */
+  readonly seen: number | undefined
   /** Undefined for now; behind `position` while it loads. */
   readonly shown: Shown | undefined
   readonly playing: boolean
@@ -54,6 +57,7 @@ const empty: TimelineState = {
   position: undefined,
   look: 'changes',
   comparison: 'session',
+  seen: undefined,
   shown: undefined,
   playing: false,
   problem: undefined,
@@ -107,6 +111,12 @@ export class Timeline {
   goToSession({ lastPosition }: EditingSession): void {
     this.pause()
     this.#show({ position: lastPosition, comparison: 'session' })
+  }
+
+  /** To what changed since one last looked. */
+  goToUnseen({ from, until }: Unseen): void {
+    this.pause()
+    this.#show({ position: until, comparison: from, look: 'changes', seen: from })
   }
 
   toNow(): void {

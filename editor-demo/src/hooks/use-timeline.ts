@@ -3,6 +3,7 @@ import type * as Y from 'yjs'
 import { documentHistory, type TakenBack } from '../../../client/index.ts'
 import { useSession } from '../../../client/react/index.ts'
 import { Timeline } from '../history/timeline.ts'
+import type { Unseen } from '../history/unseen.ts'
 
 /** An edit is in the log a moment after it was made. */
 const REFRESH_MS = 1_500
@@ -20,6 +21,8 @@ export interface HistoryView {
   readonly restored: Restored | undefined
   readonly button: RefObject<HTMLButtonElement | null>
   readonly open: () => void
+  /** Opens it with what changed since one last looked. */
+  readonly openUnseen: (unseen: Unseen) => void
   readonly close: () => void
   /** Takes a restore back; what others wrote since stays. */
   readonly undoRestore: () => Promise<void>
@@ -30,6 +33,7 @@ export function useTimeline(name: string, self: string, ydoc: Y.Doc | undefined)
   const session = useSession()
   const [isOpen, setIsOpen] = useState(false)
   const [restored, setRestored] = useState<Restored>()
+  const unseen = useRef<Unseen>(undefined)
   const button = useRef<HTMLButtonElement>(null)
   const timeline = useMemo(
     () => (isOpen && session !== undefined ? new Timeline(documentHistory(session, name)) : undefined),
@@ -39,6 +43,8 @@ export function useTimeline(name: string, self: string, ydoc: Y.Doc | undefined)
   useEffect(() => {
     if (timeline === undefined || ydoc === undefined) return
     void timeline.refresh()
+    if (unseen.current !== undefined) timeline.goToUnseen(unseen.current)
+    unseen.current = undefined
     let timer: ReturnType<typeof setTimeout> | undefined
     const written = () => {
       timer ??= setTimeout(() => {
@@ -63,6 +69,15 @@ export function useTimeline(name: string, self: string, ydoc: Y.Doc | undefined)
       setRestored(undefined)
       setIsOpen(true)
     }, []),
+    openUnseen: useCallback(
+      (wanted: Unseen) => {
+        if (timeline !== undefined) timeline.goToUnseen(wanted)
+        else unseen.current = wanted
+        setRestored(undefined)
+        setIsOpen(true)
+      },
+      [timeline],
+    ),
     close: useCallback(() => setIsOpen(false), []),
     undoRestore: useCallback(async () => {
       if (restored === undefined || session === undefined) return

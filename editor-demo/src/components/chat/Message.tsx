@@ -3,6 +3,7 @@ import type { ChatMessage } from '../../../../model/chat.ts'
 import type { Row } from '../../chat/message-list.ts'
 import { personOf } from '../../chat/names.ts'
 import type { Person } from '../../people.ts'
+import { AgentLabel } from '../AgentLabel.tsx'
 import { Avatar } from '../Avatar.tsx'
 import { Icon } from '../Icon.tsx'
 import { Popover } from '../Popover.tsx'
@@ -47,8 +48,9 @@ export function Message({ row, people, self, original, quote, canPost, isCurrent
     <>
       {startsGroup && (
         <div className="message-head">
-          <Avatar name={author.name} color={author.color} size="small" />
+          <Avatar name={author.name} color={author.color} kind={author.kind} size="small" />
           <span className="message-author">{isOwn ? 'You' : author.name}</span>
+          {author.kind === 'agent' && <AgentLabel />}
           <time dateTime={new Date(at).toISOString()} title={momentOf(message.at)}>
             {timeOf(at)}
           </time>

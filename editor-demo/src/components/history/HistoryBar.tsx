@@ -18,7 +18,7 @@ interface Props {
 /** Above the text of then: when that is, and how to go elsewhere, see what changed, and have it back. */
 export function HistoryBar({ timeline, canWrite, onRestored, onList }: Props) {
   const state = useStore(timeline.state)
-  const { last, position, shown, playing, look, comparison, versions, problem } = state
+  const { last, position, shown, playing, look, comparison, seen, versions, problem } = state
   const people = useStore(knownPeople)
   const [asking, setAsking] = useState(false)
   const slider = useRef<HTMLInputElement>(null)
@@ -32,6 +32,10 @@ export function HistoryBar({ timeline, canWrite, onRestored, onList }: Props) {
         <p className="history-banner" role="status" aria-live={playing ? 'off' : 'polite'}>
           {shown === undefined ? (
             'This is the document now. Choose a session, or move the slider.'
+          ) : shown.look === 'changes' && shown.comparison === seen ? (
+            <>
+              You are looking at what changed since you last looked, until <strong>{moment}</strong>
+            </>
           ) : shown.look === 'changes' && shown.comparison === 'now' ? (
             <>
               You are looking at what changed from <strong>{moment}</strong> until now
@@ -104,6 +108,7 @@ export function HistoryBar({ timeline, canWrite, onRestored, onList }: Props) {
               onChange={(event) => timeline.compare(comparisonIn(event.target.value))}
             >
               <option value="session">of this session</option>
+              {seen !== undefined && seen < shown.position && <option value={seen}>since you last looked</option>}
               {versions
                 .filter((version) => version.position < shown.position)
                 .map(({ id, name, position }) => (
