@@ -186,6 +186,33 @@ const MIGRATIONS = [
   );
   CREATE INDEX texts_words ON coweave.texts USING gin (words);
   `,
+  `
+  -- What admins did. outcome: null until it is done.
+  CREATE TABLE coweave.admin_actions (
+    number bigint PRIMARY KEY,
+    at bigint NOT NULL,
+    admin bytea NOT NULL,
+    action text NOT NULL,
+    subject bytea NOT NULL,
+    document text NOT NULL,
+    detail bytea NOT NULL,
+    outcome bytea,
+    checksum integer NOT NULL
+  );
+
+  -- Whom admins keep from what. document: '' for all; until: null for no end; version: in the order of changes.
+  CREATE TABLE coweave.restrictions (
+    version bigint NOT NULL UNIQUE,
+    kind text NOT NULL,
+    subject bytea NOT NULL,
+    document text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    until bigint,
+    admin bytea NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (kind, subject, document)
+  );
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

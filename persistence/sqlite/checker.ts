@@ -4,6 +4,7 @@ import { type DocumentRecord, Erasure } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
+import { adminDamages } from './admin-table.ts'
 import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentFinder } from './document-table.ts'
@@ -50,6 +51,7 @@ function* findDamages(db: Database, keys: KeyRing | undefined): Generator<Damage
     }
     yield* messageDamages(db, keys)
     yield* eventDamages(db, keys)
+    yield* adminDamages(db)
     yield* orphans(db)
   } catch (error) {
     yield { document: undefined, position: undefined, problem: messageOf(error) }
