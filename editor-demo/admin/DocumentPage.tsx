@@ -96,10 +96,11 @@ export function DocumentPage({ client, name }: { readonly client: AdminClient; r
 }
 
 function Log({ log }: { readonly log: DocumentLog }) {
-  const { position, bytes, snapshot, createdAt, updatedAt, deleted, open } = log
+  const { position, forgotten, bytes, snapshot, createdAt, updatedAt, deleted, open } = log
   const figures = [
     ['Position', position.toLocaleString('en')],
     ['All rows', bytesText(bytes)],
+    ...(forgotten === 0 ? [] : [['Forgotten up to', forgotten.toLocaleString('en')] as const]),
     ['Snapshot', snapshot.position === 0 ? 'none' : `at ${snapshot.position}, ${bytesText(snapshot.bytes)}`],
     ['In memory here', open === undefined ? 'no' : bytesText(open.bytes)],
     ['Created', timeText(createdAt)],

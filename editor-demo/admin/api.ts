@@ -42,6 +42,7 @@ export interface DocumentLog {
   readonly createdAt: number
   readonly updatedAt: number
   readonly position: number
+  readonly forgotten: number
   readonly bytes: number
   readonly snapshot: { readonly position: number; readonly bytes: number }
   readonly deleted?: { readonly at: number; readonly by: string; readonly isErased: boolean }

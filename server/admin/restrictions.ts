@@ -78,12 +78,15 @@ export class Restrictions {
     return [...this.#standing.values()].flatMap((byDocument) => [...byDocument.values()]).filter(isStanding)
   }
 
-  /** Resolves once it is on disk, and holds here; other instances hear of it. @throws {StorageError} */
+  /**
+   * Resolves once it is on disk, and holds here, as far as the database can be read; other instances hear of it.
+   * @throws {StorageError}
+   */
   async add(restriction: NewRestriction): Promise<void> {
     const { store, relay } = this.#options
     const last = await store.restrict(restriction)
     relay?.publish(TOPIC, { kind: 'stored', last })
-    await this.#readOn()
+    await this.#poll()
   }
 
   close(): void {
@@ -92,6 +95,8 @@ export class Restrictions {
   }
 
   #of(kind: RestrictionKind, user: string): Restriction[] {
+    // Asked for each change of a document; mostly nobody is kept from anything.
+    if (this.#standing.size === 0) return []
     const byDocument = this.#standing.get(keyOf({ kind, user }))
     return byDocument === undefined ? [] : [...byDocument.values()].filter(isStanding)
   }

@@ -54,7 +54,7 @@ export function serveAdminDocument(
     const { before, limit } = parse(rowsQuery, request.query)
     const { tailBytes: _, ...figures } = await figuresOf(name)
     const until = Math.min(before ?? figures.position + 1, figures.position + 1) - 1
-    const after = Math.max(0, until - limit)
+    const after = Math.max(figures.forgotten, until - limit)
     const rows: { position: number; at: number; author: string; bytes: number }[] = []
     // Row by row: what they hold is not kept.
     for await (const { position, at, author, data } of log.read(name, after, until)) {
@@ -62,7 +62,13 @@ export function serveAdminDocument(
     }
     const open = Iterator.from(documents.all).find((each) => each.name === name)
     void reply.header('Cache-Control', 'no-store')
-    return { name, ...figures, open: open && openDocumentOf(open), rows, next: after > 0 ? after + 1 : undefined }
+    return {
+      name,
+      ...figures,
+      open: open && openDocumentOf(open),
+      rows,
+      next: after > figures.forgotten ? after + 1 : undefined,
+    }
   })
 
   const taking = describe({
