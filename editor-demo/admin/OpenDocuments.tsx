@@ -1,4 +1,4 @@
-import { useState } from 'react'
+import { type FormEvent, useState } from 'react'
 import type { AdminClient, OpenDocument } from './api.ts'
 import { documentHash } from './route.ts'
 import { useAsked } from './use-asked.ts'
@@ -48,6 +48,27 @@ export function OpenDocuments({ client }: { readonly client: AdminClient }) {
           </button>
         )}
       </div>
+      <NameForm />
     </section>
+  )
+}
+
+/** The way to a document that is not open. */
+function NameForm() {
+  const [name, setName] = useState('')
+  const go = (event: FormEvent) => {
+    event.preventDefault()
+    if (name !== '') location.hash = documentHash(name)
+  }
+  return (
+    <form className="admin-form" onSubmit={go}>
+      <label>
+        Any document, by its name
+        <input className="field" value={name} onChange={(event) => setName(event.target.value)} />
+      </label>
+      <button type="submit" className="button">
+        Show
+      </button>
+    </form>
   )
 }

@@ -34,7 +34,8 @@ export function TokenForm({ problem, onToken }: Props) {
           </p>
         )}
         <p id={`${id}-about`} className="admin-soft">
-          <code>npx coweave token root --admin</code> makes one. This tab keeps it until it is closed.
+          <code>npx coweave token root --admin</code> makes one, with the server’s <code>JWT_SECRET</code>, or in demo
+          mode its <code>DEMO_SECRET</code>. This tab keeps it until it is closed.
         </p>
         <div className="form-actions">
           <button type="submit" className="button button-primary">

@@ -33,6 +33,24 @@ export function overviewOf(measured: Measured, { users, load }: Busy) {
   }
 }
 
+/** The first `count` of `documents` by their names, behind `after`; without sorting all, which may be very many. */
+export function firstByName<T extends { readonly name: string }>(
+  documents: Iterable<T>,
+  after: string,
+  count: number,
+): T[] {
+  const first: T[] = []
+  for (const document of documents) {
+    const { name } = document
+    const last = first.at(-1)
+    if (name <= after || (first.length === count && last !== undefined && name > last.name)) continue
+    const place = first.findLastIndex((other) => other.name < name) + 1
+    first.splice(place, 0, document)
+    if (first.length > count) first.pop()
+  }
+  return first
+}
+
 /** One of the documents that are in memory here, and who is in it. */
 export function openDocumentOf(open: OpenDocument) {
   const here = Map.groupBy(open.subscribers, ({ principal }) => principal.user)

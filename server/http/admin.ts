@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { Moderation } from '../admin/moderation.ts'
-import { type Busy, openDocumentOf, overviewOf } from '../admin/overview.ts'
+import { type Busy, firstByName, openDocumentOf, overviewOf } from '../admin/overview.ts'
 import type { Restrictions } from '../admin/restrictions.ts'
 import type { Documents } from '../documents/documents.ts'
 import { serveAdminActions } from './admin-actions.ts'
@@ -64,8 +64,7 @@ export function serveAdmin(app: FastifyInstance, api: AdminApi): void {
   app.get('/api/admin/documents', listing, async (request, reply) => {
     await admitAdmin(request, tokens)
     const { after, limit } = parse(documentsQuery, request.query)
-    const names = Iterator.from(documents.all).filter(({ name }) => name > after)
-    const open = [...names].toSorted((left, right) => (left.name < right.name ? -1 : 1))
+    const open = firstByName(documents.all, after, limit + 1)
     const page = open.slice(0, limit)
     void reply.header('Cache-Control', 'no-store')
     return { documents: page.map(openDocumentOf), next: open.length > limit ? page.at(-1)?.name : undefined }

@@ -36,7 +36,8 @@ async function openAdmin(options: BrowserContextOptions): Promise<{ page: Page; 
     await page.screenshot({ path: `test-results/${task.name.replaceAll(/\W+/g, '-')}.png` })
   })
   onTestFinished(() => context.close())
-  await page.goto(`${server.url}/admin`)
+  const response = await page.goto(`${server.url}/admin`)
+  expect(response?.headers()['content-security-policy']).toContain("default-src 'self'; connect-src 'self' ws: wss:;")
   return { page, problems }
 }
 
@@ -166,7 +167,8 @@ test.each(isSoak ? [...screens, ...moreScreens] : screens)(
     await signIn(page, tokenFor('root', { admin: true, access: {} }))
     await page.getByRole('link', { name }).waitFor()
     await check(page, 'the overview')
-    await page.getByRole('link', { name }).click()
+    await page.getByLabel('Any document').fill(name)
+    await page.getByRole('button', { name: 'Show' }).click()
     await page.getByRole('button', { name: 'Show what it says' }).click()
     await page.locator('summary', { hasText: 'text' }).click()
     await page.getByText('"hello"').waitFor()

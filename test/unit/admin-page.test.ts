@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import * as encoding from 'lib0/encoding'
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'
@@ -5,6 +6,7 @@ import type { Overview } from '../../editor-demo/admin/api.ts'
 import { documentHash, routeOf } from '../../editor-demo/admin/route.ts'
 import { MAX_SAMPLES, type Sample, scaleFor, withSample } from '../../editor-demo/admin/samples.ts'
 import { type Part, partsOf, readDocument } from '../../editor-demo/admin/structure.ts'
+import { firstByName } from '../../server/admin/overview.ts'
 
 function overview(at: number, taken: number): Overview {
   const figures = { connections: 1, users: 1, documents: 1, waitingBytes: 0, memoryBytes: 2, eventLoopDelay: 3 }
@@ -22,6 +24,18 @@ test('charts show updates a second between two looks, and begin anew with the se
   for (let at = 0; at < 2 * MAX_SAMPLES; at++) samples = withSample(samples, last, overview(6_000 + at, 12))
   expect(samples).toHaveLength(MAX_SAMPLES)
   expect([0, 0.3, 1, 1.1, 3, 10, 11, 287e6].map(scaleFor)).toEqual([1, 1, 1, 2, 5, 10, 20, 500e6])
+})
+
+test('the first documents by name are those of all, sorted', () => {
+  const names = fc.array(fc.string({ maxLength: 2 }))
+  fc.assert(
+    fc.property(names, fc.string({ maxLength: 1 }), fc.integer({ min: 1, max: 5 }), (all, after, count) => {
+      const documents = [...new Set(all)].map((name) => ({ name }))
+      const expected = documents.map(({ name }) => name).filter((name) => name > after)
+      const found = firstByName(documents, after, count).map(({ name }) => name)
+      expect(found).toEqual(expected.toSorted().slice(0, count))
+    }),
+  )
 })
 
 test('the address says what is shown', () => {
