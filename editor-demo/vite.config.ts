@@ -17,7 +17,9 @@ export default defineConfig({
     // Tells the service worker what to keep.
     manifest: 'assets/manifest.json',
     chunkSizeWarningLimit: 1200,
-    rolldownOptions: { input: { demo: page('index.html'), minimal: page('minimal/index.html') } },
+    rolldownOptions: {
+      input: { demo: page('index.html'), minimal: page('minimal/index.html'), admin: page('admin/index.html') },
+    },
   },
   server: { proxy: { '/api': server, '/collab': { target: server, ws: true } } },
 })

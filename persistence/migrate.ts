@@ -2,6 +2,7 @@ import * as Y from 'yjs'
 import { CoweaveError } from '../model/errors.ts'
 import { besideOf } from './beside.ts'
 import type { StoredEvent } from './event-store.ts'
+import { adminDifference, copyAdmin, notOfSource } from './migrate-admin.ts'
 import type { PortableLog } from './portable-log.ts'
 import type { DocumentSummary, LogRow, NewUpdate, StoredDocument } from './update-log.ts'
 
@@ -26,7 +27,7 @@ export interface Migrated {
  * begins, with their positions, times, authors and claims of client ids, its versions and what users have seen of it, that both load as the same Yjs
  * state, and each message. Snapshots are made anew. Events keep their numbers, so that whoever reads them goes on where
  * they were; consumers inside the server begin anew with what is kept. Push subscriptions come along, as far as they can
- * be read; pushes that are still due do not. After an interruption the same call goes on where it ended. Nobody else may
+ * be read; pushes that are still due do not. So does what admins did and whom they keep from what. After an interruption the same call goes on where it ended. Nobody else may
  * write to either of them.
  * @throws {CoweaveError} `migrate/not-empty` when the target holds something that the source doesn't; nothing has been
  * written then
@@ -40,6 +41,7 @@ export async function migrate(source: PortableLog, target: PortableLog): Promise
   await copyEvents(source, target)
   await copySubscriptions(source, target)
   await copyDeletions(source, target)
+  await copyAdmin(source.admin, target.admin)
   return await verify(source, target)
 }
 
@@ -69,6 +71,8 @@ async function refuseOthers(source: PortableLog, target: PortableLog): Promise<v
     const [found] = await source.events.read({ after: event.number - 1, limit: 1 })
     if (!same(event, found)) throw notEmpty(`the event ${event.number}, which is not the source's`)
   }
+  const other = await notOfSource(source.admin, target.admin)
+  if (other !== undefined) throw notEmpty(`${other}, which is not the source's`)
 }
 
 async function copyDocument(source: PortableLog, target: PortableLog, summary: DocumentSummary): Promise<void> {
@@ -176,6 +180,8 @@ async function verify(source: PortableLog, target: PortableLog): Promise<Migrate
     const { value: copy } = await copiedEvents.next()
     if (!same(event, copy)) throw differs(`the event ${event.number}`)
   }
+  const difference = await adminDifference(source.admin, target.admin)
+  if (difference !== undefined) throw differs(difference)
   return counts
 }
 

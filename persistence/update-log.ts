@@ -1,3 +1,4 @@
+import type { AdminStore } from './admin-store.ts'
 import type { ClientClaim } from './client-claim.ts'
 import type { EventStore, NewEvent } from './event-store.ts'
 import type { HistoryTables } from './history-tables.ts'
@@ -167,6 +168,9 @@ export interface UpdateLog extends HistoryTables, Retention {
 
   /** What documents say, to search in. */
   readonly texts: TextIndex
+
+  /** What admins do, and whom they keep from what. */
+  readonly admin: AdminStore
 
   /**
    * Commits a batch in one transaction and resolves with the position of each update, in the batch's order.

@@ -192,8 +192,10 @@ async function openSource(url: string, encryptionKey: string | undefined): Promi
 }
 
 function printToken(config: Config, user: string, values: ReturnType<typeof parseArguments>['values']): void {
-  if (isDemo(config))
-    throw new CoweaveError('config/invalid', 'set JWT_SECRET: in demo mode the server makes tokens itself')
+  if (isDemo(config) && config.DEMO_SECRET === undefined) {
+    const problem = 'set JWT_SECRET, or DEMO_SECRET as the server has it: in demo mode it makes tokens itself'
+    throw new CoweaveError('config/invalid', problem)
+  }
   const access = Object.fromEntries(values.grant.map(parseGrantArgument))
   const hours = Number(values.hours)
   if (!(hours > 0)) throw new CoweaveError('command/bad-argument', `--hours ${values.hours}: must be a number above 0`)

@@ -7,7 +7,11 @@ import type { Logger } from 'pino'
 import { CloseCode } from '../model/close-codes.ts'
 import { isPostgresUrl } from '../persistence/database-url.ts'
 import { openLog } from '../persistence/open-log.ts'
+import type { Principal } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
+import { Audit } from './admin/audit.ts'
+import { Moderation } from './admin/moderation.ts'
+import { Restrictions } from './admin/restrictions.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { parseRedisUrl } from './cluster/redis-url.ts'
 import { type Config, isDemo, vapidOf } from './config.ts'
@@ -153,6 +157,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     maxPresenceBytes: config.MAX_PRESENCE_BYTES,
     maxBytes: config.MAX_DOCUMENT_BYTES,
     relayedClientIds: config.CLIENT_IDS === 'relay',
+    isMuted: (user, document) => restrictions.isMuted(user, document),
   })
   const hocuspocus = new Hocuspocus({
     quiet: true,
@@ -171,8 +176,19 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     ...(counters && { redis: { client: counters, namespace: log.id } }),
     onProblem: (error) => logger.warn({ error }, 'the rates of users can not be counted'),
   })
-  const parts = { config, logger, documents, durability, egresses, users, rates, catchUp }
+  const isRevoked = (principal: Principal) => restrictions.isRevoked(principal)
+  const parts = { config, logger, documents, durability, egresses, users, rates, catchUp, isRevoked }
   const gateway = new Gateway(hocuspocus, parts, load)
+  const restrictions = await Restrictions.open({
+    store: log.admin,
+    relay,
+    logger,
+    onKick(kick) {
+      for (const connection of gateway.connections) connection.kicked(kick)
+    },
+  })
+  tokens.restrain(restrictions)
+  const audit = new Audit(log.admin)
   const posting = new Posting({ log, durability, documents, rooms })
   const { Pusher } = vapid === undefined ? {} : await import('./push/pusher.ts')
   const pusher =
@@ -254,6 +270,10 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     gateway,
     exchange,
     deletions,
+    audit,
+    documents,
+    moderation: new Moderation({ log, audit, restrictions }),
+    restrictions,
     history,
     conversions,
     search,
@@ -262,6 +282,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     visits,
     isStopping,
     measure,
+    busy: () => ({ users: users.size, load: load.last }),
   })
   app.server.on('upgrade', gateway.upgrade)
   // Before the connections of HTTP are cut: some of them are clients' tunnels.
@@ -317,6 +338,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     visits.close()
     rooms.close()
     load.close()
+    restrictions.close()
     bus.close()
     deletions.close()
     const pushed = pusher?.stop()

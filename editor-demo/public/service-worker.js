@@ -52,7 +52,7 @@ async function keepBuild(page) {
   const manifest = await (await fetch(MANIFEST, { cache: 'no-store' })).json()
   // Between the two requests there was a new build: the next page tells.
   if (!(await page.clone().text()).includes(manifest[ENTRY].file)) return
-  const entries = Object.values(manifest).filter(({ src = '' }) => !src.startsWith('minimal/'))
+  const entries = Object.values(manifest).filter(({ src = '' }) => !/^(minimal|admin)\//.test(src))
   const wanted = new Set(entries.flatMap(({ file, css = [], assets = [] }) => [file, ...css, ...assets]))
   const paths = new Set([ICON, ...[...wanted].map((file) => `/${file}`)])
   const cache = await caches.open(CACHE)

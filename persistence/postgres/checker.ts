@@ -5,6 +5,7 @@ import { PackedRanges } from '../packed-ranges.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage, LogRow } from '../update-log.ts'
 import { verifiedRows } from '../update-row.ts'
+import { findAdminDamages } from './admin-table.ts'
 import { readClaims } from './client-table.ts'
 import type { Connections } from './connections.ts'
 import { findHead } from './document-table.ts'
@@ -37,6 +38,7 @@ export async function* findDamages(connections: Connections, keys: KeyRing | und
   }
   yield* findMessageDamages(connections, keys)
   yield* findEventDamages(connections, keys)
+  yield* findAdminDamages(connections)
   yield* orphans(connections)
 }
 

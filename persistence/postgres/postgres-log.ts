@@ -47,6 +47,7 @@ import {
 import { searchMessages } from './message-search.ts'
 import { findMessage, knownIds, pageOfArchive, pageOfMessages, restoreMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
+import { PostgresAdmin } from './postgres-admin.ts'
 import { toStorageError } from './postgres-errors.ts'
 import { PostgresEvents } from './postgres-events.ts'
 import { PostgresPushes } from './postgres-pushes.ts'
@@ -110,6 +111,7 @@ class PostgresLog implements PortableLog {
   readonly pushes: PostgresPushes
   readonly events: PostgresEvents
   readonly texts: PostgresTexts
+  readonly admin: PostgresAdmin
   readonly #settings: WorkerSettings
   readonly #onProblem: (error: Error) => void
   readonly #writer: Connections
@@ -155,6 +157,10 @@ class PostgresLog implements PortableLog {
           this.#indexer ??= startThread('indexer', settings, onProblem)
           return work(this.#indexer)
         }),
+    })
+    this.admin = new PostgresAdmin({
+      read: (work) => this.#call("reading admins' actions", () => this.#readers.read(work)),
+      write: (work) => this.#call("writing admins' actions", () => this.#pushers.write(work)),
     })
     this.#eraser = new Connections({ ...settings, max: 1, onProblem })
     this.#compactions = new Compactions(async (document, { optional }) => {

@@ -205,6 +205,33 @@ const MIGRATIONS = [
   -- The position that a document's content begins with since it was reset: rows before it are history alone.
   ALTER TABLE coweave.documents ADD COLUMN epoch bigint NOT NULL DEFAULT 0;
   `,
+  `
+  -- What admins did. outcome: null until it is done.
+  CREATE TABLE coweave.admin_actions (
+    number bigint PRIMARY KEY,
+    at bigint NOT NULL,
+    admin bytea NOT NULL,
+    action text NOT NULL,
+    subject bytea NOT NULL,
+    document text NOT NULL,
+    detail bytea NOT NULL,
+    outcome bytea,
+    checksum integer NOT NULL
+  );
+
+  -- Whom admins keep from what. document: '' for all; until: null for no end; version: in the order of changes.
+  CREATE TABLE coweave.restrictions (
+    version bigint NOT NULL UNIQUE,
+    kind text NOT NULL,
+    subject bytea NOT NULL,
+    document text COLLATE "C" NOT NULL,
+    at bigint NOT NULL,
+    until bigint,
+    admin bytea NOT NULL,
+    checksum integer NOT NULL,
+    PRIMARY KEY (kind, subject, document)
+  );
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -5,6 +5,7 @@ import type { KeyRing } from '../encryption.ts'
 import { PackedRanges } from '../packed-ranges.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
+import { adminDamages } from './admin-table.ts'
 import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentFinder } from './document-table.ts'
@@ -51,6 +52,7 @@ function* findDamages(db: Database, keys: KeyRing | undefined): Generator<Damage
     }
     yield* messageDamages(db, keys)
     yield* eventDamages(db, keys)
+    yield* adminDamages(db)
     yield* orphans(db)
   } catch (error) {
     yield { document: undefined, position: undefined, problem: messageOf(error) }

@@ -4,6 +4,7 @@ import type { StoredEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import type { RestoredBase } from '../portable-log.ts'
 import type { NewText, TextSearch } from '../text-index.ts'
+import type { AdminCall } from './admin-table.ts'
 import type { EventCall } from './event-table.ts'
 import type { PushCall } from './push-table.ts'
 
@@ -74,6 +75,7 @@ export type Request =
   | { readonly kind: 'restore'; readonly messages: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'push'; readonly call: PushCall }
   | { readonly kind: 'event'; readonly call: EventCall }
+  | { readonly kind: 'admin'; readonly call: AdminCall }
   | { readonly kind: 'restore-events'; readonly events: readonly StoredEvent[]; readonly last: number }
   | { readonly kind: 'versions'; readonly document: string }
   | { readonly kind: 'add-version'; readonly document: string; readonly version: NamedVersion }

@@ -4,6 +4,7 @@ import { shouldCompact } from '../compaction.ts'
 import { type DocumentRecord, deletionOf } from '../document-record.ts'
 import { tailWeight } from '../snapshot-record.ts'
 import type { LogRow } from '../update-log.ts'
+import { adminReader } from './admin-table.ts'
 import { claimReader } from './client-table.ts'
 import { openForReading } from './database.ts'
 import { documentLoader } from './document-loader.ts'
@@ -62,6 +63,7 @@ export function openReader(settings: WorkerSettings): Role {
   const texts = textReader(db)
   const pushes = pushReader(db, settings.keys)
   const events = eventReader(db, settings.keys)
+  const admin = adminReader(db)
   const versions = versionReader(db, settings.keys)
   const seenBy = seenReader(db)
   const findSeen = seenFinder(db)
@@ -167,6 +169,12 @@ export function openReader(settings: WorkerSettings): Role {
         if (request.kind === 'history-base') return packHistoryBase(starts.baseOf(request.document))
         if (request.kind === 'forgettable') return packText(JSON.stringify(starts.forgettable(request)))
         if (request.kind === 'unpacked') return packText(JSON.stringify(starts.unpacked(request)))
+        if (request.kind === 'admin') {
+          const { call } = request
+          if (call.name === 'actions') return packText(JSON.stringify(admin.actions(...call.given)))
+          if (call.name === 'restrictions') return packText(JSON.stringify(admin.restrictions(...call.given)))
+          if (call.name === 'figures') return packText(JSON.stringify(admin.figures(...call.given) ?? null))
+        }
         if (request.kind === 'versions') return packVersions(lookAt(request.document, versions, []))
         if (request.kind === 'seen') {
           const found = lookAt(request.document, (document) => findSeen(document, request.user), undefined)

@@ -235,6 +235,33 @@ const MIGRATIONS = [
   -- The position that a document's content begins with since it was reset: rows before it are history alone.
   ALTER TABLE documents ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0;
   `,
+  `
+  -- What admins did. outcome: null until it is done.
+  CREATE TABLE admin_actions (
+    number INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    admin TEXT NOT NULL,
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    document TEXT NOT NULL,
+    detail TEXT NOT NULL,
+    outcome TEXT,
+    checksum INTEGER NOT NULL
+  );
+
+  -- Whom admins keep from what. document: '' for all; until: null for no end; version: in the order of changes.
+  CREATE TABLE restrictions (
+    version INTEGER NOT NULL UNIQUE,
+    kind TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    document TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    until INTEGER,
+    admin TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    PRIMARY KEY (kind, subject, document)
+  ) WITHOUT ROWID;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

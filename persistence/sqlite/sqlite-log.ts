@@ -48,6 +48,7 @@ import {
   unpackTexts,
   unpackVersions,
 } from './replies.ts'
+import { SqliteAdmin } from './sqlite-admin.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { SqliteEvents } from './sqlite-events.ts'
 import { SqlitePushes } from './sqlite-pushes.ts'
@@ -95,6 +96,7 @@ class SqliteLog implements PortableLog {
   readonly pushes: SqlitePushes
   readonly events: SqliteEvents
   readonly texts: SqliteTexts
+  readonly admin: SqliteAdmin
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -140,6 +142,10 @@ class SqliteLog implements PortableLog {
         this.#indexer ??= this.#thread('indexer')
         return this.#indexer.call(request, moved)
       },
+    })
+    this.admin = new SqliteAdmin({
+      read: (call) => this.#read({ kind: 'admin', call }),
+      write: (call) => this.#write({ kind: 'admin', call }),
     })
     this.#compactions = new Compactions(
       async (document) => unpackPosition(await this.#compactor.call({ kind: 'compact', document })),

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import { joinEvents, type NewEvent } from '../event-store.ts'
 import type { ArchivedMessage } from '../update-log.ts'
+import { type AdminCall, adminTables } from './admin-table.ts'
 import { baseRestorer } from './base-restorer.ts'
 import { type UnpackedUpdate, unpackBatch } from './batch.ts'
 import { clientClaimer } from './client-table.ts'
@@ -26,6 +27,7 @@ export function openWriter(settings: WorkerSettings): Role {
   const restore = restorer(db, settings)
   const push = pusher(db, settings)
   const event = eventKeeper(db, settings)
+  const admin = adminKeeper(db, settings)
   const restoreEvents = db.transaction(eventRestorer(db, settings.keys))
   const restoreBase = baseRestorer(db, settings.keys)
   const inPlace = placeGuard(settings.file)
@@ -41,6 +43,7 @@ export function openWriter(settings: WorkerSettings): Role {
         return nothing()
       }
       if (request.kind === 'event') return event(request.call)
+      if (request.kind === 'admin') return admin(request.call)
       if (request.kind === 'restore-events') {
         restoreEvents.immediate(request.events, request.last)
         inPlace()
@@ -137,6 +140,18 @@ function eventKeeper(db: Database, settings: WorkerSettings): (call: EventCall) 
     if (call.name === 'claim') return tables.claim(...call.given)
     if (call.name === 'pass') return tables.pass(...call.given)
     if (call.name === 'release') return tables.release(...call.given)
+    throw new Error(`the writer got the call "${call.name}"`)
+  })
+}
+
+/** Writes down what admins do; see AdminStore. */
+function adminKeeper(db: Database, settings: WorkerSettings): (call: AdminCall) => Uint8Array<ArrayBuffer> {
+  const tables = adminTables(db)
+  return inTransaction(db, settings, "admins' actions", (call) => {
+    if (call.name === 'begin') return tables.begin(...call.given)
+    if (call.name === 'end') return tables.end(...call.given)
+    if (call.name === 'restore') return tables.restore(...call.given)
+    if (call.name === 'restrict') return tables.restrict(...call.given)
     throw new Error(`the writer got the call "${call.name}"`)
   })
 }

@@ -9,6 +9,8 @@ export interface Principal {
   readonly grants: readonly Grant[]
   /** When the token ends, ms since 1970; undefined for never (demo mode only). */
   readonly expires: number | undefined
+  /** When the token was issued, ms since 1970; undefined where it doesn't say. */
+  readonly issuedAt?: number | undefined
   /** Opens the management API. */
   readonly admin: boolean
   /** May send edits that others' Yjs clients made. */

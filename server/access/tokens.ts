@@ -12,10 +12,13 @@ const MAX_TOKEN_LENGTH = 16 * 1024
 const CLOCK_TOLERANCE_S = 5
 const JWKS_TIMEOUT_MS = 5_000
 
+export const REVOKED_REASON = 'the token has been revoked: get a new one'
+
 const claims = z.object({
   sub: z.string().min(1).max(255),
   name: z.string().max(255).optional(),
   exp: z.number().optional(),
+  iat: z.number().optional(),
   access: z.record(z.string().min(1).max(512), z.enum(levels)).default({}),
   admin: z.boolean().default(false),
   relay: z.boolean().default(false),
@@ -33,11 +36,19 @@ export interface TokenClaims {
 
 type Verification = { keyOf: (token: string) => Promise<jwt.Secret>; algorithms: jwt.Algorithm[] }
 
+/** Whom admins keep from what. */
+export interface Restraint {
+  isRevoked(principal: Principal): boolean
+  /** @throws {AccessError} `access/muted` */
+  refuseMuted(user: string, document: string): void
+}
+
 /** Verifies tokens, and signs them where the server holds the secret. */
 export class Tokens {
   readonly #config: Config
   readonly #verification: Verification
   readonly #secret: string | undefined
+  #restraint: Restraint | undefined
 
   /** @throws {CoweaveError} `config/invalid` for a public key that can't be read */
   constructor(config: Config) {
@@ -47,7 +58,7 @@ export class Tokens {
   }
 
   /**
-   * @throws {AccessError} `access/token-missing`, `access/token-invalid`, `access/token-expired`
+   * @throws {AccessError} `access/token-missing`, `access/token-invalid`, `access/token-expired`, `access/token-revoked`
    * @throws {CoweaveError} `access/unavailable` when the keys can't be fetched now, which says nothing of the token
    */
   async verify(token: string): Promise<Principal> {
@@ -56,17 +67,30 @@ export class Tokens {
     const payload = claims.safeParse(await this.#payload(token))
     if (!payload.success)
       throw refusal('access/token-invalid', `the token's claims are wrong: ${z.prettifyError(payload.error)}`)
-    const { sub, name, exp, access, admin, relay, agent } = payload.data
+    const { sub, name, exp, iat, access, admin, relay, agent } = payload.data
     if (exp === undefined && !isDemo(this.#config)) throw refusal('access/token-invalid', 'the token has no `exp`')
-    return {
+    const principal = {
       user: sub,
       name: name ?? sub,
       grants: Object.entries(access).map(([pattern, level]) => parseGrant(pattern, level)),
       expires: exp === undefined ? undefined : exp * 1000,
+      issuedAt: iat === undefined ? undefined : iat * 1000,
       admin,
       relay,
       agent,
     }
+    if (this.#restraint?.isRevoked(principal)) throw refusal('access/token-revoked', REVOKED_REASON)
+    return principal
+  }
+
+  /** From now on tokens count only as far as admins let them. */
+  restrain(restraint: Restraint): void {
+    this.#restraint = restraint
+  }
+
+  /** @throws {AccessError} `access/muted` when an admin lets the user only read the document */
+  refuseMuted(user: string, document: string): void {
+    this.#restraint?.refuseMuted(user, document)
   }
 
   /** A signed token that ends after `seconds`. @throws {CoweaveError} `access/no-secret` where only a public key is known */

@@ -5,6 +5,7 @@ import { directRequestIn, encodeDirectRefusal } from '../../model/direct.ts'
 import { encodeRefusal, SCHEMA_TOO_OLD, UNDERSTANDS_REFUSALS } from '../../model/refusals.ts'
 import { AccessError } from '../access/access-error.ts'
 import { allows, type Level, type Principal } from '../access/grants.ts'
+import { MUTED, MUTED_REASON, muted } from '../access/muted.ts'
 import { SCHEMA_REASON, schemaTooOld } from '../access/schema.ts'
 import { RefusedError } from '../documents/guard.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
@@ -170,7 +171,12 @@ export class Channel implements Subscriber {
   /** It is kept nowhere, so that one too many is dropped, and nothing waits for it. */
   #sendDirect(text: string): void {
     const isTooMany = this.#directRate.waitMs() > 0
-    const outcome = isTooMany ? TOO_MANY : admitDirect(text, this.document.name, this.document.ydoc, this)
+    const isMuted = this.document.isMuted(this.#principal.user)
+    const outcome = isMuted
+      ? DIRECT_MUTED
+      : isTooMany
+        ? TOO_MANY
+        : admitDirect(text, this.document.name, this.document.ydoc, this)
     if ('rule' in outcome) {
       this.#egress.send(statelessFrame(this.address, encodeDirectRefusal(outcome)), true)
       return
@@ -209,10 +215,13 @@ export class Channel implements Subscriber {
   }
 
   #take(update: Uint8Array, isAnswer: boolean, isCaughtUp: boolean): void {
-    if (!this.#mayWrite) {
+    const isMuted = this.document.isMuted(this.#principal.user)
+    if (!this.#mayWrite || isMuted) {
       const hasNews = !isAnswer || !this.document.contains(update)
       if (hasNews && isAnswer && !isCaughtUp) throw new MayBeBehind(this.document, {})
       if (hasNews && this.#isTooOldToWrite) this.#refuse(schemaTooOld(), SCHEMA_REASON)
+      // A stock client goes on with what it has, unsaved, instead of coming back again and again.
+      else if (hasNews && isMuted && this.#understandsRefusals) this.#refuse(muted(), MUTED_REASON)
       else this.#acknowledge(!hasNews)
       return
     }
@@ -259,6 +268,7 @@ export class Channel implements Subscriber {
   }
 }
 
+const DIRECT_MUTED = { rule: MUTED, reason: MUTED_REASON }
 const TOO_MANY = { rule: 'direct/too-many', reason: 'direct messages come too fast' }
 
 /** Whether a change is refused for what the document holds. */

@@ -8,6 +8,11 @@ export class ConnectionCounts {
     this.#max = max
   }
 
+  /** How many keys have any. */
+  get size(): number {
+    return this.#counts.size
+  }
+
   get max(): number {
     return this.#max
   }

@@ -31,6 +31,7 @@ export class LoadGuard {
   readonly #timer: NodeJS.Timeout
   readonly #stop: () => void
   #problem: string | undefined
+  #last: Load | undefined
 
   constructor(limits: LoadLimits, meter: LoadMeter = meterOfProcess()) {
     const maxMemoryBytes = limits.maxMemoryBytes === 0 ? MEMORY_SHARE * availableMemory() : limits.maxMemoryBytes
@@ -46,8 +47,14 @@ export class LoadGuard {
     return this.#problem
   }
 
+  /** How busy it was when it was last looked. */
+  get last(): Load {
+    return this.#last ?? { delayMs: 0, memoryBytes: process.memoryUsage.rss(), heapShare: 0 }
+  }
+
   look(): void {
-    const { delayMs, memoryBytes, heapShare } = this.#measure()
+    this.#last = this.#measure()
+    const { delayMs, memoryBytes, heapShare } = this.#last
     if (delayMs > this.#limits.maxDelayMs) this.#problem = 'the server is busy'
     else if (memoryBytes > this.#limits.maxMemoryBytes || heapShare > MEMORY_SHARE) {
       this.#problem = 'the server is short of memory'

@@ -4,9 +4,11 @@ import * as decoding from 'lib0/decoding'
 import type { Logger } from 'pino'
 import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
+import { goesWith } from '../../persistence/beside.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
 import { isSchemaOld } from '../access/schema.ts'
+import { REVOKED_REASON } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
 import { DOCUMENT_DELETED } from '../documents/deletions.ts'
 import type { Documents } from '../documents/documents.ts'
@@ -42,6 +44,8 @@ const DIRECT_KIB = { perSecond: 200, burst: 2_000 } as const
 /** How long a connection that gave way has for hearing why. */
 const GIVE_WAY_MS = 100
 const NO_STATES = Uint8Array.of(0)
+const KICKED = 'access/kicked'
+const KICKED_REASON = 'an admin has closed the connection'
 
 export interface Parts {
   readonly config: Config
@@ -54,6 +58,8 @@ export interface Parts {
   readonly rates: UserRates
   /** Resolves once a document has what other instances have committed until now. @throws {StorageError} */
   readonly catchUp: (document: OpenDocument) => Promise<void>
+  /** Whether an admin has revoked the token since it was verified. */
+  readonly isRevoked: (principal: Principal) => boolean
 }
 
 /** What is known of a client before its first message. */
@@ -269,6 +275,20 @@ export class SocketConnection implements Stranger {
     }
   }
 
+  /**
+   * An admin sends the user away who has connected before then, from one document or all. A client that understands it
+   * keeps its socket for its others.
+   */
+  kicked({ user, document, at }: { readonly user: string; readonly document: string; readonly at: number }): void {
+    if (this.#openedAt > at) return
+    for (const channel of [...this.#channels.values()]) {
+      if (channel.principal.user !== user) continue
+      if (document !== '' && !goesWith(document, channel.document.name)) continue
+      if (document !== '' && channel.understandsRefusals) this.#revoke(channel, KICKED)
+      else this.close(CloseCode.Forbidden, KICKED_REASON)
+    }
+  }
+
   /** What happens by time: pings, deadlines, tokens that end. To be called about once a second. */
   tick(now: number): void {
     const { config } = this.#parts
@@ -283,6 +303,10 @@ export class SocketConnection implements Stranger {
     }
     if ([...this.#channels.values()].some((channel) => this.#renewal.hasExpired(channel, now))) {
       this.close(CloseCode.Unauthorized, 'the token has expired')
+      return
+    }
+    if ([...this.#channels.values()].some(({ principal }) => this.#parts.isRevoked(principal))) {
+      this.close(CloseCode.Unauthorized, REVOKED_REASON)
       return
     }
     const [channel] = this.#channels.values()

@@ -66,6 +66,11 @@ export class Documents extends Database {
     return this.#open.get(document)
   }
 
+  /** All of them, also those that nobody has open now. */
+  get all(): Iterable<OpenDocument> {
+    return this.#open.values()
+  }
+
   get size(): number {
     return this.#open.size
   }

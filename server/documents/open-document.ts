@@ -7,6 +7,7 @@ import type { NewUpdate } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level } from '../access/grants.ts'
 import { levelToChange } from '../access/levels.ts'
+import { muted } from '../access/muted.ts'
 import { type Address, awarenessFrame, hocuspocusAddress, SyncType, syncFrame } from '../connection/frames.ts'
 import type { Archive } from '../rooms/archive.ts'
 import type { AdmittedDirect } from '../rooms/direct-messages.ts'
@@ -46,6 +47,8 @@ export interface OpenDocumentOptions {
   readonly maxBytes: number
   /** Lets every user send edits of others' Yjs clients. */
   readonly relayedClientIds: boolean
+  /** Whether an admin lets the user only read the document. */
+  readonly isMuted?: (user: string, document: string) => boolean
   /** A client changed the document; the change is not committed yet. */
   readonly onClientChange?: (document: OpenDocument) => void
   /** Connections changed what these Yjs clients show. */
@@ -138,6 +141,11 @@ export class OpenDocument {
     return this.#uncommitted > 0 || this.cursor.hasGap ? undefined : this.cursor.position
   }
 
+  /** Whether an admin lets the user only read it. */
+  isMuted(user: string): boolean {
+    return this.#options.isMuted?.(user, this.name) ?? false
+  }
+
   get subscribers(): ReadonlySet<Subscriber> {
     return this.#subscribers.all
   }
@@ -202,11 +210,12 @@ export class OpenDocument {
    * Takes an update from `sender`: applies it, appends it to the log and broadcasts it. `isAnswer` tells that it
    * answers a sync step. Who is told of it waits for the commit (egress).
    * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`, `document/too-big`,
-   * `document/reset`
+   * `document/reset`, `access/muted`
    * @throws {RefusedError} when the rules of the document forbid it
    */
   receive(sender: Subscriber, update: Uint8Array, isAnswer: boolean): void {
     const { user } = sender.principal
+    if (this.isMuted(user)) throw muted()
     const decoded = readUpdate(update)
     const { ranges } = decoded
     this.#retired.refuseUpdate(this.name, decoded)

@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { allowsOrigin } from '../access/origins.ts'
 import type { Tokens } from '../access/tokens.ts'
+import type { Audit } from '../admin/audit.ts'
 import { type Config, isDemo } from '../config.ts'
 import type { Gateway } from '../connection/gateway.ts'
 import type { UserRates } from '../connection/user-rates.ts'
@@ -21,6 +22,7 @@ import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
 import type { DocumentSearch } from '../search/document-search.ts'
 import { traceRequests } from '../tracing/requests.ts'
+import { type AdminApi, serveAdmin } from './admin.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
 import { serveApiDocs } from './api-docs.ts'
 import { serveComments } from './comments.ts'
@@ -52,7 +54,7 @@ const PREFLIGHT_S = 600
 /** A name of 255 bytes, percent-encoded. */
 const MAX_PARAMETER_LENGTH = 3 * 255
 
-export interface AppParts {
+export interface AppParts extends AdminApi {
   readonly tls: TlsOptions
   readonly tokens: Tokens
   readonly log: UpdateLog
@@ -64,6 +66,7 @@ export interface AppParts {
   readonly gateway: Gateway
   readonly exchange: Exchange
   readonly deletions: Deletions
+  readonly audit: Audit
   readonly history: History
   readonly conversions: Conversions
   readonly search: DocumentSearch
@@ -123,6 +126,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveReset(app, parts)
   servePresence(app, parts)
   serveComments(app, parts)
+  serveAdmin(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
   return app

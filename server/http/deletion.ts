@@ -7,6 +7,7 @@ import { AccessError } from '../access/access-error.ts'
 import { allows, type Principal } from '../access/grants.ts'
 import { levelIn } from '../access/levels.ts'
 import type { Tokens } from '../access/tokens.ts'
+import type { Audit } from '../admin/audit.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import { documentParameters, refuseRooms } from './document-admission.ts'
 import { HttpError } from './problem.ts'
@@ -23,6 +24,7 @@ const deletedAnswer = z.object({
 export interface DeletionApi {
   readonly tokens: Tokens
   readonly deletions: Deletions
+  readonly audit: Audit
 }
 
 /**
@@ -32,7 +34,7 @@ export interface DeletionApi {
  *
  * They take `moderate`, which is for taking away what others wrote, or an admin's token.
  */
-export function serveDeletion(app: FastifyInstance, { tokens, deletions }: DeletionApi): void {
+export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }: DeletionApi): void {
   const deleting = describe({
     tag: 'documents',
     summary: 'Delete a document, with the chat beside it',
@@ -45,8 +47,11 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions }: Delet
     const { name, principal } = await admitModerator(request, tokens)
     const { erase } = parse(deleteQuery, request.query)
     if (erase) refuseOthersThanAdmins(principal)
-    const deletion = await deletions.delete(name, principal.user)
-    if (erase) await deletions.erase(name)
+    const deletion = await audited(principal, erase ? 'erase' : 'delete', name, async () => {
+      const deletion = await deletions.delete(name, principal.user)
+      if (erase) await deletions.erase(name)
+      return deletion
+    })
     return answerOf(name, erase ? { ...deletion, isErased: true } : deletion)
   })
 
@@ -59,14 +64,26 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions }: Delet
   })
   app.post('/api/documents/:name/undelete', restoring, async (request) => {
     const { name, principal } = await admitModerator(request, tokens)
-    const outcome = await deletions.undelete(name)
-    if (outcome !== 'erased') return { name, restored: outcome === 'restored' }
-    if (!principal.admin) {
-      throw new HttpError(410, 'document/erased', `${name} was erased; an admin can let its name be used again`)
-    }
-    await deletions.free(name)
-    return { name, restored: false }
+    return await audited(principal, 'undelete', name, async () => {
+      const outcome = await deletions.undelete(name)
+      if (outcome !== 'erased') return { name, restored: outcome === 'restored' }
+      if (!principal.admin) {
+        throw new HttpError(410, 'document/erased', `${name} was erased; an admin can let its name be used again`)
+      }
+      await deletions.free(name)
+      return { name, restored: false }
+    })
   })
+
+  /** What others than admins do is told by the deletion itself. */
+  function audited<T>(
+    { admin, user }: Principal,
+    action: string,
+    document: string,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    return admin ? audit.of({ admin: user, action, user: '', document, detail: '' }, work) : work()
+  }
 
   function answerOf(name: string, deletion: Deletion) {
     const { at, by, isErased } = deletion

@@ -16,7 +16,7 @@ const CONTENT_SECURITY_POLICY = [
 /** CodeMirror makes its styles as it goes. */
 const MINIMAL_POLICY = `${CONTENT_SECURITY_POLICY}; style-src 'self' 'unsafe-inline'`
 
-/** Serves the built demo from `folder` at `/`, its page at `/d/<document>`, the minimal one at `/minimal/`. Does nothing when it isn't built. */
+/** Serves the built demo from `folder` at `/`, its page at `/d/<document>`, the minimal one at `/minimal/` and that for admins at `/admin`. Does nothing when it isn't built. */
 export async function serveDemo(app: FastifyInstance, folder: string): Promise<void> {
   if (!existsSync(folder)) {
     app.log.warn({ folder }, 'the demo is not built: npm run build:demo')
@@ -32,5 +32,6 @@ export async function serveDemo(app: FastifyInstance, folder: string): Promise<v
     },
   })
   app.get('/minimal', (_request, reply) => reply.redirect(MINIMAL))
+  app.get('/admin', (_request, reply) => reply.sendFile('admin/index.html'))
   app.get('/d/*', (_request, reply) => reply.sendFile('index.html'))
 }

@@ -24,7 +24,10 @@ export async function admit(
 ): Promise<{ name: string; author: Author }> {
   const principal = await authenticate(request, tokens)
   const name = parseDocumentName(parse(documentParameters, request.params).name)
-  return { name, author: authorOf(principal, name, needed(name)) }
+  const level = needed(name)
+  const author = authorOf(principal, name, level)
+  if (level !== 'read') tokens.refuseMuted(principal.user, name)
+  return { name, author }
 }
 
 /** @throws {AccessError} `access/no-grant` when the principal may not do that much in the document */

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { VERSION } from '../version.ts'
 import { problemBody } from './problem-body.ts'
 import type { Answer, RouteDescription } from './route-description.ts'
 
@@ -19,6 +20,7 @@ const TAGS: Readonly<Record<RouteDescription['tag'], string>> = {
   inbox: 'Notifications',
   calls: 'What calls need',
   operations: 'Health and metrics',
+  admin: 'How the server is, and whom admins keep from what; with an admin’s token',
   demo: 'Only in demo mode',
 }
 
@@ -33,7 +35,7 @@ export function openApi(routes: readonly Route[]): Json {
     openapi: '3.1.0',
     info: {
       title: 'Coweave',
-      version: '0.1.0',
+      version: VERSION,
       description: 'Documents that people edit together. Errors are problem details (RFC 9457) with a stable `code`.',
     },
     tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),

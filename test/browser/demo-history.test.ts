@@ -1,8 +1,8 @@
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isSoak } from '../support/random.ts'
 import { startServer, type TestServer } from '../support/server.ts'
+import { faults } from './axe.ts'
 import { launchChromium } from './chromium.ts'
 import { DemoPage } from './demo-page.ts'
 
@@ -199,15 +199,4 @@ function lines(then: Locator): Promise<string[]> {
     for (const extra of copy.querySelectorAll('.history-label, del')) extra.remove()
     return [...copy.children].map((block) => block.textContent ?? '')
   })
-}
-
-/** What axe finds serious or critical, with where. */
-async function faults(page: Page): Promise<string[]> {
-  const { violations, passes } = await new AxeBuilder({ page }).analyze()
-  expect(passes.length).toBeGreaterThan(10) // it did look
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .flatMap(({ id, nodes }) =>
-      nodes.map(({ target, failureSummary }) => `${id}: ${target.join(' ')}: ${failureSummary}`),
-    )
 }

@@ -6,6 +6,7 @@ import { migrate } from '../../persistence/migrate.ts'
 import type { PortableLog } from '../../persistence/portable-log.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
+import { actionOf, restrictionOf } from '../persistence/admin-store-contract.ts'
 import { makeFolder } from '../persistence/folder.ts'
 import { namedVersion } from '../persistence/history-contract.ts'
 import { archived, readAll, rebuild, Typist, update } from '../persistence/updates.ts'
@@ -68,6 +69,9 @@ async function fill(log: PortableLog, seed: number): Promise<void> {
     await log.setSeen(name, seen)
   }
   await log.append(Array.from({ length: 1_200 }, () => typists[4]?.type('big ') ?? expect.unreachable()))
+  for (const admin of ['root', 'a\u0000b']) await log.admin.begin(actionOf(admin, { document: 'big' }))
+  await log.admin.end(1, 'done')
+  for (const user of ['bob', 'a\u0000b', 'bob']) await log.admin.restrict(restrictionOf(user))
 }
 
 test.each(seedsFor([], 1))(

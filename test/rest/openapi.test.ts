@@ -1,6 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
+import packageJson from '../../package.json' with { type: 'json' }
 import { launchChromium } from '../browser/chromium.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
@@ -21,6 +22,13 @@ test('the description is valid OpenAPI 3.1', async () => {
   expect(result).toEqual({ valid: true })
 })
 
+test('the version is that of the package', async () => {
+  const { info } = z
+    .object({ info: z.object({ version: z.string() }) })
+    .parse(await (await fetch(`${server.url}/api/openapi.json`)).json())
+  expect(info.version).toBe(packageJson.version)
+})
+
 test('each route is described, and there', async () => {
   const { paths } = openApi.parse(await (await fetch(`${server.url}/api/openapi.json`)).json())
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
@@ -37,6 +45,12 @@ const ROUTES = [
   'DELETE /api/documents/{name}/versions/{id}',
   'DELETE /api/push/subscriptions',
   'DELETE /api/sync/{connection}',
+  'GET /api/admin/audit',
+  'GET /api/admin/documents',
+  'GET /api/admin/documents/{name}',
+  'GET /api/admin/documents/{name}/parts',
+  'GET /api/admin/overview',
+  'GET /api/admin/restrictions',
   'GET /api/documents',
   'GET /api/documents/{name}',
   'GET /api/documents/{name}/blame',
@@ -63,6 +77,11 @@ const ROUTES = [
   'GET /metrics',
   'PATCH /api/documents/{name}',
   'PATCH /api/documents/{name}/versions/{id}',
+  'POST /api/admin/documents/{name}/compact',
+  'POST /api/admin/kick',
+  'POST /api/admin/mute',
+  'POST /api/admin/reinstate',
+  'POST /api/admin/revoke',
   'POST /api/demo/token',
   'POST /api/documents/{name}/comments',
   'POST /api/documents/{name}/copy',

@@ -56,7 +56,7 @@ test('imports go downwards only: server → persistence → model, client → mo
 
 test('the demo builds on what an app can use of the client library, and on the model', () => {
   const offered = /^(client\/(index|calls\/index|react\/index|doctor)\.ts$|model\/|editor-demo\/)/
-  const imports = importsOf('editor-demo/src').concat(importsOf('editor-demo/minimal'))
+  const imports = ['src', 'minimal', 'admin'].flatMap((folder) => importsOf(`editor-demo/${folder}`))
   expect(imports.map(target)).toContain('client/react/index.ts')
   expect(shown(imports.filter((each) => isRelative(each.from) && !offered.test(target(each))))).toEqual([])
 })

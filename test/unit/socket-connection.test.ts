@@ -97,6 +97,7 @@ beforeEach(() => {
     users: new ConnectionCounts(0),
     rates: new UserRates({ messagesPerSecond: 0, bytesPerSecond: 0, onProblem() {} }),
     catchUp: async () => {},
+    isRevoked: () => false,
   })
 })
 

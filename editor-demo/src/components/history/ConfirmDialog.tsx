@@ -6,13 +6,15 @@ interface Props {
   /** What the button says that does it. */
   readonly action: string
   readonly children: ReactNode
+  /** What to tell of a failure; by default what the history says. */
+  readonly explain?: (error: unknown) => string
   /** Its dialog is taken away by who opened it. */
   onConfirm(): Promise<void>
   onClose(): void
 }
 
 /** Asks before something is done; rendered only while it is open. */
-export function ConfirmDialog({ title, action, children, onConfirm, onClose }: Props) {
+export function ConfirmDialog({ title, action, children, explain = problemOf, onConfirm, onClose }: Props) {
   const dialog = useRef<HTMLDialogElement>(null)
   const [problem, setProblem] = useState('')
   const [busy, setBusy] = useState(false)
@@ -24,7 +26,7 @@ export function ConfirmDialog({ title, action, children, onConfirm, onClose }: P
     try {
       await onConfirm()
     } catch (error) {
-      setProblem(problemOf(error))
+      setProblem(explain(error))
       setBusy(false)
     }
   }
