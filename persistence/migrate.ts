@@ -40,6 +40,7 @@ export async function migrate(source: PortableLog, target: PortableLog): Promise
   await copyEvents(source, target)
   await copySubscriptions(source, target)
   await copyDeletions(source, target)
+  await copyUntold(source, target)
   return await verify(source, target)
 }
 
@@ -128,6 +129,12 @@ async function copyEvents(source: PortableLog, target: PortableLog): Promise<voi
     if (end === undefined) return
     after = end.number
   }
+}
+
+/** Behind everything else, which was noted as it was copied. */
+async function copyUntold(source: PortableLog, target: PortableLog): Promise<void> {
+  const all = Number.MAX_SAFE_INTEGER
+  await target.restoreUntold(await source.events.untold({ quietSince: all, waitingSince: all, limit: all }))
 }
 
 /** Not verified: they change without a trace in the log, and browsers tell them anew. */

@@ -241,6 +241,11 @@ export const settings = {
     .describe(
       'Where notifications of messages and calls lead: `{document}` stands for the document that the chat is beside, or the name of a direct chat, `{message}` for the id of the message',
     ),
+  CHANGE_DELAY: int(100, 3_600_000)
+    .default(5_000)
+    .describe(
+      'How long nobody may have edited a document before `document.changed` tells that it was; ten times that while editing goes on, ms',
+    ),
   EVENT_DAYS: int(1).default(30).describe('How long it is kept what `GET /api/events` tells (docs/events.md), days'),
   DRAIN_TIME: int(0, 3_600_000)
     .default(0)

@@ -24,6 +24,7 @@ import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
+import { ChangeAnnouncer } from './events/change-announcer.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
 import { History } from './history/history.ts'
@@ -86,6 +87,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   const chores = [
     eventRetention({ events: log.events, days: config.EVENT_DAYS, onProblem: onEventProblem }),
     historyRetention({ log, logger, keptDays: config.HISTORY_DAYS }),
+    new ChangeAnnouncer({ events: log.events, delayMs: config.CHANGE_DELAY, onProblem: onEventProblem }),
   ]
   const redis = config.REDIS_URL === undefined ? undefined : await loadRedis(config.REDIS_URL)
   const relay =

@@ -6,7 +6,7 @@ import { Compactions } from '../compactions.ts'
 import { shownUrl } from '../database-url.ts'
 import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent } from '../event-store.ts'
+import type { StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
@@ -21,6 +21,7 @@ import type {
   FoundMessages,
   ListOptions,
   LogRow,
+  NewDeletion,
   NewUpdate,
   SearchOptions,
   StoredDocument,
@@ -28,6 +29,7 @@ import type {
 } from '../update-log.ts'
 import { appendBatch, copyBatch, storable } from './appender.ts'
 import { restoreBase } from './base-restorer.ts'
+import { restoreUntold } from './change-table.ts'
 import { readClaims } from './client-table.ts'
 import { Connections } from './connections.ts'
 import { findHead, listRecords, readPositions } from './document-table.ts'
@@ -227,11 +229,12 @@ class PostgresLog implements PortableLog {
     })
   }
 
-  delete(document: string, deletion: { readonly at: number; readonly by: string }): Promise<Deletion> {
+  delete(document: string, deletion: NewDeletion): Promise<Deletion> {
     return this.#call(`${document}: deleting`, async () => {
       const name = storable(document, 'the name of a document')
-      const tombstone = { at: natural(deletion.at, 'at'), by: deletion.by.toWellFormed() }
-      return await this.#writer.write((session) => deleteDocument(session, name, tombstone))
+      const { at, by, events } = deletion
+      const wanted = { at: natural(at, 'at'), by: by.toWellFormed(), ...(events && { events }) }
+      return await this.#writer.write((session) => deleteDocument(session, this.#settings.keys, name, wanted))
     })
   }
 
@@ -318,6 +321,10 @@ class PostgresLog implements PortableLog {
     return this.#call(`${restored.name}: restoring`, () =>
       this.#writer.write((session) => restoreBase(session, this.#settings.keys, restored)),
     )
+  }
+
+  restoreUntold(changes: readonly UntoldChange[]): Promise<void> {
+    return this.#call('storing changes', () => this.#writer.write((session) => restoreUntold(session, changes)))
   }
 
   versions(document: string): Promise<NamedVersion[]> {

@@ -186,6 +186,14 @@ const MIGRATIONS = [
   );
   CREATE INDEX texts_words ON coweave.texts USING gin (words);
   `,
+  `
+  -- Documents with updates behind the position "since" that no event told of; at: when the first of them was taken.
+  CREATE TABLE coweave.untold (
+    document bigint PRIMARY KEY,
+    since bigint NOT NULL,
+    at bigint NOT NULL
+  );
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

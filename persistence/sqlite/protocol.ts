@@ -1,9 +1,10 @@
 import type { NamedVersion } from '../../model/history.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent } from '../event-store.ts'
+import type { StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import type { RestoredBase } from '../portable-log.ts'
 import type { NewText, TextSearch } from '../text-index.ts'
+import type { NewDeletion } from '../update-log.ts'
 import type { EventCall } from './event-table.ts'
 import type { PushCall } from './push-table.ts'
 
@@ -45,7 +46,7 @@ export type Request =
       readonly limit: number
       readonly deleted: boolean
     }
-  | { readonly kind: 'delete'; readonly document: string; readonly at: number; readonly by: string }
+  | ({ readonly kind: 'delete'; readonly document: string } & NewDeletion)
   | { readonly kind: 'undelete'; readonly document: string }
   | { readonly kind: 'free'; readonly document: string }
   | { readonly kind: 'erase'; readonly document: string }
@@ -74,6 +75,7 @@ export type Request =
   | { readonly kind: 'push'; readonly call: PushCall }
   | { readonly kind: 'event'; readonly call: EventCall }
   | { readonly kind: 'restore-events'; readonly events: readonly StoredEvent[]; readonly last: number }
+  | { readonly kind: 'restore-untold'; readonly changes: readonly UntoldChange[] }
   | { readonly kind: 'versions'; readonly document: string }
   | { readonly kind: 'add-version'; readonly document: string; readonly version: NamedVersion }
   | { readonly kind: 'rename-version'; readonly document: string; readonly id: string; readonly name: string }

@@ -148,6 +148,7 @@ export function openReader(settings: WorkerSettings): Role {
           const { call } = request
           if (call.name === 'read') return packText(JSON.stringify(events.read(...call.given)))
           if (call.name === 'last') return packText(JSON.stringify(events.last()))
+          if (call.name === 'untold') return packText(JSON.stringify(events.untold(...call.given)))
         }
         if (request.kind === 'history-start') return packText(JSON.stringify(starts.startOf(request.document)))
         if (request.kind === 'history-base') return packHistoryBase(starts.baseOf(request.document))

@@ -217,6 +217,14 @@ const MIGRATIONS = [
     INSERT INTO texts_words (texts_words, rowid, text) VALUES ('delete', old.document, old.text);
   END;
   `,
+  `
+  -- Documents with updates behind the position "since" that no event told of; at: when the first of them was taken.
+  CREATE TABLE untold (
+    document INTEGER PRIMARY KEY,
+    since INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  );
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

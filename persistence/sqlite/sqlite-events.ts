@@ -1,4 +1,4 @@
-import type { EventRange, EventStore, StoredEvent } from '../event-store.ts'
+import type { EventRange, EventStore, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { EventCall } from './event-table.ts'
 import { unpackText } from './replies.ts'
 
@@ -20,6 +20,18 @@ export class SqliteEvents implements EventStore {
 
   async last(): Promise<number> {
     return JSON.parse(unpackText(await this.#read({ name: 'last', given: [] })))
+  }
+
+  async untold(...given: Parameters<EventStore['untold']>): Promise<UntoldChange[]> {
+    return JSON.parse(unpackText(await this.#read({ name: 'untold', given })))
+  }
+
+  async add(...given: Parameters<EventStore['add']>): Promise<void> {
+    await this.#write({ name: 'add', given })
+  }
+
+  async tellChanges(...given: Parameters<EventStore['tellChanges']>): Promise<void> {
+    await this.#write({ name: 'tellChanges', given })
   }
 
   async forget(...given: Parameters<EventStore['forget']>): Promise<number> {

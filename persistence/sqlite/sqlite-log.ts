@@ -4,7 +4,7 @@ import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent } from '../event-store.ts'
+import type { StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
@@ -19,6 +19,7 @@ import type {
   FoundMessages,
   ListOptions,
   LogRow,
+  NewDeletion,
   NewUpdate,
   SearchOptions,
   StoredDocument,
@@ -198,8 +199,8 @@ class SqliteLog implements PortableLog {
     return unpackSummaries(await this.#read({ kind: 'documents', prefix, after, limit, deleted }))
   }
 
-  async delete(document: string, { at, by }: { at: number; by: string }): Promise<Deletion> {
-    const request = { kind: 'delete', document, at: natural(at, 'at'), by: by.toWellFormed() } as const
+  async delete(document: string, { at, by, events = [] }: NewDeletion): Promise<Deletion> {
+    const request = { kind: 'delete', document, at: natural(at, 'at'), by: by.toWellFormed(), events } as const
     const deletion = unpackDeletion(await this.#write(request))
     if (deletion === undefined) throw new Error(`${document}: no deletion was told`)
     return deletion
@@ -275,6 +276,10 @@ class SqliteLog implements PortableLog {
 
   async restoreBase(restored: RestoredBase): Promise<void> {
     await this.#write({ kind: 'restore-base', restored })
+  }
+
+  async restoreUntold(changes: readonly UntoldChange[]): Promise<void> {
+    await this.#write({ kind: 'restore-untold', changes })
   }
 
   async versions(document: string): Promise<NamedVersion[]> {

@@ -3,6 +3,7 @@ import { joinEvents, type NewEvent } from '../event-store.ts'
 import type { ArchivedMessage } from '../update-log.ts'
 import { baseRestorer } from './base-restorer.ts'
 import { type UnpackedUpdate, unpackBatch } from './batch.ts'
+import { changeNoter, untoldRestorer } from './change-table.ts'
 import { clientClaimer } from './client-table.ts'
 import { openForWriting } from './database.ts'
 import { type DeletingRequest, deleter } from './deleter.ts'
@@ -28,6 +29,7 @@ export function openWriter(settings: WorkerSettings): Role {
   const event = eventKeeper(db, settings)
   const restoreEvents = db.transaction(eventRestorer(db, settings.keys))
   const restoreBase = baseRestorer(db, settings.keys)
+  const restoreUntold = db.transaction(untoldRestorer(db))
   const inPlace = placeGuard(settings.file)
   const history = historyKeeper(db, settings)
   return {
@@ -46,6 +48,11 @@ export function openWriter(settings: WorkerSettings): Role {
         inPlace()
         return nothing()
       }
+      if (request.kind === 'restore-untold') {
+        restoreUntold.immediate(request.changes)
+        inPlace()
+        return nothing()
+      }
       if (request.kind === 'delete' || request.kind === 'undelete' || request.kind === 'free') return change(request)
       return history(request)
     },
@@ -61,7 +68,7 @@ function deleting(
   settings: WorkerSettings,
   documents: DocumentCache,
 ): (request: DeletingRequest) => Uint8Array<ArrayBuffer> {
-  const change = deleter(db)
+  const change = deleter(db, settings.keys)
   const inPlace = placeGuard(settings.file)
   return (request) => {
     try {
@@ -131,8 +138,10 @@ function pusher(db: Database, settings: WorkerSettings): (call: PushCall) => Uin
 
 /** Forgets events, and keeps account of their consumers; see EventStore. */
 function eventKeeper(db: Database, settings: WorkerSettings): (call: EventCall) => Uint8Array<ArrayBuffer> {
-  const tables = eventTables(db)
+  const tables = eventTables(db, settings.keys)
   return inTransaction(db, settings, 'events', (call) => {
+    if (call.name === 'add') return tables.add(...call.given)
+    if (call.name === 'tellChanges') return tables.tellChanges(...call.given)
     if (call.name === 'forget') return tables.forget(...call.given)
     if (call.name === 'claim') return tables.claim(...call.given)
     if (call.name === 'pass') return tables.pass(...call.given)
@@ -177,6 +186,7 @@ function appender(
   const writeMessage = messageWriter(db, settings.keys)
   const writePushes = pushWriter(db)
   const writeEvents = eventWriter(db, settings.keys)
+  const noteChange = changeNoter(db)
   const isAsExpected = expectationCheck(db)
   const inPlace = placeGuard(settings.file)
 
@@ -206,7 +216,8 @@ function appender(
   }
 
   return (batch) => {
-    const touched = new Set<string>()
+    /** The documents that got rows, each with its position before. */
+    const touched = new Map<string, number>()
     const broken = new Set<string>()
     const happened: NewEvent[] = []
     let positions: number[]
@@ -217,10 +228,13 @@ function appender(
       positions = batch.map((update) => {
         const position = update.follows && leading === 0 ? 0 : store(update, broken, happened)
         if (!update.follows) leading = position
-        if (position > 0) touched.add(update.document)
+        if (position > 0 && !touched.has(update.document)) touched.set(update.document, position - 1)
         return position
       })
-      for (const name of touched) documents.save(name)
+      for (const [name, before] of touched) {
+        const record = documents.save(name)
+        if (record !== undefined) noteChange(record, before, record.updatedAt)
+      }
       if (happened.length > 0) writeEvents(joinEvents(happened))
       if (batch.length === 0) beat.run()
       commit.run()
@@ -229,6 +243,6 @@ function appender(
       throw toStorageError(error, `${settings.file}: appending`)
     }
     inPlace()
-    return packAppendReply({ positions, due: [...touched].filter((name) => documents.isDue(name)) })
+    return packAppendReply({ positions, due: [...touched.keys()].filter((name) => documents.isDue(name)) })
   }
 }

@@ -9,6 +9,7 @@ import { describeHistoryTables } from '../persistence/history-contract.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
 import { describePushStore } from '../persistence/push-store-contract.ts'
 import { describeTextIndex } from '../persistence/text-index-contract.ts'
+import { describeUntold } from '../persistence/untold-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
 import { update } from '../persistence/updates.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
@@ -38,6 +39,7 @@ describeMessageSearch('Postgres', (folder) => open(folder))
 describeTextIndex('Postgres', (folder) => open(folder))
 describePushStore('Postgres', (folder) => open(folder))
 describeEventStore('Postgres', (folder) => open(folder))
+describeUntold('Postgres', (folder) => open(folder))
 
 test('no event appears behind one that was read, also where the commit of an earlier one is held up', async () => {
   const url = await postgres.createDatabase()

@@ -36,6 +36,7 @@ const ROUTES = [
   'DELETE /api/documents/{name}/versions/{id}',
   'DELETE /api/push/subscriptions',
   'DELETE /api/sync/{connection}',
+  'GET /api/changes',
   'GET /api/documents',
   'GET /api/documents/{name}',
   'GET /api/documents/{name}/blame',
