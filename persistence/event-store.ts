@@ -92,6 +92,9 @@ export interface EventStore {
   /** Writes down that a consumer is done with all events up to `last`. False if `owner` no longer works for it. */
   pass(consumer: string, options: { readonly owner: string; readonly last: number }): Promise<boolean>
 
+  /** The number of the last event that a consumer is done with, whoever works for it; 0 for an unknown one. */
+  passed(consumer: string): Promise<number>
+
   /** Lets others claim a consumer at once, if `owner` works for it. */
   release(consumer: string, owner: string): Promise<void>
 }

@@ -3,6 +3,7 @@ import type { StoredEvent, UntoldChange } from './event-store.ts'
 import type { Seen } from './history-tables.ts'
 import type { HistoryBase } from './retention.ts'
 import type { ArchivedMessage, UpdateLog } from './update-log.ts'
+import type { Delivery } from './webhook-store.ts'
 
 /** A page of the archive. */
 export interface ArchivePage {
@@ -48,6 +49,9 @@ export interface PortableLog extends UpdateLog {
 
   /** Has these changes untold and no others: what was copied is no news. @throws {StorageError} as append() */
   restoreUntold(changes: readonly UntoldChange[]): Promise<void>
+
+  /** Stores deliveries as they are, those that are not there. @throws {StorageError} as append() */
+  restoreDeliveries(deliveries: readonly Delivery[]): Promise<void>
 
   /**
    * Up to where users have seen a document, ordered by the bytes of their ids, from the first behind `after`.

@@ -4,6 +4,7 @@ import type { HistoryTables } from './history-tables.ts'
 import type { PushStore } from './push-store.ts'
 import type { Retention } from './retention.ts'
 import type { TextIndex } from './text-index.ts'
+import type { WebhookStore } from './webhook-store.ts'
 
 /** One Yjs update on its way into the log. */
 export interface NewUpdate {
@@ -162,6 +163,8 @@ export interface UpdateLog extends HistoryTables, Retention {
 
   /** What documents say, to search in. */
   readonly texts: TextIndex
+  /** Where products are told of events, and of which they still are to be. */
+  readonly webhooks: WebhookStore
 
   /**
    * Commits a batch in one transaction and resolves with the position of each update, in the batch's order.

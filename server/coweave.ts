@@ -41,6 +41,7 @@ import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { openSearch } from './search/open-search.ts'
 import { searchThreads } from './search/search-threads.ts'
+import { webhooksOf } from './webhooks/webhooks.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
@@ -209,6 +210,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     maxBytes: config.MAX_UPLOAD_BYTES,
     onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
   })
+  const webhooks = webhooksOf(config, { log, bus, logger })
   const isStopping = () => draining !== undefined || stopping !== undefined
   const measure = (): Measured => ({
     connections: gateway.connections.size,
@@ -222,6 +224,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     traffic: egresses.traffic,
     cluster: cluster.counts,
     pushes: pusher?.counts,
+    deliveries: webhooks.sender.counts,
     isRelayUp: relay?.isUp,
   })
   const app = await createApp(config, logger, {
@@ -240,6 +243,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     conversions,
     search,
     uploads,
+    webhooks,
     isStopping,
     measure,
   })
@@ -293,7 +297,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     bus.close()
     deletions.close()
     const pushed = pusher?.stop()
-    const done = Promise.all(chores.map((chore) => chore.stop()))
+    const done = Promise.all([...chores, webhooks].map((chore) => chore.stop()))
     await app.close()
     await indexer?.stop()
     await Promise.all(Object.values(threads).map((pool) => pool.close()))
@@ -317,6 +321,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       pusher?.start()
       for (const chore of chores) chore.start()
       indexer?.start()
+      await webhooks.start()
       const { port } = addressOf(app)
       return port
     },

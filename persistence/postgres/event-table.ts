@@ -13,6 +13,7 @@ import type { Damage } from '../update-log.ts'
 import type { Connections } from './connections.ts'
 import { attempt } from './problem.ts'
 import type { Session } from './session.ts'
+import { forgetDeliveries } from './webhook-table.ts'
 
 const PAGE_ROWS = 200
 const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
@@ -86,6 +87,7 @@ export async function forgetEvents(
      ) RETURNING 1`,
     [limit, before],
   )
+  if (rows.length > 0) await forgetDeliveries(session)
   return rows.length
 }
 
@@ -114,6 +116,11 @@ export async function passEvents(
     [last, consumer, owner],
   )
   return rows.length > 0
+}
+
+export async function lastPassed(session: Session, consumer: string): Promise<number> {
+  const [[last = 0] = []] = await session.rows('SELECT last FROM coweave.event_consumers WHERE name = $1', [consumer])
+  return Number(last)
 }
 
 export async function releaseConsumer(session: Session, consumer: string, owner: string): Promise<void> {

@@ -5,6 +5,7 @@ import {
   claimConsumer,
   forgetEvents,
   lastNumber,
+  lastPassed,
   passEvents,
   readEvents,
   releaseConsumer,
@@ -56,6 +57,10 @@ export class PostgresEvents implements EventStore {
 
   pass(consumer: string, options: { readonly owner: string; readonly last: number }): Promise<boolean> {
     return this.#write((session) => passEvents(session, consumer, options))
+  }
+
+  passed(consumer: string): Promise<number> {
+    return this.#read((session) => lastPassed(session, consumer))
   }
 
   release(consumer: string, owner: string): Promise<void> {

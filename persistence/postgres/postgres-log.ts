@@ -27,6 +27,7 @@ import type {
   StoredDocument,
   Undeleted,
 } from '../update-log.ts'
+import type { Delivery } from '../webhook-store.ts'
 import { appendBatch, copyBatch, storable } from './appender.ts'
 import { restoreBase } from './base-restorer.ts'
 import { restoreUntold } from './change-table.ts'
@@ -54,7 +55,9 @@ import { PostgresEvents } from './postgres-events.ts'
 import { PostgresPushes } from './postgres-pushes.ts'
 import { PostgresTexts } from './postgres-texts.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
+import { PostgresWebhooks } from './postgres-webhooks.ts'
 import { loadDocument, readDocument } from './reader.ts'
+import { restoreDeliveries } from './webhook-table.ts'
 import type { WorkerSettings } from './worker.ts'
 
 const READERS = 4
@@ -111,6 +114,7 @@ class PostgresLog implements PortableLog {
   readonly pushes: PostgresPushes
   readonly events: PostgresEvents
   readonly texts: PostgresTexts
+  readonly webhooks: PostgresWebhooks
   readonly #settings: WorkerSettings
   readonly #onProblem: (error: Error) => void
   readonly #writer: Connections
@@ -156,6 +160,10 @@ class PostgresLog implements PortableLog {
           this.#indexer ??= startThread('indexer', settings, onProblem)
           return work(this.#indexer)
         }),
+    })
+    this.webhooks = new PostgresWebhooks(settings.keys, {
+      read: (work) => this.#call('reading webhooks', () => this.#readers.read(work)),
+      write: (work) => this.#call('writing webhooks', () => this.#pushers.write(work)),
     })
     this.#eraser = new Connections({ ...settings, max: 1, onProblem })
     this.#compactions = new Compactions(async (document, { optional }) => {
@@ -320,6 +328,12 @@ class PostgresLog implements PortableLog {
   restoreBase(restored: RestoredBase): Promise<void> {
     return this.#call(`${restored.name}: restoring`, () =>
       this.#writer.write((session) => restoreBase(session, this.#settings.keys, restored)),
+    )
+  }
+
+  restoreDeliveries(deliveries: readonly Delivery[]): Promise<void> {
+    return this.#call('storing deliveries', () =>
+      this.#writer.write((session) => restoreDeliveries(session, deliveries)),
     )
   }
 

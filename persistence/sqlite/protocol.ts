@@ -5,8 +5,10 @@ import type { Seen } from '../history-tables.ts'
 import type { RestoredBase } from '../portable-log.ts'
 import type { NewText, TextSearch } from '../text-index.ts'
 import type { NewDeletion } from '../update-log.ts'
+import type { Delivery } from '../webhook-store.ts'
 import type { EventCall } from './event-table.ts'
 import type { PushCall } from './push-table.ts'
+import type { WebhookCall } from './webhook-table.ts'
 
 /**
  * What a worker thread is for. Each has a connection of its own, so that none waits for another. Writer, reader and
@@ -74,8 +76,10 @@ export type Request =
   | { readonly kind: 'restore'; readonly messages: Uint8Array<ArrayBuffer> }
   | { readonly kind: 'push'; readonly call: PushCall }
   | { readonly kind: 'event'; readonly call: EventCall }
+  | { readonly kind: 'webhook'; readonly call: WebhookCall }
   | { readonly kind: 'restore-events'; readonly events: readonly StoredEvent[]; readonly last: number }
   | { readonly kind: 'restore-untold'; readonly changes: readonly UntoldChange[] }
+  | { readonly kind: 'restore-deliveries'; readonly deliveries: readonly Delivery[] }
   | { readonly kind: 'versions'; readonly document: string }
   | { readonly kind: 'add-version'; readonly document: string; readonly version: NamedVersion }
   | { readonly kind: 'rename-version'; readonly document: string; readonly id: string; readonly name: string }

@@ -34,6 +34,7 @@ import {
 import { toStorageError } from './sqlite-errors.ts'
 import { laggingLister, textReader, textSearcher } from './text-table.ts'
 import { rowReader } from './update-table.ts'
+import { webhookReader } from './webhook-table.ts'
 
 /** A page of read() ends with the row that takes it over either of these. */
 const PAGE_ROWS = 1_000
@@ -61,6 +62,7 @@ export function openReader(settings: WorkerSettings): Role {
   const texts = textReader(db)
   const pushes = pushReader(db, settings.keys)
   const events = eventReader(db, settings.keys)
+  const webhooks = webhookReader(db, settings.keys)
   const versions = versionReader(db, settings.keys)
   const seenBy = seenReader(db)
   const findSeen = seenFinder(db)
@@ -148,11 +150,18 @@ export function openReader(settings: WorkerSettings): Role {
           const { call } = request
           if (call.name === 'read') return packText(JSON.stringify(events.read(...call.given)))
           if (call.name === 'last') return packText(JSON.stringify(events.last()))
+          if (call.name === 'passed') return packText(JSON.stringify(events.passed(...call.given)))
           if (call.name === 'untold') return packText(JSON.stringify(events.untold(...call.given)))
         }
         if (request.kind === 'history-start') return packText(JSON.stringify(starts.startOf(request.document)))
         if (request.kind === 'history-base') return packHistoryBase(starts.baseOf(request.document))
         if (request.kind === 'forgettable') return packText(JSON.stringify(starts.forgettable(request)))
+        if (request.kind === 'webhook') {
+          const { call } = request
+          if (call.name === 'list') return packText(JSON.stringify(webhooks.list()))
+          if (call.name === 'due') return packText(JSON.stringify(webhooks.due(...call.given)))
+          if (call.name === 'deliveries') return packText(JSON.stringify(webhooks.deliveries(...call.given)))
+        }
         if (request.kind === 'versions') return packVersions(lookAt(request.document, versions, []))
         if (request.kind === 'seen') {
           const found = lookAt(request.document, (document) => findSeen(document, request.user), undefined)

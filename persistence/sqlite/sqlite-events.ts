@@ -46,6 +46,10 @@ export class SqliteEvents implements EventStore {
     return JSON.parse(unpackText(await this.#write({ name: 'pass', given })))
   }
 
+  async passed(consumer: string): Promise<number> {
+    return JSON.parse(unpackText(await this.#read({ name: 'passed', given: [consumer] })))
+  }
+
   async release(...given: Parameters<EventStore['release']>): Promise<void> {
     await this.#write({ name: 'release', given })
   }

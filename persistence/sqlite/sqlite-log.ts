@@ -25,6 +25,7 @@ import type {
   StoredDocument,
   Undeleted,
 } from '../update-log.ts'
+import type { Delivery } from '../webhook-store.ts'
 import { packBatch } from './batch.ts'
 import type { Forgetting } from './forgetter.ts'
 import { readMarker, writeMarker } from './marker.ts'
@@ -54,6 +55,7 @@ import { SqliteEvents } from './sqlite-events.ts'
 import { SqlitePushes } from './sqlite-pushes.ts'
 import { SqliteTexts } from './sqlite-texts.ts'
 import { type SqliteThread, startThread } from './sqlite-thread.ts'
+import { SqliteWebhooks } from './sqlite-webhooks.ts'
 import { refuseDamagedWal } from './wal-damage.ts'
 
 export interface SqliteLogOptions {
@@ -96,6 +98,7 @@ class SqliteLog implements PortableLog {
   readonly pushes: SqlitePushes
   readonly events: SqliteEvents
   readonly texts: SqliteTexts
+  readonly webhooks: SqliteWebhooks
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -140,6 +143,13 @@ class SqliteLog implements PortableLog {
         this.#refuseIfClosed()
         this.#indexer ??= this.#thread('indexer')
         return this.#indexer.call(request, moved)
+      },
+    })
+    this.webhooks = new SqliteWebhooks({
+      read: (call) => this.#read({ kind: 'webhook', call }),
+      write: async (call) => {
+        this.#refuseIfClosed()
+        return await this.#writer.call({ kind: 'webhook', call })
       },
     })
     this.#compactions = new Compactions(
@@ -280,6 +290,10 @@ class SqliteLog implements PortableLog {
 
   async restoreUntold(changes: readonly UntoldChange[]): Promise<void> {
     await this.#write({ kind: 'restore-untold', changes })
+  }
+
+  async restoreDeliveries(deliveries: readonly Delivery[]): Promise<void> {
+    await this.#write({ kind: 'restore-deliveries', deliveries })
   }
 
   async versions(document: string): Promise<NamedVersion[]> {

@@ -17,6 +17,7 @@ import { type PushCall, pushTables, pushWriter } from './push-table.ts'
 import { packAppendReply, packFlag, packText, unpackMessages } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowInserter } from './update-table.ts'
+import { deliveryRestorer, type WebhookCall, webhookTables } from './webhook-table.ts'
 
 /** The thread that appends: one transaction and one fsync a batch. */
 export function openWriter(settings: WorkerSettings): Role {
@@ -27,8 +28,10 @@ export function openWriter(settings: WorkerSettings): Role {
   const restore = restorer(db, settings)
   const push = pusher(db, settings)
   const event = eventKeeper(db, settings)
+  const webhook = webhookKeeper(db, settings)
   const restoreEvents = db.transaction(eventRestorer(db, settings.keys))
   const restoreBase = baseRestorer(db, settings.keys)
+  const restoreDeliveries = db.transaction(deliveryRestorer(db))
   const restoreUntold = db.transaction(untoldRestorer(db))
   const inPlace = placeGuard(settings.file)
   const history = historyKeeper(db, settings)
@@ -43,6 +46,7 @@ export function openWriter(settings: WorkerSettings): Role {
         return nothing()
       }
       if (request.kind === 'event') return event(request.call)
+      if (request.kind === 'webhook') return webhook(request.call)
       if (request.kind === 'restore-events') {
         restoreEvents.immediate(request.events, request.last)
         inPlace()
@@ -50,6 +54,11 @@ export function openWriter(settings: WorkerSettings): Role {
       }
       if (request.kind === 'restore-untold') {
         restoreUntold.immediate(request.changes)
+        inPlace()
+        return nothing()
+      }
+      if (request.kind === 'restore-deliveries') {
+        restoreDeliveries.immediate(request.deliveries)
         inPlace()
         return nothing()
       }
@@ -146,6 +155,20 @@ function eventKeeper(db: Database, settings: WorkerSettings): (call: EventCall) 
     if (call.name === 'claim') return tables.claim(...call.given)
     if (call.name === 'pass') return tables.pass(...call.given)
     if (call.name === 'release') return tables.release(...call.given)
+    throw new Error(`the writer got the call "${call.name}"`)
+  })
+}
+
+/** Writes webhooks and their deliveries; see WebhookStore. */
+function webhookKeeper(db: Database, settings: WorkerSettings): (call: WebhookCall) => Uint8Array<ArrayBuffer> {
+  const tables = webhookTables(db, settings.keys)
+  return inTransaction(db, settings, 'webhooks', (call) => {
+    if (call.name === 'put') return tables.put(...call.given)
+    if (call.name === 'remove') return tables.remove(...call.given)
+    if (call.name === 'enqueue') return tables.enqueue(...call.given)
+    if (call.name === 'claim') return tables.claim(...call.given)
+    if (call.name === 'settle') return tables.settle(...call.given)
+    if (call.name === 'resend') return tables.resend(...call.given)
     throw new Error(`the writer got the call "${call.name}"`)
   })
 }

@@ -19,6 +19,7 @@ import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
 import type { DocumentSearch } from '../search/document-search.ts'
 import { traceRequests } from '../tracing/requests.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
 import { serveApiDocs } from './api-docs.ts'
 import { serveDeletion } from './deletion.ts'
@@ -41,6 +42,7 @@ import { REQUEST_TIMEOUT_MS, slowHandshakes } from './timeouts.ts'
 import type { TlsOptions } from './tls.ts'
 import type { Uploads } from './uploads.ts'
 import { serveVersions } from './versions.ts'
+import { serveWebhooks } from './webhooks.ts'
 
 /** How long a browser remembers that a page of another origin may ask: otherwise it asks whether it may each time. */
 const PREFLIGHT_S = 600
@@ -63,6 +65,7 @@ export interface AppParts {
   readonly conversions: Conversions
   readonly search: DocumentSearch
   readonly uploads: Uploads
+  readonly webhooks: Webhooks
   readonly isStopping: () => boolean
   readonly measure: () => Measured
 }
@@ -104,6 +107,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })
   serveEvents(app, { ...parts, config })
+  serveWebhooks(app, { ...parts, config })
   servePush(app, { ...parts, pushes: parts.log.pushes, config })
   serveIce(app, parts.tokens, config)
   serveSync(app, parts.gateway, config)

@@ -12,6 +12,7 @@ import { describeTextIndex } from '../persistence/text-index-contract.ts'
 import { describeUntold } from '../persistence/untold-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
 import { update } from '../persistence/updates.ts'
+import { describeWebhookStore } from '../persistence/webhook-store-contract.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { isSoak } from '../support/random.ts'
 
@@ -40,6 +41,7 @@ describeTextIndex('Postgres', (folder) => open(folder))
 describePushStore('Postgres', (folder) => open(folder))
 describeEventStore('Postgres', (folder) => open(folder))
 describeUntold('Postgres', (folder) => open(folder))
+describeWebhookStore('Postgres', (folder) => open(folder))
 
 test('no event appears behind one that was read, also where the commit of an earlier one is held up', async () => {
   const url = await postgres.createDatabase()
