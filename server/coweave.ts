@@ -244,6 +244,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     search,
     uploads,
     webhooks,
+    documents,
+    rooms,
     isStopping,
     measure,
   })

@@ -6,7 +6,7 @@ import { Compactions } from '../compactions.ts'
 import { shownUrl } from '../database-url.ts'
 import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent, UntoldChange } from '../event-store.ts'
+import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
@@ -350,9 +350,9 @@ class PostgresLog implements PortableLog {
     )
   }
 
-  addVersion(document: string, version: NamedVersion): Promise<boolean> {
+  addVersion(document: string, version: NamedVersion, events: readonly NewEvent[] = []): Promise<boolean> {
     return this.#call(`${document}: naming a version`, () =>
-      this.#writer.write((session) => addVersion(session, this.#settings.keys, document, version)),
+      this.#writer.write((session) => addVersion(session, this.#settings.keys, document, version, events)),
     )
   }
 

@@ -1,6 +1,6 @@
 import type { NamedVersion } from '../../model/history.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent, UntoldChange } from '../event-store.ts'
+import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import type { RestoredBase } from '../portable-log.ts'
 import type { NewText, TextSearch } from '../text-index.ts'
@@ -81,7 +81,12 @@ export type Request =
   | { readonly kind: 'restore-untold'; readonly changes: readonly UntoldChange[] }
   | { readonly kind: 'restore-deliveries'; readonly deliveries: readonly Delivery[] }
   | { readonly kind: 'versions'; readonly document: string }
-  | { readonly kind: 'add-version'; readonly document: string; readonly version: NamedVersion }
+  | {
+      readonly kind: 'add-version'
+      readonly document: string
+      readonly version: NamedVersion
+      readonly events: readonly NewEvent[]
+    }
   | { readonly kind: 'rename-version'; readonly document: string; readonly id: string; readonly name: string }
   | { readonly kind: 'remove-version'; readonly document: string; readonly id: string }
   | { readonly kind: 'seen'; readonly document: string; readonly user: string }

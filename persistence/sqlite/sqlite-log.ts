@@ -4,7 +4,7 @@ import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent, UntoldChange } from '../event-store.ts'
+import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
@@ -300,8 +300,8 @@ class SqliteLog implements PortableLog {
     return unpackVersions(await this.#read({ kind: 'versions', document }))
   }
 
-  addVersion(document: string, version: NamedVersion): Promise<boolean> {
-    return this.#change({ kind: 'add-version', document, version })
+  addVersion(document: string, version: NamedVersion, events: readonly NewEvent[] = []): Promise<boolean> {
+    return this.#change({ kind: 'add-version', document, version, events })
   }
 
   renameVersion(document: string, id: string, name: string): Promise<boolean> {

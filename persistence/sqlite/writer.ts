@@ -96,7 +96,7 @@ function historyKeeper(db: Database, settings: WorkerSettings): (request: Reques
   const tables = historyWriter(db, settings.keys)
   const inPlace = placeGuard(settings.file)
   const write = (request: Request): boolean => {
-    if (request.kind === 'add-version') return tables.add(request.document, request.version)
+    if (request.kind === 'add-version') return tables.add(request.document, request.version, request.events)
     if (request.kind === 'rename-version') return tables.rename(request.document, request.id, request.name)
     if (request.kind === 'remove-version') return tables.remove(request.document, request.id)
     if (request.kind === 'set-seen') return tables.setSeen(request.document, request.seen)

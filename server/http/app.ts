@@ -11,12 +11,14 @@ import type { UserRates } from '../connection/user-rates.ts'
 import type { Conversions } from '../conversions/conversions.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import { DocumentWriter } from '../documents/document-writer.ts'
+import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
+import type { Rooms } from '../rooms/rooms.ts'
 import type { DocumentSearch } from '../search/document-search.ts'
 import { traceRequests } from '../tracing/requests.ts'
 import type { Webhooks } from '../webhooks/webhooks.ts'
@@ -31,6 +33,7 @@ import { serveEvents } from './events.ts'
 import { serveHealth } from './health.ts'
 import { serveHistory } from './history.ts'
 import { serveIce } from './ice.ts'
+import { serveLiveEvents } from './live-events.ts'
 import { type Measured, serveMetrics } from './metrics.ts'
 import { serveNotifications } from './notifications.ts'
 import { HttpError, sendProblem } from './problem.ts'
@@ -66,6 +69,8 @@ export interface AppParts {
   readonly search: DocumentSearch
   readonly uploads: Uploads
   readonly webhooks: Webhooks
+  readonly documents: Documents
+  readonly rooms: Rooms
   readonly isStopping: () => boolean
   readonly measure: () => Measured
 }
@@ -107,6 +112,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })
   serveEvents(app, { ...parts, config })
+  serveLiveEvents(app, { ...parts, config })
   serveWebhooks(app, { ...parts, config })
   servePush(app, { ...parts, pushes: parts.log.pushes, config })
   serveIce(app, parts.tokens, config)
