@@ -94,7 +94,7 @@ export class DocumentSource implements StreamSource {
     this.#isBegun = true
     const rows = this.#isBehind || this.#hasRows ? await this.#readRows() : ''
     this.#isBehind = rows !== '' // until all that was there is read
-    return begin + rows + (await this.#readEvents()) + this.#readPresence()
+    return begin + rows + (await this.#readEvents()) + (await this.#readPresence())
   }
 
   async next(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
@@ -180,13 +180,18 @@ export class DocumentSource implements StreamSource {
     return frames.join('')
   }
 
-  #readPresence(): string {
+  async #readPresence(): Promise<string> {
     const clients = [...this.#presence].slice(0, PAGE_CLIENTS)
     if (clients.length === 0) return ''
     for (const client of clients) this.#presence.delete(client)
     const { states } = this.#options.open.ydoc.awareness
-    const data = { states: clients.map((client) => ({ client, state: states.get(client) ?? null })) }
-    return frame({ name: 'presence', data })
+    const frames = frame({
+      name: 'presence',
+      data: { states: clients.map((client) => ({ client, state: states.get(client) ?? null })) },
+    })
+    // It may tell of a place in what is not committed yet.
+    await this.#options.durability.settled()
+    return this.#isOver ? '' : frames
   }
 
   #frame(name: string, data: object): string {
