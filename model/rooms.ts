@@ -18,6 +18,11 @@ export type ChatRoom =
     }
 
 const KINDS: ReadonlySet<string> = new Set<Room['kind']>(['chat', 'dm', 'inbox', 'lobby'])
+/** Whether a document is no free-form one: its name begins as those of rooms do, though it may be no good name. */
+export function isRoomName(document: string): boolean {
+  return KINDS.has(document.split('/', 1)[0] ?? '')
+}
+
 const SEGMENT = /@([1-9]\d{0,8})$/
 
 /**

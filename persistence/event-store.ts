@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { checksum } from './checksum.ts'
 import type { KeyRing } from './encryption.ts'
 import { type SealContext, type SealedBytes, seal, unseal } from './sealed-bytes.ts'
@@ -32,6 +33,15 @@ export interface EventRange {
   readonly kind?: string | undefined
 }
 
+/** A document of which updates are in the log that no event told of yet. */
+export interface UntoldChange {
+  readonly document: string
+  /** The last position before them. */
+  readonly since: number
+  /** When the first of them was taken, ms since 1970. */
+  readonly at: number
+}
+
 /**
  * What happened, for who is told of it later: webhooks, billing. Events are stored by append(), with the updates that
  * made them happen, and are read in the order of their numbers. An event never appears behind one that was read, also with
@@ -50,6 +60,26 @@ export interface EventStore {
   /** The highest number that was ever given, 0 for none. */
   last(): Promise<number>
 
+  /** Stores events that no update made happen, those whose ids are new. */
+  add(events: readonly NewEvent[]): Promise<void>
+
+  /**
+   * Free-form documents with updates that no event told of yet, the last of which was taken at `quietSince` or earlier, or
+   * the first at `waitingSince` or earlier; the first to be changed first. Append() notes them in its own commit. A document
+   * that is deleted is none of them; one that is restored is, also without new updates.
+   */
+  untold(options: {
+    readonly quietSince: number
+    readonly waitingSince: number
+    readonly limit: number
+  }): Promise<UntoldChange[]>
+
+  /**
+   * Stores an event `document.changed` for each of these documents that has updates which no event told of yet. Whoever
+   * calls it, also several at once, each update is told of once. Its `users` are who wrote them, up to MAX_AUTHORS.
+   */
+  tellChanges(documents: readonly string[]): Promise<void>
+
   /** Deletes up to `limit` of the oldest events that happened before `before`, and returns how many. */
   forget(options: { readonly before: number; readonly limit: number }): Promise<number>
 
@@ -62,8 +92,27 @@ export interface EventStore {
   /** Writes down that a consumer is done with all events up to `last`. False if `owner` no longer works for it. */
   pass(consumer: string, options: { readonly owner: string; readonly last: number }): Promise<boolean>
 
+  /** The number of the last event that a consumer is done with, whoever works for it; 0 for an unknown one. */
+  passed(consumer: string): Promise<number>
+
   /** Lets others claim a consumer at once, if `owner` works for it. */
   release(consumer: string, owner: string): Promise<void>
+}
+
+/** Of many who wrote in a document, so many are told. */
+export const MAX_AUTHORS = 100
+
+/** What the updates of a document behind `since`, up to `position`, are told as. `authors` may hold the server itself. */
+export function documentChanged(change: {
+  readonly document: string
+  readonly since: number
+  readonly position: number
+  readonly at: number
+  readonly authors: readonly string[]
+}): NewEvent {
+  const { document, since, position, at, authors } = change
+  const users = authors.filter((author) => author !== '').slice(0, MAX_AUTHORS)
+  return { id: randomUUID(), kind: 'document.changed', at, document, users, json: JSON.stringify({ position, since }) }
 }
 
 /** An event's bytes as they are stored, with the checksum over all of the row but its number. */

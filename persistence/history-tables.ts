@@ -1,4 +1,5 @@
 import type { NamedVersion } from '../model/history.ts'
+import type { NewEvent } from './event-store.ts'
 
 /** Up to where a user has seen a document, and since when. */
 export interface Seen {
@@ -20,7 +21,7 @@ export interface HistoryTables {
    * stored, where the document has no such position, or none any more; see Retention.forget().
    * @throws {StorageError} as append()
    */
-  addVersion(document: string, version: NamedVersion): Promise<boolean>
+  addVersion(document: string, version: NamedVersion, events?: readonly NewEvent[]): Promise<boolean>
 
   /** Gives a version another name. False where there is none of that id. @throws {StorageError} as append() */
   renameVersion(document: string, id: string, name: string): Promise<boolean>

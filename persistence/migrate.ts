@@ -5,6 +5,7 @@ import type { StoredEvent } from './event-store.ts'
 import { adminDifference, copyAdmin, notOfSource } from './migrate-admin.ts'
 import type { PortableLog } from './portable-log.ts'
 import type { DocumentSummary, LogRow, NewUpdate, StoredDocument } from './update-log.ts'
+import { WEBHOOK_CONSUMER } from './webhook-store.ts'
 
 const DOCUMENTS_PER_PAGE = 500
 const MESSAGES_PER_PAGE = 500
@@ -27,7 +28,8 @@ export interface Migrated {
  * begins, with their positions, times, authors and claims of client ids, its versions and what users have seen of it, that both load as the same Yjs
  * state, and each message. Snapshots are made anew. Events keep their numbers, so that whoever reads them goes on where
  * they were; consumers inside the server begin anew with what is kept. Push subscriptions come along, as far as they can
- * be read; pushes that are still due do not. So does what admins did and whom they keep from what. After an interruption the same call goes on where it ended. Nobody else may
+ * be read; pushes that are still due do not. So does what admins did and whom they keep from what, and webhooks with what
+ * they are still to be told of. After an interruption the same call goes on where it ended. Nobody else may
  * write to either of them.
  * @throws {CoweaveError} `migrate/not-empty` when the target holds something that the source doesn't; nothing has been
  * written then
@@ -40,8 +42,10 @@ export async function migrate(source: PortableLog, target: PortableLog): Promise
   await copyArchive(source, target)
   await copyEvents(source, target)
   await copySubscriptions(source, target)
+  await copyWebhooks(source, target)
   await copyDeletions(source, target)
   await copyAdmin(source.admin, target.admin)
+  await copyUntold(source, target)
   return await verify(source, target)
 }
 
@@ -134,6 +138,27 @@ async function copyEvents(source: PortableLog, target: PortableLog): Promise<voi
     const [end] = page.slice(-1)
     if (end === undefined) return
     after = end.number
+  }
+}
+
+/** Behind everything else, which was noted as it was copied. */
+async function copyUntold(source: PortableLog, target: PortableLog): Promise<void> {
+  const all = Number.MAX_SAFE_INTEGER
+  await target.restoreUntold(await source.events.untold({ quietSince: all, waitingSince: all, limit: all }))
+}
+
+/** With what they are still to be told of. Over there, the consumer of events begins anew: it passes over what was. */
+async function copyWebhooks(source: PortableLog, target: PortableLog): Promise<void> {
+  const passed = await source.events.passed(WEBHOOK_CONSUMER)
+  for (const webhook of await source.webhooks.list()) {
+    await target.webhooks.put({ ...webhook, after: Math.max(webhook.after, passed) }, { max: Number.MAX_SAFE_INTEGER })
+    for (let after = 0; ; ) {
+      const page = await source.webhooks.deliveries(webhook.id, { after, limit: EVENTS_PER_PAGE })
+      const [end] = page.slice(-1)
+      if (end === undefined) break
+      await target.restoreDeliveries(page)
+      after = end.event
+    }
   }
 }
 

@@ -1,8 +1,9 @@
 import type { ClientClaim } from './client-claim.ts'
-import type { StoredEvent } from './event-store.ts'
+import type { StoredEvent, UntoldChange } from './event-store.ts'
 import type { Seen } from './history-tables.ts'
 import type { HistoryBase } from './retention.ts'
 import type { ArchivedMessage, UpdateLog } from './update-log.ts'
+import type { Delivery } from './webhook-store.ts'
 
 /** A page of the archive. */
 export interface ArchivePage {
@@ -47,6 +48,12 @@ export interface PortableLog extends UpdateLog {
    * @throws {StorageError} as append()
    */
   restoreEvents(events: readonly StoredEvent[], last: number): Promise<void>
+
+  /** Has these changes untold and no others: what was copied is no news. @throws {StorageError} as append() */
+  restoreUntold(changes: readonly UntoldChange[]): Promise<void>
+
+  /** Stores deliveries as they are, those that are not there. @throws {StorageError} as append() */
+  restoreDeliveries(deliveries: readonly Delivery[]): Promise<void>
 
   /**
    * Up to where users have seen a document, ordered by the bytes of their ids, from the first behind `after`.

@@ -9,10 +9,10 @@ export interface SealedBytes {
 
 /** What sealed bytes belong to; encrypted bytes open nowhere else. */
 export interface SealContext {
-  readonly kind: 'row' | 'pack' | 'snapshot' | 'message' | 'subscription' | 'event' | 'version'
-  /** Of a message or a subscription its room. */
+  readonly kind: 'row' | 'pack' | 'snapshot' | 'message' | 'subscription' | 'event' | 'version' | 'webhook'
+  /** Of a message or a subscription its room, of a webhook its id. */
   readonly document: string
-  /** Of a message its `seq`; of a pack that of its first row; 0 of a subscription or an event. */
+  /** Of a message its `seq`; of a pack that of its first row; 0 of a subscription, an event or a webhook. */
   readonly position: number
   /**
    * The rest that identifies them: time and author of a row, last position and time of a pack, part number of a snapshot, id of a message or a subscription,

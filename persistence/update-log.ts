@@ -5,6 +5,7 @@ import type { HistoryTables } from './history-tables.ts'
 import type { PushStore } from './push-store.ts'
 import type { Retention } from './retention.ts'
 import type { TextIndex } from './text-index.ts'
+import type { WebhookStore } from './webhook-store.ts'
 
 /** One Yjs update on its way into the log. */
 export interface NewUpdate {
@@ -124,6 +125,13 @@ export interface DocumentSummary {
   readonly deleted?: Deletion | undefined
 }
 
+/** What delete() is given. */
+export interface NewDeletion {
+  readonly at: number
+  readonly by: string
+  readonly events?: readonly NewEvent[]
+}
+
 /** When and by whom a document was deleted. */
 export interface Deletion {
   /** ms since 1970. */
@@ -168,6 +176,8 @@ export interface UpdateLog extends HistoryTables, Retention {
 
   /** What documents say, to search in. */
   readonly texts: TextIndex
+  /** Where products are told of events, and of which they still are to be. */
+  readonly webhooks: WebhookStore
 
   /** What admins do, and whom they keep from what. */
   readonly admin: AdminStore
@@ -249,10 +259,11 @@ export interface UpdateLog extends HistoryTables, Retention {
   /**
    * Deletes a document, and with it the chat beside it: `append` leaves out what comes for them, `load` and `positions`
    * say that they are deleted. Nothing of them is lost; read(), claims() and messages() still give what they hold. Also for
-   * an unknown document, so that nobody brings it. Answers with the deletion, which is the earlier one where there is one.
+   * an unknown document, so that nobody brings it. Answers with the deletion, which is the earlier one where there is one;
+   * otherwise `events` are stored with it.
    * @throws {StorageError} as append()
    */
-  delete(document: string, deletion: { readonly at: number; readonly by: string }): Promise<Deletion>
+  delete(document: string, deletion: NewDeletion): Promise<Deletion>
 
   /**
    * Takes back the deletion of a document and of the chat beside it. `erased` when it is too late for that.

@@ -7,6 +7,9 @@ import { parseRedisUrl } from './cluster/redis-url.ts'
 import { PUBLIC_PUSH_HOSTS, pushHostProblem } from './push/push-hosts.ts'
 import { isPair, isPublicKey, type Vapid } from './push/vapid.ts'
 
+import { secretProblem } from './webhooks/signature.ts'
+import { privateHostProblem, webhookUrlProblem } from './webhooks/targets.ts'
+
 const MiB = 1024 * 1024
 
 const int = (minimum: number, maximum = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(minimum).max(maximum)
@@ -248,7 +251,48 @@ export const settings = {
     .describe(
       'Where notifications of messages and calls lead: `{document}` stands for the document that the chat is beside, or the name of a direct chat, `{message}` for the id of the message',
     ),
+  CHANGE_DELAY: int(100, 3_600_000)
+    .default(5_000)
+    .describe(
+      'How long nobody may have edited a document before `document.changed` tells that it was; ten times that while editing goes on, ms',
+    ),
   EVENT_DAYS: int(1).default(30).describe('How long it is kept what `GET /api/events` tells (docs/events.md), days'),
+  WEBHOOK_URL: z
+    .string()
+    .optional()
+    .describe(
+      'Where all events are posted to (docs/webhooks.md); it needs `WEBHOOK_SECRET`. More are registered over REST',
+    ),
+  WEBHOOK_SECRET: z
+    .string()
+    .superRefine((secret, context) => {
+      const message = secretProblem(secret)
+      if (message !== undefined) context.addIssue({ code: 'custom', message })
+    })
+    .optional()
+    .describe('What posts to `WEBHOOK_URL` are signed with: `whsec_` and 24 to 64 bytes in base64'),
+  WEBHOOK_PRIVATE_HOSTS: list
+    .pipe(
+      z.array(
+        z.string().superRefine((host, context) => {
+          const message = privateHostProblem(host)
+          if (message !== undefined) context.addIssue({ code: 'custom', message })
+        }),
+      ),
+    )
+    .default([])
+    .describe(
+      'Hosts, `<host>` or `<host>:<port>` with commas, that webhooks may be at although their addresses are not public, or without TLS',
+    ),
+  WEBHOOK_TIMEOUT: int(100).default(10_000).describe('How long a webhook may take to answer, ms'),
+  WEBHOOK_RETRY_DELAY: int(10)
+    .default(5_000)
+    .describe(
+      'How long a webhook that failed is left alone; twice that after the next time, and so on up to an hour, ms',
+    ),
+  WEBHOOK_RETRY_TIME: int(0)
+    .default(86_400_000)
+    .describe('How long an event is tried to be posted before it is dead, ms'),
   DRAIN_TIME: int(0, 3_600_000)
     .default(0)
     .describe('Time over which clients are sent away one after the other before the server stops, ms'),
@@ -282,6 +326,13 @@ const schema = z.object(settings).superRefine((config, context) => {
   }
   if ((config.TLS_CERT === undefined) !== (config.TLS_KEY === undefined)) {
     problem(config.TLS_CERT === undefined ? 'TLS_CERT' : 'TLS_KEY', 'TLS_CERT and TLS_KEY belong together')
+  }
+  if ((config.WEBHOOK_URL === undefined) !== (config.WEBHOOK_SECRET === undefined)) {
+    const missing = config.WEBHOOK_URL === undefined ? 'WEBHOOK_URL' : 'WEBHOOK_SECRET'
+    problem(missing, 'WEBHOOK_URL and WEBHOOK_SECRET belong together')
+  } else if (config.WEBHOOK_URL !== undefined) {
+    const wrong = webhookUrlProblem(config.WEBHOOK_URL, config.WEBHOOK_PRIVATE_HOSTS)
+    if (wrong !== undefined) problem('WEBHOOK_URL', wrong)
   }
   if ((config.TURN_SECRET === undefined) !== (config.TURN_URLS.length === 0)) {
     problem(config.TURN_SECRET === undefined ? 'TURN_SECRET' : 'TURN_URLS', 'TURN_URLS and TURN_SECRET belong together')
@@ -357,4 +408,9 @@ function shown(name: string, value: string | undefined): string {
   return ['ENCRYPTION_KEY', 'VAPID_PRIVATE_KEY'].includes(name) || name.includes('SECRET')
     ? '(secret)'
     : JSON.stringify(value)
+}
+
+/** The webhook of the settings, if they have one. */
+export function webhookOf({ WEBHOOK_URL: url, WEBHOOK_SECRET: secret }: Config) {
+  return url === undefined || secret === undefined ? undefined : { url, secret }
 }

@@ -30,6 +30,7 @@ import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
 import { Resets } from './documents/resets.ts'
 import { Visits } from './documents/visits.ts'
+import { ChangeAnnouncer } from './events/change-announcer.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
 import { History } from './history/history.ts'
@@ -46,6 +47,7 @@ import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { openSearch } from './search/open-search.ts'
 import { searchThreads } from './search/search-threads.ts'
+import { webhooksOf } from './webhooks/webhooks.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
@@ -93,6 +95,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     eventRetention({ events: log.events, days: config.EVENT_DAYS, onProblem: onEventProblem }),
     historyRetention({ log, logger, keptDays: config.HISTORY_DAYS }),
     ...(config.HISTORY_PACK_DAYS > 0 ? [historyPacking({ log, logger, afterDays: config.HISTORY_PACK_DAYS })] : []),
+    new ChangeAnnouncer({ events: log.events, delayMs: config.CHANGE_DELAY, onProblem: onEventProblem }),
   ]
   const redis = config.REDIS_URL === undefined ? undefined : await loadRedis(config.REDIS_URL)
   const relay =
@@ -243,6 +246,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     maxBytes: config.MAX_UPLOAD_BYTES,
     onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
   })
+  const webhooks = webhooksOf(config, { log, bus, logger })
   const isStopping = () => draining !== undefined || stopping !== undefined
   const measure = (): Measured => ({
     connections: gateway.connections.size,
@@ -256,6 +260,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     traffic: egresses.traffic,
     cluster: cluster.counts,
     pushes: pusher?.counts,
+    deliveries: webhooks.sender.counts,
     isRelayUp: relay?.isUp,
   })
   const app = await createApp(config, logger, {
@@ -280,6 +285,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     resets,
     uploads,
     visits,
+    webhooks,
+    rooms,
     isStopping,
     measure,
     busy: () => ({ users: users.size, load: load.last }),
@@ -342,7 +349,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     bus.close()
     deletions.close()
     const pushed = pusher?.stop()
-    const done = Promise.all(chores.map((chore) => chore.stop()))
+    const done = Promise.all([...chores, webhooks].map((chore) => chore.stop()))
     await app.close()
     await indexer?.stop()
     await Promise.all(Object.values(threads).map((pool) => pool.close()))
@@ -366,6 +373,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       pusher?.start()
       for (const chore of chores) chore.start()
       indexer?.start()
+      await webhooks.start()
       const { port } = addressOf(app)
       return port
     },

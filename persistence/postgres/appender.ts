@@ -5,6 +5,7 @@ import { natural } from '../natural.ts'
 import { tailWeight } from '../snapshot-record.ts'
 import { StorageError } from '../storage-error.ts'
 import type { NewUpdate } from '../update-log.ts'
+import { noteChanges } from './change-table.ts'
 import { findOwners } from './client-table.ts'
 import { lockHeads, removeEmpty, saveRecords } from './document-table.ts'
 import { storeEvents } from './event-table.ts'
@@ -123,12 +124,29 @@ export async function appendBatch(
   const changed = new Set(rows.map(({ document }) => document.name))
   const isChanged = ({ name }: DocumentRecord) => changed.has(name)
   session.join(saveRecords(session, [...records.values()].filter(isChanged), owners.claims))
+  const before = heads.filter(({ record }) => changed.has(record.name)).map(({ record }) => record)
+  session.join(
+    noteChanges(
+      session,
+      before.map((document) => ({
+        document,
+        since: document.position,
+        at: recordOf(records, document.name).updatedAt,
+      })),
+    ),
+  )
   const isEmpty = ({ position, tombstone }: DocumentRecord) => position === 0 && tombstone === undefined
   session.join(removeEmpty(session, [...records.values()].filter(isEmpty)))
   session.join(storeMessages(session, keys, rooms.added()))
   session.join(storePushes(session, stored))
   // Last, since whoever takes numbers of events keeps others from it until the commit.
-  session.join(storeEvents(session, keys, stored))
+  session.join(
+    storeEvents(
+      session,
+      keys,
+      stored.flatMap(({ events = [] }) => events),
+    ),
+  )
   return {
     positions,
     due: heads

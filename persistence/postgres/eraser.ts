@@ -10,8 +10,11 @@ import {
   parseRecord,
   type Tombstone,
 } from '../document-record.ts'
-import type { Deletion, Undeleted } from '../update-log.ts'
+import type { KeyRing } from '../encryption.ts'
+import type { Deletion, NewDeletion, Undeleted } from '../update-log.ts'
+import { forgetChanges, noteChanges } from './change-table.ts'
 import { CHAT_LOCK } from './document-table.ts'
+import { storeEvents } from './event-table.ts'
 import { type Session, toBytes } from './session.ts'
 import { eraseText } from './text-table.ts'
 
@@ -24,8 +27,9 @@ export type ErasingState = 'not-deleted' | 'going-on' | 'done'
 /** Marks a document and the chat beside it as deleted; call it inside a transaction. Answers with the deletion in force. */
 export async function deleteDocument(
   session: Session,
+  keys: KeyRing | undefined,
   name: string,
-  { at, by }: { readonly at: number; readonly by: string },
+  { at, by, events = [] }: NewDeletion,
 ): Promise<Deletion> {
   await lockChat(session, name)
   const [created] = await session.rows(
@@ -42,6 +46,8 @@ export async function deleteDocument(
   if (known !== undefined) return deletionOf(known)
   const tombstone = { at, by, erasure: Erasure.None }
   for (const record of family) await saveRecord(session, { ...record, tombstone })
+  await forgetChanges(session, family)
+  await storeEvents(session, keys, events)
   return deletionOf(tombstone)
 }
 
@@ -57,6 +63,11 @@ export async function undeleteDocument(session: Session, name: string): Promise<
     if (record.position === 0) await removeRecord(session, record)
     else await saveRecord(session, { ...record, tombstone: undefined })
   }
+  const kept = family.filter(({ position }) => position > 0)
+  await noteChanges(
+    session,
+    kept.map((document) => ({ document, since: document.position, at: Date.now() })),
+  )
   return 'restored'
 }
 

@@ -9,21 +9,22 @@ import {
   type StoredEvent,
   sealEvent,
 } from '../event-store.ts'
-import type { Damage, NewUpdate } from '../update-log.ts'
+import type { Damage } from '../update-log.ts'
 import type { Connections } from './connections.ts'
 import { attempt } from './problem.ts'
 import type { Session } from './session.ts'
+import { forgetDeliveries } from './webhook-table.ts'
 
 const PAGE_ROWS = 200
 const NOW = '(extract(epoch FROM clock_timestamp()) * 1000)::bigint'
 
-/** Stores what happened by these updates; call it inside the transaction that stores them, behind all other locks. */
+/** Stores what happened; call it inside the transaction that makes it so, behind all other locks. */
 export async function storeEvents(
   session: Session,
   keys: KeyRing | undefined,
-  updates: readonly NewUpdate[],
+  happened: readonly NewEvent[],
 ): Promise<void> {
-  const events = joinEvents(updates.flatMap(({ events = [] }) => events))
+  const events = joinEvents(happened)
   if (events.length === 0) return
   // Without its counter, an event has no number, and fails: it is not left out.
   await session.rows(
@@ -86,6 +87,7 @@ export async function forgetEvents(
      ) RETURNING 1`,
     [limit, before],
   )
+  if (rows.length > 0) await forgetDeliveries(session)
   return rows.length
 }
 
@@ -114,6 +116,11 @@ export async function passEvents(
     [last, consumer, owner],
   )
   return rows.length > 0
+}
+
+export async function lastPassed(session: Session, consumer: string): Promise<number> {
+  const [[last = 0] = []] = await session.rows('SELECT last FROM coweave.event_consumers WHERE name = $1', [consumer])
+  return Number(last)
 }
 
 export async function releaseConsumer(session: Session, consumer: string, owner: string): Promise<void> {

@@ -7,9 +7,11 @@ import {
   parseRecord,
 } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
+import type { NewEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { parseSeen, seenChecksum } from '../seen-row.ts'
 import { parseVersion, sealVersion, VERSION_COLUMNS } from '../version-row.ts'
+import { storeEvents } from './event-table.ts'
 import { type Session, toBytes, toText } from './session.ts'
 
 /** One row, or none. */
@@ -43,6 +45,7 @@ export async function addVersion(
   keys: KeyRing | undefined,
   name: string,
   version: NamedVersion,
+  events: readonly NewEvent[],
 ): Promise<boolean> {
   // Locked, so that its history doesn't come to begin above the position meanwhile.
   const document = await findRecord(session, name, 'FOR SHARE')
@@ -56,6 +59,7 @@ export async function addVersion(
        key = excluded.key, data = excluded.data, checksum = excluded.checksum`,
     [document.id, id, position, toBytes(author), at, key, data, checksum],
   )
+  await storeEvents(session, keys, events)
   return true
 }
 

@@ -1,6 +1,16 @@
 import type { KeyRing } from '../encryption.ts'
-import type { EventRange, EventStore, StoredEvent } from '../event-store.ts'
-import { claimConsumer, forgetEvents, lastNumber, passEvents, readEvents, releaseConsumer } from './event-table.ts'
+import type { EventRange, EventStore, NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
+import { readUntold, takeChanges } from './change-table.ts'
+import {
+  claimConsumer,
+  forgetEvents,
+  lastNumber,
+  lastPassed,
+  passEvents,
+  readEvents,
+  releaseConsumer,
+  storeEvents,
+} from './event-table.ts'
 import type { Session } from './session.ts'
 
 type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
@@ -25,6 +35,18 @@ export class PostgresEvents implements EventStore {
     return this.#read(lastNumber)
   }
 
+  untold(options: Parameters<EventStore['untold']>[0]): Promise<UntoldChange[]> {
+    return this.#read((session) => readUntold(session, options))
+  }
+
+  add(events: readonly NewEvent[]): Promise<void> {
+    return this.#write((session) => storeEvents(session, this.#keys, events))
+  }
+
+  tellChanges(documents: readonly string[]): Promise<void> {
+    return this.#write(async (session) => storeEvents(session, this.#keys, await takeChanges(session, documents)))
+  }
+
   forget(options: { readonly before: number; readonly limit: number }): Promise<number> {
     return this.#write((session) => forgetEvents(session, options))
   }
@@ -35,6 +57,10 @@ export class PostgresEvents implements EventStore {
 
   pass(consumer: string, options: { readonly owner: string; readonly last: number }): Promise<boolean> {
     return this.#write((session) => passEvents(session, consumer, options))
+  }
+
+  passed(consumer: string): Promise<number> {
+    return this.#read((session) => lastPassed(session, consumer))
   }
 
   release(consumer: string, owner: string): Promise<void> {

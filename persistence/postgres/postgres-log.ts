@@ -6,7 +6,7 @@ import { Compactions } from '../compactions.ts'
 import { shownUrl } from '../database-url.ts'
 import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent } from '../event-store.ts'
+import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
@@ -21,13 +21,16 @@ import type {
   FoundMessages,
   ListOptions,
   LogRow,
+  NewDeletion,
   NewUpdate,
   SearchOptions,
   StoredDocument,
   Undeleted,
 } from '../update-log.ts'
+import type { Delivery } from '../webhook-store.ts'
 import { appendBatch, copyBatch, storable } from './appender.ts'
 import { restoreBase } from './base-restorer.ts'
+import { restoreUntold } from './change-table.ts'
 import { readClaims } from './client-table.ts'
 import { Connections } from './connections.ts'
 import { findHead, listRecords, readPositions } from './document-table.ts'
@@ -53,8 +56,10 @@ import { PostgresEvents } from './postgres-events.ts'
 import { PostgresPushes } from './postgres-pushes.ts'
 import { PostgresTexts } from './postgres-texts.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
+import { PostgresWebhooks } from './postgres-webhooks.ts'
 import { loadDocument, readDocument } from './reader.ts'
 import { type Answer, isDamage, isForgetting, isPacking, type Request } from './thread-messages.ts'
+import { restoreDeliveries } from './webhook-table.ts'
 import type { WorkerSettings } from './worker.ts'
 
 const READERS = 4
@@ -112,6 +117,7 @@ class PostgresLog implements PortableLog {
   readonly events: PostgresEvents
   readonly texts: PostgresTexts
   readonly admin: PostgresAdmin
+  readonly webhooks: PostgresWebhooks
   readonly #settings: WorkerSettings
   readonly #onProblem: (error: Error) => void
   readonly #writer: Connections
@@ -161,6 +167,10 @@ class PostgresLog implements PortableLog {
     this.admin = new PostgresAdmin({
       read: (work) => this.#call("reading admins' actions", () => this.#readers.read(work)),
       write: (work) => this.#call("writing admins' actions", () => this.#pushers.write(work)),
+    })
+    this.webhooks = new PostgresWebhooks(settings.keys, {
+      read: (work) => this.#call('reading webhooks', () => this.#readers.read(work)),
+      write: (work) => this.#call('writing webhooks', () => this.#pushers.write(work)),
     })
     this.#eraser = new Connections({ ...settings, max: 1, onProblem })
     this.#compactions = new Compactions(async (document, { optional }) => {
@@ -241,11 +251,12 @@ class PostgresLog implements PortableLog {
     })
   }
 
-  delete(document: string, deletion: { readonly at: number; readonly by: string }): Promise<Deletion> {
+  delete(document: string, deletion: NewDeletion): Promise<Deletion> {
     return this.#call(`${document}: deleting`, async () => {
       const name = storable(document, 'the name of a document')
-      const tombstone = { at: natural(deletion.at, 'at'), by: deletion.by.toWellFormed() }
-      return await this.#writer.write((session) => deleteDocument(session, name, tombstone))
+      const { at, by, events } = deletion
+      const wanted = { at: natural(at, 'at'), by: by.toWellFormed(), ...(events && { events }) }
+      return await this.#writer.write((session) => deleteDocument(session, this.#settings.keys, name, wanted))
     })
   }
 
@@ -334,6 +345,16 @@ class PostgresLog implements PortableLog {
     )
   }
 
+  restoreDeliveries(deliveries: readonly Delivery[]): Promise<void> {
+    return this.#call('storing deliveries', () =>
+      this.#writer.write((session) => restoreDeliveries(session, deliveries)),
+    )
+  }
+
+  restoreUntold(changes: readonly UntoldChange[]): Promise<void> {
+    return this.#call('storing changes', () => this.#writer.write((session) => restoreUntold(session, changes)))
+  }
+
   versions(document: string): Promise<NamedVersion[]> {
     return this.#call(`${document}: reading versions`, () =>
       this.#readers.look(async (session) => {
@@ -343,9 +364,9 @@ class PostgresLog implements PortableLog {
     )
   }
 
-  addVersion(document: string, version: NamedVersion): Promise<boolean> {
+  addVersion(document: string, version: NamedVersion, events: readonly NewEvent[] = []): Promise<boolean> {
     return this.#call(`${document}: naming a version`, () =>
-      this.#writer.write((session) => addVersion(session, this.#settings.keys, document, version)),
+      this.#writer.write((session) => addVersion(session, this.#settings.keys, document, version, events)),
     )
   }
 

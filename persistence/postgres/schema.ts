@@ -232,6 +232,40 @@ const MIGRATIONS = [
     PRIMARY KEY (kind, subject, document)
   );
   `,
+  `
+  -- Documents with updates behind the position "since" that no event told of; at: when the first of them was taken.
+  CREATE TABLE coweave.untold (
+    document bigint PRIMARY KEY,
+    since bigint NOT NULL,
+    at bigint NOT NULL
+  );
+  `,
+  `
+  -- Where products are told of events. data: the rest, as JSON.
+  CREATE TABLE coweave.webhooks (
+    id text COLLATE "C" PRIMARY KEY,
+    at bigint NOT NULL,
+    after bigint NOT NULL,
+    key text,
+    data bytea NOT NULL
+  );
+
+  -- Events that webhooks were not told of yet. state: 0 waiting, 1 dead, 2 tried again. due_at: NULL for a dead one, and for
+  -- one that waits for an earlier one of its document.
+  CREATE TABLE coweave.deliveries (
+    webhook text COLLATE "C" NOT NULL,
+    event bigint NOT NULL,
+    document text COLLATE "C" NOT NULL,
+    state integer NOT NULL,
+    at bigint NOT NULL,
+    attempts integer NOT NULL,
+    due_at bigint,
+    problem text NOT NULL,
+    PRIMARY KEY (webhook, event)
+  );
+  CREATE INDEX deliveries_by_time ON coweave.deliveries (webhook, due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX deliveries_by_document ON coweave.deliveries (webhook, document, event) WHERE state = 0;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -1,14 +1,20 @@
 import type { Database } from 'better-sqlite3'
 import { type DocumentRecord, deletionOf, Erasure, NO_ROWS } from '../document-record.ts'
+import type { KeyRing } from '../encryption.ts'
 import type { Undeleted } from '../update-log.ts'
+import { changeForgetter, changeNoter } from './change-table.ts'
 import { documentFinder, familyReader, recordWriter } from './document-table.ts'
+import { eventWriter } from './event-table.ts'
 import type { Request } from './protocol.ts'
 import { packDeletion, packFlag, packText } from './replies.ts'
 
 export type DeletingRequest = Extract<Request, { kind: 'delete' | 'undelete' | 'free' }>
 
 /** Returns a function that marks documents as deleted and takes that back, each time in one transaction. */
-export function deleter(db: Database): (request: DeletingRequest) => Uint8Array<ArrayBuffer> {
+export function deleter(
+  db: Database,
+  keys: KeyRing | undefined,
+): (request: DeletingRequest) => Uint8Array<ArrayBuffer> {
   const find = documentFinder(db)
   const familyOf = familyReader(db)
   const save = recordWriter(db)
@@ -16,12 +22,18 @@ export function deleter(db: Database): (request: DeletingRequest) => Uint8Array<
     `INSERT OR IGNORE INTO documents (name, created_at, updated_at, position, bytes, clients, checksum)
      VALUES (?, ?, ?, 0, 0, 0, 0)`,
   )
+  const writeEvents = eventWriter(db, keys)
+  const noteChange = changeNoter(db)
+  const forgetChange = changeForgetter(db)
   const remove = db.prepare<[number]>('DELETE FROM documents WHERE id = ?')
 
   function restore(record: DocumentRecord): void {
     // One that was deleted before anything was stored of it.
     if (record.position === 0) remove.run(record.id)
-    else save({ ...record, tombstone: undefined })
+    else {
+      save({ ...record, tombstone: undefined })
+      noteChange(record, record.position, Date.now())
+    }
   }
 
   function change(request: DeletingRequest): Uint8Array<ArrayBuffer> {
@@ -29,10 +41,14 @@ export function deleter(db: Database): (request: DeletingRequest) => Uint8Array<
     const known = find(document)?.tombstone
     if (request.kind === 'delete') {
       if (known !== undefined) return packDeletion(deletionOf(known))
-      const { at, by } = request
+      const { at, by, events = [] } = request
       const tombstone = { at, by, erasure: Erasure.None }
       if (find(document) === undefined) create(document, at)
-      for (const record of familyOf(document)) save({ ...record, tombstone })
+      for (const record of familyOf(document)) {
+        save({ ...record, tombstone })
+        forgetChange(record)
+      }
+      writeEvents(events)
       return packDeletion(deletionOf(tombstone))
     }
     if (request.kind === 'free') {

@@ -75,12 +75,13 @@ export class DocumentCache {
     }
   }
 
-  /** Writes the record of a document that rows were added to. */
-  save(name: string): void {
+  /** Writes the record of a document that rows were added to, and returns it. */
+  save(name: string): DocumentRecord | undefined {
     const record = this.#entries.get(name)?.record
-    if (record === undefined) return
+    if (record === undefined) return undefined
     const { id, updatedAt, position, bytes, clients, epoch } = record
     this.#update.run(updatedAt, position, bytes, clients, epoch, documentChecksum(record), id)
+    return record
   }
 
   isDue(name: string): boolean {

@@ -11,13 +11,15 @@ import {
 } from '../event-store.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
+import { changeTaker, untoldReader } from './change-table.ts'
+import { deliveryForgetter } from './webhook-table.ts'
 
 /** A call of an EventStore, as its worker gets it. */
 export type EventCall = {
   [Name in keyof EventStore]: { readonly name: Name; readonly given: Parameters<EventStore[Name]> }
 }[keyof EventStore]
 
-export type EventReads = 'read' | 'last'
+export type EventReads = 'read' | 'last' | 'untold' | 'passed'
 
 type Answers<Name extends keyof EventStore> = (
   ...given: Parameters<EventStore[Name]>
@@ -75,7 +77,9 @@ export function eventReader(db: Database, keys: KeyRing | undefined): { [Name in
     )
     .raw()
   const last = db.prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'events'`).pluck()
+  const passed = db.prepare<[string], number>('SELECT last FROM event_consumers WHERE name = ?').pluck()
   return {
+    passed: (consumer) => passed.get(consumer) ?? 0,
     read({ after, limit, kind }) {
       const page: StoredEvent[] = []
       let bytes = 0
@@ -89,11 +93,15 @@ export function eventReader(db: Database, keys: KeyRing | undefined): { [Name in
       return page
     },
     last: () => last.get() ?? 0,
+    untold: untoldReader(db),
   }
 }
 
 /** What the writer answers; call each inside a transaction. */
-export function eventTables(db: Database): { [Name in Exclude<keyof EventStore, EventReads>]: Answers<Name> } {
+export function eventTables(
+  db: Database,
+  keys: KeyRing | undefined,
+): { [Name in Exclude<keyof EventStore, EventReads>]: Answers<Name> } {
   const forget = db.prepare(
     `DELETE FROM events WHERE number IN (
        SELECT number FROM (SELECT number, at FROM events ORDER BY number LIMIT ?) WHERE at < ?
@@ -109,8 +117,17 @@ export function eventTables(db: Database): { [Name in Exclude<keyof EventStore, 
     .pluck()
   const pass = db.prepare('UPDATE event_consumers SET last = max(last, ?) WHERE name = ? AND owner = ?')
   const release = db.prepare('UPDATE event_consumers SET until = 0 WHERE name = ? AND owner = ?')
+  const write = eventWriter(db, keys)
+  const takeChanges = changeTaker(db)
+  const forgetDeliveries = deliveryForgetter(db)
   return {
-    forget: ({ before, limit }) => forget.run(limit, before).changes,
+    add: write,
+    tellChanges: (documents) => write(takeChanges(documents)),
+    forget({ before, limit }) {
+      const { changes } = forget.run(limit, before)
+      if (changes > 0) forgetDeliveries()
+      return changes
+    },
     claim: (consumer, { owner, forMs }) => claim.get(consumer, owner, Date.now() + forMs, Date.now()),
     pass: (consumer, { owner, last }) => pass.run(last, consumer, owner).changes > 0,
     release(consumer, owner) {

@@ -2,10 +2,12 @@ import type { Database } from 'better-sqlite3'
 import type { NamedVersion } from '../../model/history.ts'
 import { type DocumentKey, hasPosition } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
+import type { NewEvent } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { parseSeen, seenChecksum } from '../seen-row.ts'
 import { parseVersion, sealVersion, VERSION_COLUMNS } from '../version-row.ts'
 import { documentFinder } from './document-table.ts'
+import { eventWriter } from './event-table.ts'
 
 /** Returns a function that reads a document's versions, each one verified, the highest position first. */
 export function versionReader(db: Database, keys: KeyRing | undefined): (document: DocumentKey) => NamedVersion[] {
@@ -50,6 +52,7 @@ export function historyWriter(db: Database, keys: KeyRing | undefined) {
     `INSERT OR REPLACE INTO versions (document, id, position, author, at, key, data, checksum)
      VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
   )
+  const writeEvents = eventWriter(db, keys)
   const select = db
     .prepare<[number, string], unknown[]>(`SELECT ${VERSION_COLUMNS} FROM versions WHERE document = ? AND id = ?`)
     .raw()
@@ -67,9 +70,10 @@ export function historyWriter(db: Database, keys: KeyRing | undefined) {
     return true
   }
 
-  const add = db.transaction((name: string, version: NamedVersion) => {
+  const add = db.transaction((name: string, version: NamedVersion, events: readonly NewEvent[] = []) => {
     const document = find(name)
     if (document === undefined || !hasPosition(document, version.position)) return false
+    writeEvents(events)
     return store(document, version)
   })
   const rename = db.transaction((name: string, id: string, newName: string) => {

@@ -1,12 +1,15 @@
 import type { NamedVersion } from '../../model/history.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent } from '../event-store.ts'
+import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import type { RestoredBase } from '../portable-log.ts'
 import type { NewText, TextSearch } from '../text-index.ts'
+import type { NewDeletion } from '../update-log.ts'
+import type { Delivery } from '../webhook-store.ts'
 import type { AdminCall } from './admin-table.ts'
 import type { EventCall } from './event-table.ts'
 import type { PushCall } from './push-table.ts'
+import type { WebhookCall } from './webhook-table.ts'
 
 /**
  * What a worker thread is for. Each has a connection of its own, so that none waits for another. Writer, reader and
@@ -46,7 +49,7 @@ export type Request =
       readonly limit: number
       readonly deleted: boolean
     }
-  | { readonly kind: 'delete'; readonly document: string; readonly at: number; readonly by: string }
+  | ({ readonly kind: 'delete'; readonly document: string } & NewDeletion)
   | { readonly kind: 'undelete'; readonly document: string }
   | { readonly kind: 'free'; readonly document: string }
   | { readonly kind: 'erase'; readonly document: string }
@@ -76,9 +79,17 @@ export type Request =
   | { readonly kind: 'push'; readonly call: PushCall }
   | { readonly kind: 'event'; readonly call: EventCall }
   | { readonly kind: 'admin'; readonly call: AdminCall }
+  | { readonly kind: 'webhook'; readonly call: WebhookCall }
   | { readonly kind: 'restore-events'; readonly events: readonly StoredEvent[]; readonly last: number }
+  | { readonly kind: 'restore-untold'; readonly changes: readonly UntoldChange[] }
+  | { readonly kind: 'restore-deliveries'; readonly deliveries: readonly Delivery[] }
   | { readonly kind: 'versions'; readonly document: string }
-  | { readonly kind: 'add-version'; readonly document: string; readonly version: NamedVersion }
+  | {
+      readonly kind: 'add-version'
+      readonly document: string
+      readonly version: NamedVersion
+      readonly events: readonly NewEvent[]
+    }
   | { readonly kind: 'rename-version'; readonly document: string; readonly id: string; readonly name: string }
   | { readonly kind: 'remove-version'; readonly document: string; readonly id: string }
   | { readonly kind: 'seen'; readonly document: string; readonly user: string }

@@ -36,6 +36,7 @@ import {
 import { toStorageError } from './sqlite-errors.ts'
 import { laggingLister, textReader, textSearcher } from './text-table.ts'
 import { rowReader } from './update-table.ts'
+import { webhookReader } from './webhook-table.ts'
 
 /** A page of read() ends with the row that takes it over either of these. */
 const PAGE_ROWS = 1_000
@@ -64,6 +65,7 @@ export function openReader(settings: WorkerSettings): Role {
   const pushes = pushReader(db, settings.keys)
   const events = eventReader(db, settings.keys)
   const admin = adminReader(db)
+  const webhooks = webhookReader(db, settings.keys)
   const versions = versionReader(db, settings.keys)
   const seenBy = seenReader(db)
   const findSeen = seenFinder(db)
@@ -164,6 +166,8 @@ export function openReader(settings: WorkerSettings): Role {
           const { call } = request
           if (call.name === 'read') return packText(JSON.stringify(events.read(...call.given)))
           if (call.name === 'last') return packText(JSON.stringify(events.last()))
+          if (call.name === 'passed') return packText(JSON.stringify(events.passed(...call.given)))
+          if (call.name === 'untold') return packText(JSON.stringify(events.untold(...call.given)))
         }
         if (request.kind === 'history-start') return packText(JSON.stringify(starts.startOf(request.document)))
         if (request.kind === 'history-base') return packHistoryBase(starts.baseOf(request.document))
@@ -174,6 +178,12 @@ export function openReader(settings: WorkerSettings): Role {
           if (call.name === 'actions') return packText(JSON.stringify(admin.actions(...call.given)))
           if (call.name === 'restrictions') return packText(JSON.stringify(admin.restrictions(...call.given)))
           if (call.name === 'figures') return packText(JSON.stringify(admin.figures(...call.given) ?? null))
+        }
+        if (request.kind === 'webhook') {
+          const { call } = request
+          if (call.name === 'list') return packText(JSON.stringify(webhooks.list()))
+          if (call.name === 'due') return packText(JSON.stringify(webhooks.due(...call.given)))
+          if (call.name === 'deliveries') return packText(JSON.stringify(webhooks.deliveries(...call.given)))
         }
         if (request.kind === 'versions') return packVersions(lookAt(request.document, versions, []))
         if (request.kind === 'seen') {

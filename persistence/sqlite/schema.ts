@@ -262,6 +262,40 @@ const MIGRATIONS = [
     PRIMARY KEY (kind, subject, document)
   ) WITHOUT ROWID;
   `,
+  `
+  -- Documents with updates behind the position "since" that no event told of; at: when the first of them was taken.
+  CREATE TABLE untold (
+    document INTEGER PRIMARY KEY,
+    since INTEGER NOT NULL,
+    at INTEGER NOT NULL
+  );
+  `,
+  `
+  -- Where products are told of events. data: the rest, as JSON.
+  CREATE TABLE webhooks (
+    id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    after INTEGER NOT NULL,
+    key TEXT,
+    data BLOB NOT NULL
+  ) WITHOUT ROWID;
+
+  -- Events that webhooks were not told of yet. state: 0 waiting, 1 dead, 2 tried again. due_at: NULL for a dead one, and for
+  -- one that waits for an earlier one of its document.
+  CREATE TABLE deliveries (
+    webhook TEXT NOT NULL,
+    event INTEGER NOT NULL,
+    document TEXT NOT NULL,
+    state INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    due_at INTEGER,
+    problem TEXT NOT NULL,
+    PRIMARY KEY (webhook, event)
+  ) WITHOUT ROWID;
+  CREATE INDEX deliveries_by_time ON deliveries (webhook, due_at) WHERE due_at IS NOT NULL;
+  CREATE INDEX deliveries_by_document ON deliveries (webhook, document, event) WHERE state = 0;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -1,4 +1,4 @@
-import type { EventRange, EventStore, StoredEvent } from '../event-store.ts'
+import type { EventRange, EventStore, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { EventCall } from './event-table.ts'
 import { unpackText } from './replies.ts'
 
@@ -22,6 +22,18 @@ export class SqliteEvents implements EventStore {
     return JSON.parse(unpackText(await this.#read({ name: 'last', given: [] })))
   }
 
+  async untold(...given: Parameters<EventStore['untold']>): Promise<UntoldChange[]> {
+    return JSON.parse(unpackText(await this.#read({ name: 'untold', given })))
+  }
+
+  async add(...given: Parameters<EventStore['add']>): Promise<void> {
+    await this.#write({ name: 'add', given })
+  }
+
+  async tellChanges(...given: Parameters<EventStore['tellChanges']>): Promise<void> {
+    await this.#write({ name: 'tellChanges', given })
+  }
+
   async forget(...given: Parameters<EventStore['forget']>): Promise<number> {
     return JSON.parse(unpackText(await this.#write({ name: 'forget', given })))
   }
@@ -32,6 +44,10 @@ export class SqliteEvents implements EventStore {
 
   async pass(...given: Parameters<EventStore['pass']>): Promise<boolean> {
     return JSON.parse(unpackText(await this.#write({ name: 'pass', given })))
+  }
+
+  async passed(consumer: string): Promise<number> {
+    return JSON.parse(unpackText(await this.#read({ name: 'passed', given: [consumer] })))
   }
 
   async release(...given: Parameters<EventStore['release']>): Promise<void> {

@@ -4,7 +4,7 @@ import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent } from '../event-store.ts'
+import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
@@ -19,11 +19,13 @@ import type {
   FoundMessages,
   ListOptions,
   LogRow,
+  NewDeletion,
   NewUpdate,
   SearchOptions,
   StoredDocument,
   Undeleted,
 } from '../update-log.ts'
+import type { Delivery } from '../webhook-store.ts'
 import { packBatch } from './batch.ts'
 import type { Forgetting } from './forgetter.ts'
 import { readMarker, writeMarker } from './marker.ts'
@@ -54,6 +56,7 @@ import { SqliteEvents } from './sqlite-events.ts'
 import { SqlitePushes } from './sqlite-pushes.ts'
 import { SqliteTexts } from './sqlite-texts.ts'
 import { type SqliteThread, startThread } from './sqlite-thread.ts'
+import { SqliteWebhooks } from './sqlite-webhooks.ts'
 import { refuseDamagedWal } from './wal-damage.ts'
 
 export interface SqliteLogOptions {
@@ -97,6 +100,7 @@ class SqliteLog implements PortableLog {
   readonly events: SqliteEvents
   readonly texts: SqliteTexts
   readonly admin: SqliteAdmin
+  readonly webhooks: SqliteWebhooks
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -146,6 +150,13 @@ class SqliteLog implements PortableLog {
     this.admin = new SqliteAdmin({
       read: (call) => this.#read({ kind: 'admin', call }),
       write: (call) => this.#write({ kind: 'admin', call }),
+    })
+    this.webhooks = new SqliteWebhooks({
+      read: (call) => this.#read({ kind: 'webhook', call }),
+      write: async (call) => {
+        this.#refuseIfClosed()
+        return await this.#writer.call({ kind: 'webhook', call })
+      },
     })
     this.#compactions = new Compactions(
       async (document) => unpackPosition(await this.#compactor.call({ kind: 'compact', document })),
@@ -208,8 +219,8 @@ class SqliteLog implements PortableLog {
     return unpackSummaries(await this.#read({ kind: 'documents', prefix, after, limit, deleted }))
   }
 
-  async delete(document: string, { at, by }: { at: number; by: string }): Promise<Deletion> {
-    const request = { kind: 'delete', document, at: natural(at, 'at'), by: by.toWellFormed() } as const
+  async delete(document: string, { at, by, events = [] }: NewDeletion): Promise<Deletion> {
+    const request = { kind: 'delete', document, at: natural(at, 'at'), by: by.toWellFormed(), events } as const
     const deletion = unpackDeletion(await this.#write(request))
     if (deletion === undefined) throw new Error(`${document}: no deletion was told`)
     return deletion
@@ -287,12 +298,20 @@ class SqliteLog implements PortableLog {
     await this.#write({ kind: 'restore-base', restored })
   }
 
+  async restoreUntold(changes: readonly UntoldChange[]): Promise<void> {
+    await this.#write({ kind: 'restore-untold', changes })
+  }
+
+  async restoreDeliveries(deliveries: readonly Delivery[]): Promise<void> {
+    await this.#write({ kind: 'restore-deliveries', deliveries })
+  }
+
   async versions(document: string): Promise<NamedVersion[]> {
     return unpackVersions(await this.#read({ kind: 'versions', document }))
   }
 
-  addVersion(document: string, version: NamedVersion): Promise<boolean> {
-    return this.#change({ kind: 'add-version', document, version })
+  addVersion(document: string, version: NamedVersion, events: readonly NewEvent[] = []): Promise<boolean> {
+    return this.#change({ kind: 'add-version', document, version, events })
   }
 
   renameVersion(document: string, id: string, name: string): Promise<boolean> {

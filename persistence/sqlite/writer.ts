@@ -4,6 +4,7 @@ import type { ArchivedMessage } from '../update-log.ts'
 import { type AdminCall, adminTables } from './admin-table.ts'
 import { baseRestorer } from './base-restorer.ts'
 import { type UnpackedUpdate, unpackBatch } from './batch.ts'
+import { changeNoter, untoldRestorer } from './change-table.ts'
 import { clientClaimer } from './client-table.ts'
 import { openForWriting } from './database.ts'
 import { type DeletingRequest, deleter } from './deleter.ts'
@@ -17,6 +18,7 @@ import { type PushCall, pushTables, pushWriter } from './push-table.ts'
 import { packAppendReply, packFlag, packText, unpackMessages } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowInserter } from './update-table.ts'
+import { deliveryRestorer, type WebhookCall, webhookTables } from './webhook-table.ts'
 
 /** The thread that appends: one transaction and one fsync a batch. */
 export function openWriter(settings: WorkerSettings): Role {
@@ -28,8 +30,11 @@ export function openWriter(settings: WorkerSettings): Role {
   const push = pusher(db, settings)
   const event = eventKeeper(db, settings)
   const admin = adminKeeper(db, settings)
+  const webhook = webhookKeeper(db, settings)
   const restoreEvents = db.transaction(eventRestorer(db, settings.keys))
   const restoreBase = baseRestorer(db, settings.keys)
+  const restoreDeliveries = db.transaction(deliveryRestorer(db))
+  const restoreUntold = db.transaction(untoldRestorer(db))
   const inPlace = placeGuard(settings.file)
   const history = historyKeeper(db, settings)
   return {
@@ -44,8 +49,19 @@ export function openWriter(settings: WorkerSettings): Role {
       }
       if (request.kind === 'event') return event(request.call)
       if (request.kind === 'admin') return admin(request.call)
+      if (request.kind === 'webhook') return webhook(request.call)
       if (request.kind === 'restore-events') {
         restoreEvents.immediate(request.events, request.last)
+        inPlace()
+        return nothing()
+      }
+      if (request.kind === 'restore-untold') {
+        restoreUntold.immediate(request.changes)
+        inPlace()
+        return nothing()
+      }
+      if (request.kind === 'restore-deliveries') {
+        restoreDeliveries.immediate(request.deliveries)
         inPlace()
         return nothing()
       }
@@ -64,7 +80,7 @@ function deleting(
   settings: WorkerSettings,
   documents: DocumentCache,
 ): (request: DeletingRequest) => Uint8Array<ArrayBuffer> {
-  const change = deleter(db)
+  const change = deleter(db, settings.keys)
   const inPlace = placeGuard(settings.file)
   return (request) => {
     try {
@@ -83,7 +99,7 @@ function historyKeeper(db: Database, settings: WorkerSettings): (request: Reques
   const tables = historyWriter(db, settings.keys)
   const inPlace = placeGuard(settings.file)
   const write = (request: Request): boolean => {
-    if (request.kind === 'add-version') return tables.add(request.document, request.version)
+    if (request.kind === 'add-version') return tables.add(request.document, request.version, request.events)
     if (request.kind === 'rename-version') return tables.rename(request.document, request.id, request.name)
     if (request.kind === 'remove-version') return tables.remove(request.document, request.id)
     if (request.kind === 'set-seen') return tables.setSeen(request.document, request.seen)
@@ -134,8 +150,10 @@ function pusher(db: Database, settings: WorkerSettings): (call: PushCall) => Uin
 
 /** Forgets events, and keeps account of their consumers; see EventStore. */
 function eventKeeper(db: Database, settings: WorkerSettings): (call: EventCall) => Uint8Array<ArrayBuffer> {
-  const tables = eventTables(db)
+  const tables = eventTables(db, settings.keys)
   return inTransaction(db, settings, 'events', (call) => {
+    if (call.name === 'add') return tables.add(...call.given)
+    if (call.name === 'tellChanges') return tables.tellChanges(...call.given)
     if (call.name === 'forget') return tables.forget(...call.given)
     if (call.name === 'claim') return tables.claim(...call.given)
     if (call.name === 'pass') return tables.pass(...call.given)
@@ -152,6 +170,20 @@ function adminKeeper(db: Database, settings: WorkerSettings): (call: AdminCall) 
     if (call.name === 'end') return tables.end(...call.given)
     if (call.name === 'restore') return tables.restore(...call.given)
     if (call.name === 'restrict') return tables.restrict(...call.given)
+    throw new Error(`the writer got the call "${call.name}"`)
+  })
+}
+
+/** Writes webhooks and their deliveries; see WebhookStore. */
+function webhookKeeper(db: Database, settings: WorkerSettings): (call: WebhookCall) => Uint8Array<ArrayBuffer> {
+  const tables = webhookTables(db, settings.keys)
+  return inTransaction(db, settings, 'webhooks', (call) => {
+    if (call.name === 'put') return tables.put(...call.given)
+    if (call.name === 'remove') return tables.remove(...call.given)
+    if (call.name === 'enqueue') return tables.enqueue(...call.given)
+    if (call.name === 'claim') return tables.claim(...call.given)
+    if (call.name === 'settle') return tables.settle(...call.given)
+    if (call.name === 'resend') return tables.resend(...call.given)
     throw new Error(`the writer got the call "${call.name}"`)
   })
 }
@@ -192,6 +224,7 @@ function appender(
   const writeMessage = messageWriter(db, settings.keys)
   const writePushes = pushWriter(db)
   const writeEvents = eventWriter(db, settings.keys)
+  const noteChange = changeNoter(db)
   const isAsExpected = expectationCheck(db)
   const inPlace = placeGuard(settings.file)
 
@@ -222,7 +255,8 @@ function appender(
   }
 
   return (batch) => {
-    const touched = new Set<string>()
+    /** The documents that got rows, each with its position before. */
+    const touched = new Map<string, number>()
     const broken = new Set<string>()
     const happened: NewEvent[] = []
     let positions: number[]
@@ -233,10 +267,13 @@ function appender(
       positions = batch.map((update) => {
         const position = update.follows && leading === 0 ? 0 : store(update, broken, happened)
         if (!update.follows) leading = position
-        if (position > 0) touched.add(update.document)
+        if (position > 0 && !touched.has(update.document)) touched.set(update.document, position - 1)
         return position
       })
-      for (const name of touched) documents.save(name)
+      for (const [name, before] of touched) {
+        const record = documents.save(name)
+        if (record !== undefined) noteChange(record, before, record.updatedAt)
+      }
       if (happened.length > 0) writeEvents(joinEvents(happened))
       if (batch.length === 0) beat.run()
       commit.run()
@@ -245,6 +282,6 @@ function appender(
       throw toStorageError(error, `${settings.file}: appending`)
     }
     inPlace()
-    return packAppendReply({ positions, due: [...touched].filter((name) => documents.isDue(name)) })
+    return packAppendReply({ positions, due: [...touched.keys()].filter((name) => documents.isDue(name)) })
   }
 }

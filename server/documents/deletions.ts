@@ -4,6 +4,7 @@ import { CoweaveError } from '../../model/errors.ts'
 import { segmentName } from '../../model/rooms.ts'
 import { chatBeside, goesWith } from '../../persistence/beside.ts'
 import { DELETED, type Deletion, type Undeleted, type UpdateLog } from '../../persistence/update-log.ts'
+import { documentDeletedEvent } from '../events/document-events.ts'
 import type { Durability } from './durability.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
@@ -69,7 +70,8 @@ export class Deletions {
   async delete(name: string, by: string): Promise<Deletion> {
     const { log, durability } = this.#options
     await durability.settled() // what was taken before belongs to it
-    const deletion = await log.delete(name, { at: Date.now(), by })
+    const at = Date.now()
+    const deletion = await log.delete(name, { at, by, events: [documentDeletedEvent(name, { at, by })] })
     await this.#gone(name)
     return deletion
   }

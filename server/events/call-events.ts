@@ -11,12 +11,22 @@ import type { NewEvent } from '../../persistence/event-store.ts'
  */
 export function callEnded(room: string, entry: Y.Map<unknown>): NewEvent {
   const call = readCall(entry)
+  return callEvent('call.ended', room, entry, call.endedAt ?? call.at)
+}
+
+/** That a call of `room` rings. */
+export function callStarted(room: string, entry: Y.Map<unknown>): NewEvent {
+  return callEvent('call.started', room, entry, readCall(entry).at)
+}
+
+function callEvent(kind: string, room: string, entry: Y.Map<unknown>, at: number): NewEvent {
+  const call = readCall(entry)
   const place = entry._item?.id
-  const key = `coweave.call.ended:${room} ${call.id} ${place?.client} ${place?.clock}`
+  const key = `coweave.${kind}:${room} ${call.id} ${place?.client} ${place?.clock}`
   return {
     id: uuidOf(createHash('sha256').update(key).digest(), 8),
-    kind: 'call.ended',
-    at: call.endedAt ?? call.at,
+    kind,
+    at,
     document: room,
     users: [...new Set([call.from, ...call.to])],
     json: JSON.stringify(told(call)),

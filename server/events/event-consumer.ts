@@ -18,7 +18,12 @@ export interface EventConsumerOptions {
    * Called with one event after the other, in their order. Rejected, it is called again with the same event: each is
    * handled at least once, and mostly once.
    */
-  readonly handle: (event: StoredEvent) => Promise<void>
+  readonly handle?: (event: StoredEvent) => Promise<void>
+  /**
+   * In its place, called with many events at once, and with who this instance is for the log, so that what is made of them
+   * can be stored in the commit that writes down that they are handled.
+   */
+  readonly handlePage?: (events: readonly StoredEvent[], owner: string) => Promise<void>
   readonly onProblem: (error: unknown) => void
 }
 
@@ -71,7 +76,7 @@ export class EventConsumer {
   }
 
   async #work(page: readonly StoredEvent[]): Promise<void> {
-    const { name, events, handle, onProblem } = this.#options
+    const { name, events, handle, handlePage, onProblem } = this.#options
     // An event may take longer to handle than the lease is.
     let isOurs = true
     const renew = async () => {
@@ -80,9 +85,10 @@ export class EventConsumer {
     const renewing = setInterval(() => void renew().catch(onProblem), RENEW_MS)
     let last: number | undefined
     try {
+      await handlePage?.(page, this.#owner)
       for (const event of page) {
         if (!isOurs || this.#stopping.signal.aborted) break
-        await handle(event)
+        await handle?.(event)
         last = event.number
       }
     } finally {

@@ -12,6 +12,7 @@ import type { UserRates } from '../connection/user-rates.ts'
 import type { Conversions } from '../conversions/conversions.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import { DocumentWriter } from '../documents/document-writer.ts'
+import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Exchange } from '../documents/exchange.ts'
 import type { Resets } from '../documents/resets.ts'
@@ -20,8 +21,10 @@ import type { EventBus } from '../events/event-bus.ts'
 import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Posting } from '../rooms/posting.ts'
+import type { Rooms } from '../rooms/rooms.ts'
 import type { DocumentSearch } from '../search/document-search.ts'
 import { traceRequests } from '../tracing/requests.ts'
+import type { Webhooks } from '../webhooks/webhooks.ts'
 import { type AdminApi, serveAdmin } from './admin.ts'
 import { serveDemoTokens, serveDocuments } from './api.ts'
 import { serveApiDocs } from './api-docs.ts'
@@ -35,6 +38,7 @@ import { serveEvents } from './events.ts'
 import { serveHealth } from './health.ts'
 import { serveHistory } from './history.ts'
 import { serveIce } from './ice.ts'
+import { serveLiveEvents } from './live-events.ts'
 import { type Measured, serveMetrics } from './metrics.ts'
 import { serveNotifications } from './notifications.ts'
 import { servePresence } from './presence.ts'
@@ -48,6 +52,7 @@ import { REQUEST_TIMEOUT_MS, slowHandshakes } from './timeouts.ts'
 import type { TlsOptions } from './tls.ts'
 import type { Uploads } from './uploads.ts'
 import { serveVersions } from './versions.ts'
+import { serveWebhooks } from './webhooks.ts'
 
 /** How long a browser remembers that a page of another origin may ask: otherwise it asks whether it may each time. */
 const PREFLIGHT_S = 600
@@ -73,6 +78,9 @@ export interface AppParts extends AdminApi {
   readonly resets: Resets
   readonly uploads: Uploads
   readonly visits: Visits
+  readonly webhooks: Webhooks
+  readonly documents: Documents
+  readonly rooms: Rooms
   readonly isStopping: () => boolean
   readonly measure: () => Measured
 }
@@ -114,6 +122,8 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })
   serveEvents(app, { ...parts, config })
+  serveLiveEvents(app, { ...parts, config })
+  serveWebhooks(app, { ...parts, config })
   servePush(app, { ...parts, pushes: parts.log.pushes, config })
   serveIce(app, parts.tokens, config)
   serveSync(app, parts.gateway, config)

@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { CloseCode } from '../../model/close-codes.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
@@ -48,7 +48,10 @@ export function serveEvents(app: FastifyInstance, { tokens, log, bus, config }: 
     headers: z.object({ 'last-event-id': z.string().optional().describe('Counts instead of `after`') }),
     answers: { 200: { text: 'Events, oldest first', content: ['application/json', 'text/event-stream'] } },
   })
-  app.get('/api/events', { ...description, exposeHeadRoute: false }, async (request, reply) => {
+  app.get('/api/events', { ...description, exposeHeadRoute: false }, answer)
+  app.get('/api/changes', { ...description, exposeHeadRoute: false }, answer)
+
+  async function answer(request: FastifyRequest, reply: FastifyReply) {
     const { admin, expires } = await authenticate(request, tokens)
     if (!admin) throw new AccessError('access/not-admin', CloseCode.Forbidden, 'the token is not an admin’s')
     const { after, limit, kind } = parse(eventsQuery, request.query)
@@ -80,5 +83,5 @@ export function serveEvents(app: FastifyInstance, { tokens, log, bus, config }: 
       streams -= 1
     }
     return reply
-  })
+  }
 }

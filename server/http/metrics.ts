@@ -7,6 +7,7 @@ import { distributionText } from '../metrics/distribution-text.ts'
 import { measureRequests } from '../metrics/requests.ts'
 import type { Traffic } from '../metrics/traffic.ts'
 import type { PushCounts } from '../push/pusher.ts'
+import type { DeliveryCounts } from '../webhooks/sender.ts'
 import { describe } from './route-description.ts'
 
 /** What is measured, as it is when it is asked for. */
@@ -25,6 +26,7 @@ export interface Measured {
   readonly commits: Durability['commits']
   readonly traffic: Traffic
   readonly cluster: FollowerCounts
+  readonly deliveries: Readonly<DeliveryCounts>
   /** Undefined where notifications are not pushed. */
   readonly pushes: Readonly<PushCounts> | undefined
   /** Undefined where there is no Redis. */
@@ -93,6 +95,10 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
     'How long after they were taken the updates of other instances came, in all',
     ({ cluster }) => cluster.lateMs / 1000,
   )
+  const delivery = (key: keyof DeliveryCounts) => (measured: Measured) => measured.deliveries[key]
+  counter('coweave_webhook_deliveries_total', 'Events that webhooks took', delivery('delivered'))
+  counter('coweave_webhook_failures_total', 'Posts of events that webhooks did not take', delivery('failed'))
+  counter('coweave_webhook_dead_total', 'Events that webhooks are not told of any more', delivery('dead'))
   if (measure().pushes !== undefined) {
     const count = (key: keyof PushCounts) => (measured: Measured) => measured.pushes?.[key] ?? 0
     counter('coweave_pushes_total', 'Notifications that push services took', count('sent'))

@@ -6,6 +6,7 @@ import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Deletions } from '../documents/deletions.ts'
+import { versionNamed } from '../events/document-events.ts'
 import type { History } from '../history/history.ts'
 import { documentParameters } from './document-admission.ts'
 import { admitTo } from './history.ts'
@@ -81,7 +82,7 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
       if ((await log.versions(document)).length >= MAX_VERSIONS)
         throw new HttpError(409, 'version/too-many', `a document has at most ${MAX_VERSIONS} versions; delete some`)
       const version: NamedVersion = { id: randomUUID(), position, name, author: user, at: Date.now() }
-      if (!(await log.addVersion(document, version)))
+      if (!(await log.addVersion(document, version, [versionNamed(document, version)])))
         throw new HttpError(404, 'history/no-such-position', `nothing was ever written in ${document}`)
       return reply.status(201).send(version)
     },

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import webPush from 'web-push'
 import type { PushSubscription } from '../../persistence/push-store.ts'
+import { waitMsIn } from '../retry-after.ts'
 import { isPushEndpoint } from './push-hosts.ts'
 import type { Vapid } from './vapid.ts'
 
@@ -65,14 +66,6 @@ function answerOf({ ok, status, headers }: Response): Answer {
   const problem = `it answered ${status}`
   if (status !== 408 && status !== 429 && status < 500) return { kind: 'refused', problem }
   return { kind: 'later', afterMs: waitMsIn(headers.get('retry-after')), problem }
-}
-
-/** `Retry-After` is in seconds, or a date. */
-function waitMsIn(retryAfter: string | null): number | undefined {
-  if (retryAfter === null) return undefined
-  if (/^\d{1,9}$/.test(retryAfter)) return Number(retryAfter) * 1000
-  const at = Date.parse(retryAfter)
-  return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now())
 }
 
 /** A topic has at most 32 characters of base64url. */

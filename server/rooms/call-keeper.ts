@@ -26,6 +26,8 @@ export interface CallKeeperOptions {
   readonly link: string
   /** The change that the head is just going through ends a call. */
   readonly onOver: (call: Y.Map<unknown>) => void
+  /** It makes one ring. */
+  readonly onStarted: (call: Y.Map<unknown>) => void
   readonly onProblem: (error: StorageError) => void
 }
 
@@ -62,10 +64,17 @@ export class CallKeeper {
   /** A client of this instance changed the head: what comes of it is committed with it. */
   changed(): void {
     if (this.#isClosed) return
-    const { head, here, onOver } = this.#options
+    const { head, here, onOver, onStarted } = this.#options
     const written = Y.getState(head.store, head.clientID)
     const isKnown = (user: string) => this.#belongs.has(user)
-    const { isOpen, next, missed, unknown, isWaiting } = this.#log.advance(head, here(), Date.now(), isKnown, onOver)
+    const { isOpen, next, missed, unknown, isWaiting } = this.#log.advance(
+      head,
+      here(),
+      Date.now(),
+      isKnown,
+      onOver,
+      onStarted,
+    )
     this.#tell(missed)
     this.#isWaiting = isWaiting
     if (unknown.length > 0) void this.#lookUp(unknown)

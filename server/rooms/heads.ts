@@ -4,7 +4,7 @@ import { openSegmentOf } from '../../model/chat.ts'
 import type { ChatRoom } from '../../model/rooms.ts'
 import type { StorageError } from '../../persistence/storage-error.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
-import { callEnded } from '../events/call-events.ts'
+import { callEnded, callStarted } from '../events/call-events.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import { RoomPeople, type RoomPeopleOptions } from '../inbox/room-people.ts'
 import { CallKeeper } from './call-keeper.ts'
@@ -55,6 +55,7 @@ export class Heads {
       notifications,
       link,
       onOver: (call) => open.happened(callEnded(name, call)),
+      onStarted: (call) => open.happened(callStarted(name, call)),
       onProblem,
       times: callTimes,
       here: () => (isCutOff() ? EVERYBODY : open.users),

@@ -2,8 +2,10 @@ import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type * as Y from 'yjs'
 import { LEAVE_GRACE_MS, lastSeenOf } from '../../model/lobby.ts'
+import type { NewEvent } from '../../persistence/event-store.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import { RELAYED, userOf } from '../documents/presence.ts'
+import { userOffline, userOnline } from '../events/presence-events.ts'
 
 /** How much longer who left on another instance waits for that one to write it. */
 const TAKE_OVER_MS = 2_000
@@ -11,6 +13,8 @@ const TAKE_OVER_MS = 2_000
 export interface LobbiesOptions {
   /** Keeps a document open while it is used. */
   readonly withDocument: (name: string, use: (document: Y.Doc) => Promise<void>) => Promise<void>
+  /** Stores what happened without a change of the lobby. */
+  readonly addEvents: (events: readonly NewEvent[]) => Promise<void>
   readonly logger: Logger
 }
 
@@ -51,7 +55,11 @@ export class Lobbies {
     awareness.on('change', (change: Record<'added' | 'updated' | 'removed', number[]>, origin: unknown) => {
       for (const client of [...change.added, ...change.updated]) {
         const user = shownBy(open, client)
-        if (user !== undefined && devices.add(client, user)) this.#cancel(open.name, user)
+        const isFirst = user !== undefined && !devices.has(user)
+        if (user === undefined || !devices.add(client, user)) continue
+        const wasLeaving = this.#cancel(open.name, user)
+        // The instance that they came to tells it.
+        if (isFirst && !wasLeaving && open.presence.holderOf(client)) void this.#tellOnline(open, user)
       }
       for (const client of change.removed) {
         const user = awareness.states.has(client) ? undefined : devices.remove(client)
@@ -69,9 +77,9 @@ export class Lobbies {
       const here = [...open.ydoc.awareness.states.keys()].filter((client) => open.presence.holderOf(client))
       const users = new Set(here.map((client) => shownBy(open, client)))
       open.ydoc.transact(() => {
-        for (const user of users) if (user !== undefined) write(open.ydoc, user, now)
+        for (const user of users) if (user !== undefined) write(open, user, now)
         for (const [key, leave] of this.#leaves) {
-          if (key.startsWith(keyOf(name, ''))) write(open.ydoc, key.slice(keyOf(name, '').length), leave.at)
+          if (key.startsWith(keyOf(name, ''))) write(open, key.slice(keyOf(name, '').length), leave.at)
         }
       })
     }
@@ -101,7 +109,8 @@ export class Lobbies {
         await setTimeout(delayMs, undefined, { signal, ref: false }).catch(() => {})
         if (signal.aborted) return
         this.#leaves.delete(keyOf(name, user))
-        if (lastSeenOf(ydoc).get(user) === leave.before) write(ydoc, user, leave.at)
+        const open = this.#open.get(name)
+        if (open !== undefined && lastSeenOf(ydoc).get(user) === leave.before) write(open, user, leave.at)
       })
     } catch (error) {
       if (!this.#isStopped) this.#options.logger.error({ document: name, error }, 'who left a lobby is not written')
@@ -110,10 +119,21 @@ export class Lobbies {
     }
   }
 
-  #cancel(name: string, user: string): void {
+  /** Returns whether they were leaving. */
+  #cancel(name: string, user: string): boolean {
     const key = keyOf(name, user)
     this.#leaves.get(key)?.cancelled.abort()
-    this.#leaves.delete(key)
+    return this.#leaves.delete(key)
+  }
+
+  async #tellOnline({ name, ydoc }: OpenDocument, user: string): Promise<void> {
+    const passage = { lobby: name, user, at: Date.now(), lastSeen: lastSeenOf(ydoc).get(user) }
+    try {
+      await this.#options.addEvents([userOnline(passage)])
+    } catch (error) {
+      // Nobody's edits depend on it; docs/events.md says what is promised.
+      if (!this.#isStopped) this.#options.logger.warn({ document: name, error }, 'who came to a lobby is not told')
+    }
   }
 }
 
@@ -153,9 +173,12 @@ function shownBy({ ydoc }: OpenDocument, client: number): string | undefined {
 }
 
 /** The clocks of two instances may differ. */
-function write(lobby: Y.Doc, user: string, at: number): void {
-  const lastSeen = lastSeenOf(lobby)
-  if ((lastSeen.get(user) ?? 0) < at) lastSeen.set(user, at)
+function write(lobby: OpenDocument, user: string, at: number): void {
+  const lastSeen = lastSeenOf(lobby.ydoc)
+  const before = lastSeen.get(user)
+  if ((before ?? 0) >= at) return
+  lobby.happened(userOffline({ lobby: lobby.name, user, at, lastSeen: before }))
+  lastSeen.set(user, at)
 }
 
 /** A lobby's name has no space in it. */

@@ -3,6 +3,7 @@ import * as Y from 'yjs'
 import { messagesOf, openSegmentOf } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { type ChatRoom, roomOf, segmentName } from '../../model/rooms.ts'
+import type { NewEvent } from '../../persistence/event-store.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { DocumentRules } from '../documents/guard.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
@@ -60,7 +61,8 @@ export class Rooms {
     this.#options = options
     const withDocument = (name: string, use: (document: Y.Doc) => Promise<void>) => this.withDocument(name, use)
     this.#heads = new Heads({ ...options, withDocument })
-    this.#lobbies = new Lobbies({ withDocument, logger: options.logger })
+    const addEvents = (events: readonly NewEvent[]) => options.log.events.add(events)
+    this.#lobbies = new Lobbies({ withDocument, addEvents, logger: options.logger })
   }
 
   /** Where the server finds the documents it writes in. To be called once, before any document is opened. */

@@ -5,6 +5,7 @@ import { StorageError } from '../../persistence/storage-error.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type CommittedUpdate, SERVER } from '../documents/open-document.ts'
+import { messageCreated } from '../events/message-events.ts'
 import type { MessageNotifications } from '../inbox/message-notifications.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import { Alarm, someDelayMs } from './alarm.ts'
@@ -226,7 +227,8 @@ export class Stamper {
     const isFirst = Y.getState(document.store, client) === 0
     const row = { author: SERVER, clients: isFirst ? [client] : [], data: stamps.update }
     const attempt: Attempt = { segment, messages, row, position: undefined }
-    const update = { document: name, at, ...row, messages: stamps.messages, expects: { room, lastSeq } }
+    const events = stamps.messages.map((message) => messageCreated(message, at))
+    const update = { document: name, at, ...row, messages: stamps.messages, expects: { room, lastSeq }, events }
     durability.append(update, (position) => {
       attempt.position = position
       onSettled()

@@ -6,11 +6,15 @@ import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { isSoak } from '../support/random.ts'
 import { describeEventStore } from './event-store-contract.ts'
 import { makeFolder } from './folder.ts'
+import { describeUntold } from './untold-contract.ts'
 import { update } from './updates.ts'
+import { describeWebhookStore } from './webhook-store-contract.ts'
 
 const encryption = parseKeyRing(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
 
 describeEventStore('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
+describeUntold('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
+describeWebhookStore('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 // Whether what is stored is encrypted is tested below; the rest is the same.
 if (isSoak)
   describeEventStore('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))

@@ -6,6 +6,7 @@ import { migrate } from '../../persistence/migrate.ts'
 import type { PortableLog } from '../../persistence/portable-log.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
+import { WEBHOOK_CONSUMER } from '../../persistence/webhook-store.ts'
 import { actionOf, restrictionOf } from '../persistence/admin-store-contract.ts'
 import { makeFolder } from '../persistence/folder.ts'
 import { namedVersion } from '../persistence/history-contract.ts'
@@ -85,6 +86,17 @@ test.each(seedsFor([], 1))(
     }
     const subscriptions = await source.pushes.subscriptions({ limit: 9 })
     expect(subscriptions.subscriptions).toHaveLength(3)
+    const all = { quietSince: Number.MAX_SAFE_INTEGER, waitingSince: 0, limit: 99 }
+    await source.events.tellChanges((await source.events.untold(all)).slice(1).map(({ document }) => document))
+    const untold = await source.events.untold(all)
+    expect(untold).toHaveLength(1)
+    const webhook = { id: 'w', at: 1, after: 0, url: 'https://x', kinds: [], documents: undefined, secret: 's' }
+    await source.webhooks.put(webhook, { max: 1 })
+    const passing = { consumer: WEBHOOK_CONSUMER, owner: 'one' }
+    await source.events.claim(passing.consumer, { owner: passing.owner, forMs: 1 })
+    const waiting = [1, 2].map((event) => ({ webhook: 'w', event, document: 'a' }))
+    await source.webhooks.enqueue(waiting, { ...passing, last: 2, now: 1 })
+    const deliveries = await source.webhooks.deliveries('w', { after: 0, limit: 9 })
     const events = await source.events.read({ after: 0, limit: 999 })
     expect(events.length).toBeGreaterThan(5)
     const summaries = await source.documents({ limit: 100 })
@@ -110,6 +122,9 @@ test.each(seedsFor([], 1))(
       expect(await log.pushes.subscriptions({ limit: 9 })).toEqual(subscriptions)
       expect(await log.events.read({ after: 0, limit: 999 })).toEqual(events)
       expect(await log.events.last()).toBe(await source.events.last())
+      expect(await log.events.untold(all)).toEqual(untold)
+      expect(await log.webhooks.list()).toEqual([{ ...webhook, after: 2 }])
+      expect(await log.webhooks.deliveries('w', { after: 0, limit: 9 })).toEqual(deliveries)
       for (const { name } of summaries) {
         expect(await readAll(log, name)).toEqual(await readAll(source, name))
         expect(await log.versions(name)).toEqual(await source.versions(name))

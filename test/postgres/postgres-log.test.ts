@@ -11,8 +11,10 @@ import { describeMessageSearch } from '../persistence/message-search-contract.ts
 import { describePushStore } from '../persistence/push-store-contract.ts'
 import { describeReset } from '../persistence/reset-contract.ts'
 import { describeTextIndex } from '../persistence/text-index-contract.ts'
+import { describeUntold } from '../persistence/untold-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
 import { update } from '../persistence/updates.ts'
+import { describeWebhookStore } from '../persistence/webhook-store-contract.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { isSoak } from '../support/random.ts'
 
@@ -42,6 +44,8 @@ describeTextIndex('Postgres', (folder) => open(folder))
 describePushStore('Postgres', (folder) => open(folder))
 describeEventStore('Postgres', (folder) => open(folder))
 describeAdminStore('Postgres', (folder) => open(folder))
+describeUntold('Postgres', (folder) => open(folder))
+describeWebhookStore('Postgres', (folder) => open(folder))
 
 test('no event appears behind one that was read, also where the commit of an earlier one is held up', async () => {
   const url = await postgres.createDatabase()

@@ -1,0 +1,131 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { z } from 'zod'
+import type { UpdateLog } from '../../persistence/update-log.ts'
+import type { Tokens } from '../access/tokens.ts'
+import type { UserRates } from '../connection/user-rates.ts'
+import type { Documents } from '../documents/documents.ts'
+import type { Durability } from '../documents/durability.ts'
+import { DocumentSource } from '../events/document-source.ts'
+import type { EventBus } from '../events/event-bus.ts'
+import { EventTail } from '../events/event-tail.ts'
+import { type StreamSource, stream } from '../events/sse.ts'
+import { userEvents } from '../events/user-events.ts'
+import type { Rooms } from '../rooms/rooms.ts'
+import { admit, documentParameters } from './document-admission.ts'
+import { HttpError } from './problem.ts'
+import { countRequest } from './rate.ts'
+import { authenticate, parse } from './request.ts'
+import { describe } from './route-description.ts'
+import { corsHeaders } from './sync.ts'
+
+/** Streams of one user, and of all on an instance. */
+export const MAX_USER_STREAMS = 20
+const MAX_STREAMS = 2_000
+
+const number = z.string().regex(/^\d{1,15}$/, 'is not a position, nor the number of an event')
+const place = z.string().regex(/^\d{1,15}-\d{1,15}$/, 'is not the id of an event of this stream')
+const query = z.strictObject({ after: number.transform(Number).optional() })
+const headers = z.object({ 'last-event-id': z.string().optional().describe('Counts instead of `after`') })
+
+export interface LiveEventsApi {
+  readonly tokens: Tokens
+  readonly log: UpdateLog
+  readonly durability: Durability
+  readonly documents: Documents
+  readonly rooms: Rooms
+  readonly bus: EventBus
+  readonly rates: UserRates
+  readonly config: { readonly PING_INTERVAL: number }
+}
+
+/**
+ * Server-sent events for clients (docs/events.md), from now on, behind `after`, or behind `Last-Event-ID`:
+ * - `GET /api/documents/<name>/events`: updates, messages, named versions and presence, for who may read the document;
+ * - `GET /api/me/events`: the notifications and calls of the token's user, and who comes and goes in lobbies they may read.
+ */
+export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void {
+  const { tokens, log, durability, documents, rooms, bus, rates, config } = api
+  const tail = new EventTail({ events: log.events, bus })
+  const streams = new Map<string, number>()
+  let count = 0
+
+  /** Runs a stream, one of a bounded number. @throws {HttpError} before it has begun */
+  async function run(user: string, work: () => Promise<void>): Promise<void> {
+    const own = streams.get(user) ?? 0
+    if (bus.isClosed) throw new HttpError(503, 'events/stopping', 'the server is stopping; ask again')
+    if (own >= MAX_USER_STREAMS || count >= MAX_STREAMS)
+      throw new HttpError(429, 'events/too-many-streams', 'there are too many streams of events; close some')
+    streams.set(user, own + 1)
+    count += 1
+    try {
+      await work()
+    } finally {
+      count -= 1
+      const left = (streams.get(user) ?? 1) - 1
+      if (left > 0) streams.set(user, left)
+      else streams.delete(user)
+    }
+  }
+
+  async function send(request: FastifyRequest, reply: FastifyReply, source: StreamSource, endsAt: number | undefined) {
+    reply.hijack()
+    try {
+      await stream(reply.raw, corsHeaders(reply), source, { heartbeatMs: config.PING_INTERVAL, endsAt })
+    } catch (error) {
+      request.log.error({ error }, 'a stream of events was cut off')
+    }
+  }
+
+  const answers = { 200: { text: 'Events', content: ['text/event-stream'] } }
+  const ofDocument = describe({
+    tag: 'documents',
+    summary: 'Be told of what happens in a document, as server-sent events',
+    details: 'Updates behind the position `after`, or from now on; messages, named versions, and presence.',
+    parameters: documentParameters,
+    query,
+    headers,
+    answers,
+  })
+  app.get('/api/documents/:name/events', { ...ofDocument, exposeHeadRoute: false }, async (request, reply) => {
+    const { name, author } = await admit(request, tokens, () => 'read')
+    const { user, expires } = author.principal
+    countRequest(rates, user, request, reply)
+    const { after } = parse(query, request.query)
+    const lastId = request.headers['last-event-id']
+    const known = lastId === undefined ? undefined : parse(place, lastId).split('-').map(Number)
+    await run(user, () =>
+      rooms.withDocument(name, async (document) => {
+        const open = documents.get(document)
+        if (open === undefined) throw new HttpError(503, 'document/unavailable', 'the document is being loaded anew')
+        const [position = after ?? open.cursor.position, event = await tail.last()] = known ?? []
+        const source = new DocumentSource({ log, durability, tail, open, after: { position, event } })
+        try {
+          await send(request, reply, source, expires)
+        } finally {
+          source.close()
+        }
+      }),
+    )
+    return reply
+  })
+
+  const ofUser = describe({
+    tag: 'inbox',
+    summary: 'Be told of one’s notifications and calls, and of who comes and goes, as server-sent events',
+    details: 'Behind the event with the number `after`, or from now on.',
+    query,
+    headers,
+    answers,
+  })
+  app.get('/api/me/events', { ...ofUser, exposeHeadRoute: false }, async (request, reply) => {
+    const principal = await authenticate(request, tokens)
+    countRequest(rates, principal.user, request, reply)
+    const { after } = parse(query, request.query)
+    const lastId = request.headers['last-event-id']
+    const known = lastId === undefined ? after : Number(parse(number, lastId))
+    await run(principal.user, async () => {
+      await send(request, reply, userEvents(tail, principal, known ?? (await tail.last())), principal.expires)
+    })
+    return reply
+  })
+}
