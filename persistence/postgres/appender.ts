@@ -43,10 +43,7 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
         json,
       })),
       pushAt: pushAt === undefined ? undefined : natural(pushAt, 'pushAt'),
-      expects: expects && {
-        room: storable(expects.room, 'the name of a room'),
-        lastSeq: expects.lastSeq === undefined ? undefined : natural(expects.lastSeq, 'lastSeq'),
-      },
+      expects: expects && copyOf(expects),
       follows,
       events: events?.map((event) => ({
         ...event,
@@ -55,6 +52,15 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
       })),
     }
   })
+}
+
+function copyOf(expects: NonNullable<NewUpdate['expects']>): NonNullable<NewUpdate['expects']> {
+  if ('position' in expects) return { position: natural(expects.position, 'position') }
+  const { room, lastSeq } = expects
+  return {
+    room: storable(room, 'the name of a room'),
+    lastSeq: lastSeq === undefined ? undefined : natural(lastSeq, 'lastSeq'),
+  }
 }
 
 /** Appends a batch inside a transaction: locks, then looks, then writes. */
@@ -92,8 +98,12 @@ export async function appendBatch(
   function store(update: NewUpdate): number {
     const { document: name, at, author, data, clients, expects, messages = [] } = update
     if (broken.has(name) || deleted.has(name)) return 0
-    if (expects !== undefined && !rooms.meets(expects, messages)) return 0
     const document = recordOf(records, name)
+    if (expects !== undefined && 'position' in expects) {
+      if (document.position !== expects.position) return 0
+    } else if (expects !== undefined && !rooms.meets(expects, messages)) {
+      return 0
+    }
     const row = { document, position: document.position + 1, at, author, data, clients }
     const claimed = owners.claim(row)
     if (claimed === undefined) {

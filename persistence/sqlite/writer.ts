@@ -187,7 +187,7 @@ function appender(
   function store(update: UnpackedUpdate, broken: Set<string>, happened: NewEvent[]): number {
     const { at, author, clients, data, expects, messages, events } = update
     if (broken.has(update.document)) return 0
-    if (expects !== undefined && !isAsExpected(expects, messages)) return 0
+    if (expects !== undefined && !meets(update.document, expects, messages)) return 0
     const document = documents.open(update.document, at)
     if (document === undefined) return 0
     const position = document.position + 1
@@ -203,6 +203,15 @@ function appender(
     writePushes(update)
     if (events !== undefined) happened.push(...events)
     return position
+  }
+
+  function meets(
+    document: string,
+    expects: NonNullable<UnpackedUpdate['expects']>,
+    messages: readonly ArchivedMessage[],
+  ): boolean {
+    if ('position' in expects) return documents.positionOf(document) === expects.position
+    return isAsExpected(expects, messages)
   }
 
   return (batch) => {
