@@ -28,8 +28,10 @@ import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
 import { Seeding } from './documents/seeding.ts'
+import { type Explanation, explain, type Question } from './embedding/explain.ts'
 import type { Hooks } from './embedding/hooks.ts'
 import { Observers } from './embedding/observers.ts'
+import { productRules } from './embedding/rules-of.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
 import { History } from './history/history.ts'
@@ -66,6 +68,8 @@ export interface CoweaveServer {
   readonly tokens: Tokens
   /** Has it looked up again, on all instances, who may do what; see AccessWatch.recheck(). */
   recheck(scope: RecheckScope): Promise<void>
+  /** What would become of a change. */
+  explain(question: Question): Promise<Explanation>
 }
 
 export interface ServerOptions {
@@ -172,10 +176,12 @@ export async function createServer(
   })
   const maxBytes = config.MAX_DOCUMENT_BYTES
   const seeding = seed && new Seeding({ seed, durability, timeoutMs: config.SEED_TIMEOUT, maxBytes })
+  const rulesOf = hooks.rules && productRules(hooks.rules, logger)
   const documents = new Documents({
     log,
     rooms,
     seeding,
+    rulesOf,
     onOpened: (open) => cluster.opened(open),
     onClosed: (open) => cluster.closed(open),
     onClientChange: (open) => rooms.changed(open),
@@ -374,6 +380,7 @@ export async function createServer(
       await app.ready()
       started()
     },
+    explain: (question) => explain({ log, durability, rulesOf }, question),
     async recheck(scope) {
       cluster.recheck(scope)
       await accessWatch.recheck(scope)
