@@ -7,6 +7,8 @@ import type { Logger } from 'pino'
 import { CloseCode } from '../model/close-codes.ts'
 import { isPostgresUrl } from '../persistence/database-url.ts'
 import { openLog } from '../persistence/open-log.ts'
+import { Access } from './access/access.ts'
+import { Decisions, type RecheckScope } from './access/decisions.ts'
 import type { Principal } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
 import { Audit } from './admin/audit.ts'
@@ -15,6 +17,7 @@ import { Restrictions } from './admin/restrictions.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { parseRedisUrl } from './cluster/redis-url.ts'
 import { type Config, isDemo, vapidOf } from './config.ts'
+import { AccessWatch } from './connection/access-watch.ts'
 import { Authentication } from './connection/authentication.ts'
 import { ConnectionCounts } from './connection/connection-counts.ts'
 import { EgressGroup } from './connection/egress.ts'
@@ -29,7 +32,12 @@ import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
 import { Resets } from './documents/resets.ts'
+import { Seeding } from './documents/seeding.ts'
 import { Visits } from './documents/visits.ts'
+import { type Explanation, explain, type Question } from './embedding/explain.ts'
+import type { Hooks } from './embedding/hooks.ts'
+import { Observers } from './embedding/observers.ts'
+import { productRules } from './embedding/rules-of.ts'
 import { ChangeAnnouncer } from './events/change-announcer.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
@@ -42,7 +50,6 @@ import { SealedFiles } from './http/sealed-files.ts'
 import { readTls } from './http/tls.ts'
 import { Uploads } from './http/uploads.ts'
 import { Notifications } from './inbox/notifications.ts'
-import { createLogger } from './logger.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { openSearch } from './search/open-search.ts'
@@ -52,9 +59,11 @@ import { webhooksOf } from './webhooks/webhooks.ts'
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
 
-export interface Coweave {
+export interface CoweaveServer {
   /** Starts listening. Resolves with the port. */
   start(): Promise<number>
+  /** Instead of start(), where another server listens, and hands over its requests to `app` and `upgrade`. */
+  open(): Promise<void>
   /**
    * Turns readiness red, accepts no more clients, and sends away those there are one after the other over DRAIN_TIME with
    * 1001, each once what was taken of it is committed and answered. Resolves once all have left; stop() comes next.
@@ -62,14 +71,43 @@ export interface Coweave {
   drain(): Promise<void>
   /** Stops accepting, commits what was taken, closes clients with 1001 and the log. May be called more than once. */
   stop(): Promise<void>
+  readonly app: FastifyInstance
+  readonly upgrade: Gateway['upgrade']
+  readonly tokens: Tokens
+  /** Has it looked up again, on all instances, who may do what; see AccessWatch.recheck(). */
+  recheck(scope: RecheckScope): Promise<void>
+  /** What would become of a change. */
+  explain(question: Question): Promise<Explanation>
+}
+
+export interface ServerOptions {
+  /** Whether the demo's pages are served. */
+  readonly demo?: boolean
+  readonly hooks?: Hooks
+  /** What tells it from others that have the same database, now; by default its port. */
+  readonly instance?: string
 }
 
 /**
  * Wires the parts of a server together; nothing listens before start().
  * @throws {StorageError} when the log can't be opened  @throws {CoweaveError} `config/invalid`
  */
-export async function createCoweave(config: Config, logger: Logger = createLogger(config)): Promise<Coweave> {
+export async function createServer(
+  config: Config,
+  logger: Logger,
+  { demo = false, hooks = {}, instance }: ServerOptions = {},
+): Promise<CoweaveServer> {
   const tokens = new Tokens(config)
+  const { authorize, seed } = hooks
+  const decisions =
+    authorize &&
+    new Decisions({
+      authorize,
+      timeMs: config.AUTHORIZE_TIME,
+      timeoutMs: config.AUTHORIZE_TIMEOUT,
+      onProblem: (error, document) => logger.error({ document, error }, 'authorize has not answered'),
+    })
+  const access = new Access(tokens, decisions)
   const tls = readTls(config)
   const log = await openLog({
     url: config.DATABASE_URL,
@@ -77,6 +115,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     create: true,
     onProblem: (error) => logger.error({ error }, 'storage problem'),
   })
+  const observers = new Observers(hooks, logger)
   const durability = new Durability(log, {
     commitTimeoutMs: config.COMMIT_TIMEOUT,
     onFailure: (error) => logger.error({ error }, 'a commit failed and is tried again'),
@@ -84,6 +123,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
       cluster.committed(batch, positions)
       bus.committed(batch, positions)
       indexer?.committed(batch, positions)
+      observers.committed(batch, positions)
     },
     onLost: (names) => forgetDocuments(names),
     onRefused: (names) => forgetRefused(names),
@@ -116,6 +156,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     onBroken: ({ name }) => forget(new Set([name]), 'the document is loaded anew'),
     onDeleted: ({ name }) => forgetDeleted(new Set([name])),
     onReset: ({ name }) => forgetReset(new Set([name])),
+    onRecheck: (scope) => void accessWatch.recheck(scope),
   })
   const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
@@ -144,9 +185,14 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     callTimes: { ringMs: config.CALL_RING_TIME, vanishedAfterMs: config.CALL_AWAY_TIME },
     isCutOff: () => relay?.isUp === false,
   })
+  const maxBytes = config.MAX_DOCUMENT_BYTES
+  const seeding = seed && new Seeding({ seed, durability, timeoutMs: config.SEED_TIMEOUT, maxBytes })
+  const rulesOf = hooks.rules && productRules(hooks.rules, logger)
   const documents = new Documents({
     log,
     rooms,
+    seeding,
+    rulesOf,
     onOpened: (open) => cluster.opened(open),
     onClosed: (open) => cluster.closed(open),
     onClientChange: (open) => rooms.changed(open),
@@ -158,7 +204,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     logger,
     idle: { timeMs: config.IDLE_DOCUMENT_TIME, maxBytes: config.IDLE_DOCUMENT_BYTES },
     maxPresenceBytes: config.MAX_PRESENCE_BYTES,
-    maxBytes: config.MAX_DOCUMENT_BYTES,
+    maxBytes,
     relayedClientIds: config.CLIENT_IDS === 'relay',
     isMuted: (user, document) => restrictions.isMuted(user, document),
   })
@@ -167,7 +213,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     // Pings and deadlines are ours, and so is the bound of documents that wait (socket-connection.ts).
     timeout: NEVER_MS,
     maxPendingDocuments: config.MAX_UNAUTHENTICATED_DOCUMENTS + 1,
-    extensions: [documents, new Authentication(tokens, logger), cluster.extension],
+    extensions: [documents, new Authentication(access, logger), cluster.extension],
   })
   rooms.use(hocuspocus)
   const load = new LoadGuard({ maxDelayMs: config.MAX_EVENT_LOOP_DELAY, maxMemoryBytes: config.MAX_MEMORY_BYTES })
@@ -180,7 +226,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     onProblem: (error) => logger.warn({ error }, 'the rates of users can not be counted'),
   })
   const isRevoked = (principal: Principal) => restrictions.isRevoked(principal)
-  const parts = { config, logger, documents, durability, egresses, users, rates, catchUp, isRevoked }
+  const parts = { config, logger, access, documents, durability, egresses, users, rates, catchUp, isRevoked }
   const gateway = new Gateway(hocuspocus, parts, load)
   const restrictions = await Restrictions.open({
     store: log.admin,
@@ -192,7 +238,8 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   })
   tokens.restrain(restrictions)
   const audit = new Audit(log.admin)
-  const posting = new Posting({ log, durability, documents, rooms })
+  const accessWatch = new AccessWatch({ access, timeMs: config.AUTHORIZE_TIME, connections: gateway.connections })
+  const posting = new Posting({ log, durability, documents, rooms, access })
   const { Pusher } = vapid === undefined ? {} : await import('./push/pusher.ts')
   const pusher =
     vapid &&
@@ -215,7 +262,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     onGone: (names) => forgetDeleted(names),
     tell: (names) => cluster.lookAgain(names),
   })
-  const exchange = new Exchange({ documents, durability, rooms, catchUp })
+  const exchange = new Exchange({ documents, durability, rooms, catchUp, access })
   const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
   const threads = {
     history: historyThreads(onThreadEnd),
@@ -223,7 +270,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     search: searchThreads(onThreadEnd),
   }
   const conversions = new Conversions({ log, threads: threads.conversions })
-  const { search, indexer } = openSearch({ config, log, logger, threads: threads.search })
+  const { search, indexer } = openSearch({ config, log, logger, threads: threads.search, access })
   const history = new History({ log, threads: threads.history, maxBytes: config.HISTORY_BYTES })
   const visits = new Visits({
     documents,
@@ -242,7 +289,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     tell: (names) => cluster.lookAgain(names),
   })
   const uploads = new Uploads({
-    files: await SealedFiles.open(uploadFolder(config)),
+    files: await SealedFiles.open(uploadFolder(config, instance)),
     maxBytes: config.MAX_UPLOAD_BYTES,
     onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
   })
@@ -265,7 +312,9 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   })
   const app = await createApp(config, logger, {
     tls,
+    demo,
     tokens,
+    access,
     log,
     durability,
     posting,
@@ -343,6 +392,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   async function shutDown(): Promise<void> {
     gateway.stop()
     visits.close()
+    accessWatch.close()
     rooms.close()
     load.close()
     restrictions.close()
@@ -356,6 +406,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     await uploads.close()
     documents.close()
     durability.close()
+    await observers.close()
     await pushed
     await done
     await cluster.close()
@@ -363,19 +414,34 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     await log.close()
   }
 
+  function started(): void {
+    pusher?.start()
+    for (const chore of chores) chore.start()
+    indexer?.start()
+  }
+
   return {
+    app,
+    upgrade: gateway.upgrade,
+    tokens,
     async start() {
       await app.listen({
         host: config.HOST,
         port: config.PORT,
         listenTextResolver: (address) => `Coweave is listening on ${address}`,
       })
-      pusher?.start()
-      for (const chore of chores) chore.start()
-      indexer?.start()
-      await webhooks.start()
+      started()
       const { port } = addressOf(app)
       return port
+    },
+    async open() {
+      await app.ready()
+      started()
+    },
+    explain: (question) => explain({ log, durability, rulesOf }, question),
+    async recheck(scope) {
+      cluster.recheck(scope)
+      await accessWatch.recheck(scope)
     },
     drain() {
       bus.close()
@@ -400,11 +466,11 @@ async function loadRedis(url: string) {
 }
 
 /**
- * Beside the database, where that is a file: a folder for temporary files is often memory. One for each port, since it is
+ * Beside the database, where that is a file: a folder for temporary files is often memory. One for each instance, since it is
  * emptied when it is opened, and several processes may share the database.
  */
-function uploadFolder({ DATABASE_URL, PORT }: Config): string {
-  const instance = PORT === 0 ? `pid-${process.pid}` : `${PORT}`
+function uploadFolder({ DATABASE_URL, PORT }: Config, given: string | undefined): string {
+  const instance = given ?? (PORT === 0 ? `pid-${process.pid}` : `${PORT}`)
   if (isPostgresUrl(DATABASE_URL)) return join(tmpdir(), `coweave-uploads-${instance}`)
   return join(`${DATABASE_URL.replace(/^sqlite:/, '')}.uploads`, instance)
 }

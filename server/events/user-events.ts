@@ -1,6 +1,6 @@
 import type { StoredEvent } from '../../persistence/event-store.ts'
+import type { Access } from '../access/access.ts'
 import type { Principal } from '../access/grants.ts'
-import { isReadable } from '../access/levels.ts'
 import { toldEvent } from './event-stream.ts'
 import type { EventTail } from './event-tail.ts'
 import { frame, type StreamSource } from './sse.ts'
@@ -11,14 +11,22 @@ const OF_USERS_IN_ROOMS: ReadonlySet<string> = new Set(['call.started', 'call.en
 const OF_ROOMS: ReadonlySet<string> = new Set(['user.online', 'user.offline'])
 
 /** What a user is told of: their notifications, their calls in rooms that they may read, and who comes and goes in lobbies. */
-export function concerns({ kind, document, users }: StoredEvent, principal: Principal): boolean {
-  if (OF_USERS.has(kind)) return users.includes(principal.user)
-  if (OF_USERS_IN_ROOMS.has(kind)) return users.includes(principal.user) && isReadable(document, principal)
-  return OF_ROOMS.has(kind) && isReadable(document, principal)
+export function concerns({ kind, document, users }: StoredEvent, user: string, readable: ReadonlySet<string>): boolean {
+  if (OF_USERS.has(kind)) return users.includes(user)
+  if (OF_USERS_IN_ROOMS.has(kind)) return users.includes(user) && readable.has(document)
+  return OF_ROOMS.has(kind) && readable.has(document)
 }
 
-/** The events that concern a user, from behind the event with the number `after`. */
-export function userEvents(tail: EventTail, principal: Principal, after: number): StreamSource {
+export interface UserEventsOptions {
+  readonly tail: EventTail
+  readonly access: Access
+  readonly principal: Principal
+  /** The number of the event behind which to begin. */
+  readonly after: number
+}
+
+/** The events that concern a user. */
+export function userEvents({ tail, access, principal, after }: UserEventsOptions): StreamSource {
   const { bus } = tail
   let last = after
   let { version } = bus
@@ -33,7 +41,10 @@ export function userEvents(tail: EventTail, principal: Principal, after: number)
         const [end] = page.slice(-1)
         if (end === undefined) return ''
         last = end.number
-        const frames = page.filter((event) => concerns(event, principal)).map((event) => frameFor(event, principal))
+        const rooms = page.filter(({ kind }) => OF_USERS_IN_ROOMS.has(kind) || OF_ROOMS.has(kind))
+        const readable = await access.readable([...new Set(rooms.map(({ document }) => document))], principal)
+        const told = page.filter((event) => concerns(event, principal.user, readable))
+        const frames = told.map((event) => frameFor(event, principal))
         if (frames.length > 0) return frames.join('')
       }
     },

@@ -3,6 +3,7 @@ import cors from '@fastify/cors'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { UpdateLog } from '../../persistence/update-log.ts'
+import type { Access } from '../access/access.ts'
 import { allowsOrigin } from '../access/origins.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { Audit } from '../admin/audit.ts'
@@ -61,7 +62,10 @@ const MAX_PARAMETER_LENGTH = 3 * 255
 
 export interface AppParts extends AdminApi {
   readonly tls: TlsOptions
+  /** Whether the demo's pages are served. */
+  readonly demo: boolean
   readonly tokens: Tokens
+  readonly access: Access
   readonly log: UpdateLog
   readonly durability: Durability
   readonly posting: Posting
@@ -117,7 +121,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   await serveApiDocs(app)
   serveHealth(app, async () => ({ storage: await parts.durability.check(), stopping: parts.isStopping() }))
   serveMetrics(app, parts.measure)
-  serveDocuments(app, parts.tokens, parts.log)
+  serveDocuments(app, parts.access, parts.log)
   serveDeletion(app, parts)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })
@@ -138,6 +142,6 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveComments(app, parts)
   serveAdmin(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
-  await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
+  if (parts.demo) await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
   return app
 }

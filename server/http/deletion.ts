@@ -3,10 +3,9 @@ import { z } from 'zod'
 import { CloseCode } from '../../model/close-codes.ts'
 import { parseDocumentName } from '../../model/document-name.ts'
 import type { Deletion } from '../../persistence/update-log.ts'
+import type { Access } from '../access/access.ts'
 import { AccessError } from '../access/access-error.ts'
-import { allows, type Principal } from '../access/grants.ts'
-import { levelIn } from '../access/levels.ts'
-import type { Tokens } from '../access/tokens.ts'
+import type { Principal } from '../access/grants.ts'
 import type { Audit } from '../admin/audit.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import { documentParameters, refuseRooms } from './document-admission.ts'
@@ -22,7 +21,7 @@ const deletedAnswer = z.object({
 })
 
 export interface DeletionApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly deletions: Deletions
   readonly audit: Audit
 }
@@ -34,7 +33,7 @@ export interface DeletionApi {
  *
  * They take `moderate`, which is for taking away what others wrote, or an admin's token.
  */
-export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }: DeletionApi): void {
+export function serveDeletion(app: FastifyInstance, { access, deletions, audit }: DeletionApi): void {
   const deleting = describe({
     tag: 'documents',
     summary: 'Delete a document, with the chat beside it',
@@ -44,10 +43,10 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
     answers: { 200: { text: 'It is deleted', content: deletedAnswer } },
   })
   app.delete('/api/documents/:name', deleting, async (request) => {
-    const { name, principal } = await admitModerator(request, tokens)
+    const { name, principal } = await admitModerator(request, access)
     const { erase } = parse(deleteQuery, request.query)
     if (erase) refuseOthersThanAdmins(principal)
-    const deletion = await audited(principal, erase ? 'erase' : 'delete', name, async () => {
+    const deletion = await audit.ofAdmin(principal, erase ? 'erase' : 'delete', name, async () => {
       const deletion = await deletions.delete(name, principal.user)
       if (erase) await deletions.erase(name)
       return deletion
@@ -63,8 +62,8 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
     answers: { 200: { text: 'It is there', content: z.object({ name: z.string(), restored: z.boolean() }) } },
   })
   app.post('/api/documents/:name/undelete', restoring, async (request) => {
-    const { name, principal } = await admitModerator(request, tokens)
-    return await audited(principal, 'undelete', name, async () => {
+    const { name, principal } = await admitModerator(request, access)
+    return await audit.ofAdmin(principal, 'undelete', name, async () => {
       const outcome = await deletions.undelete(name)
       if (outcome !== 'erased') return { name, restored: outcome === 'restored' }
       if (!principal.admin) {
@@ -74,16 +73,6 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
       return { name, restored: false }
     })
   })
-
-  /** What others than admins do is told by the deletion itself. */
-  function audited<T>(
-    { admin, user }: Principal,
-    action: string,
-    document: string,
-    work: () => Promise<T>,
-  ): Promise<T> {
-    return admin ? audit.of({ admin: user, action, user: '', document, detail: '' }, work) : work()
-  }
 
   function answerOf(name: string, deletion: Deletion) {
     const { at, by, isErased } = deletion
@@ -95,14 +84,13 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
 /** Who may take away what others wrote. @throws {AccessError} when the token doesn't let in  @throws {HttpError} 409 `document/is-room` */
 export async function admitModerator(
   request: FastifyRequest,
-  tokens: Tokens,
+  access: Access,
 ): Promise<{ name: string; principal: Principal }> {
-  const principal = await authenticate(request, tokens)
+  const principal = await authenticate(request, access)
   const name = parseDocumentName(parse(documentParameters, request.params).name)
-  if (!principal.admin && !allows(levelIn(name, principal), 'moderate')) {
-    throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant "moderate" in ${name}`)
-  }
+  if (!principal.admin) await access.need(name, principal, 'moderate')
   refuseRooms(name)
+  if (!principal.admin) access.refuseMuted(principal.user, name)
   return { name, principal }
 }
 

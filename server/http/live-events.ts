@@ -1,13 +1,16 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { UpdateLog } from '../../persistence/update-log.ts'
-import type { Tokens } from '../access/tokens.ts'
+import type { Access } from '../access/access.ts'
+import type { Principal } from '../access/grants.ts'
+import type { Restrictions } from '../admin/restrictions.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import { DocumentSource } from '../events/document-source.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { EventTail } from '../events/event-tail.ts'
+import { guarded } from '../events/guarded-source.ts'
 import { type StreamSource, stream } from '../events/sse.ts'
 import { userEvents } from '../events/user-events.ts'
 import type { Rooms } from '../rooms/rooms.ts'
@@ -28,7 +31,8 @@ const query = z.strictObject({ after: number.transform(Number).optional() })
 const headers = z.object({ 'last-event-id': z.string().optional().describe('Counts instead of `after`') })
 
 export interface LiveEventsApi {
-  readonly tokens: Tokens
+  readonly access: Access
+  readonly restrictions: Pick<Restrictions, 'isRevoked'>
   readonly log: UpdateLog
   readonly durability: Durability
   readonly documents: Documents
@@ -44,7 +48,7 @@ export interface LiveEventsApi {
  * - `GET /api/me/events`: the notifications and calls of the token's user, and who comes and goes in lobbies they may read.
  */
 export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void {
-  const { tokens, log, durability, documents, rooms, bus, rates, config } = api
+  const { access, restrictions, log, durability, documents, rooms, bus, rates, config } = api
   const tail = new EventTail({ events: log.events, bus })
   const streams = new Map<string, number>()
   let count = 0
@@ -67,10 +71,19 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     }
   }
 
-  async function send(request: FastifyRequest, reply: FastifyReply, source: StreamSource, endsAt: number | undefined) {
+  /** Until the token ends or is revoked, or `mayRead` says no. */
+  async function send(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    source: StreamSource,
+    principal: Principal,
+    mayRead: () => Promise<boolean>,
+  ) {
+    const limits = { heartbeatMs: config.PING_INTERVAL, endsAt: principal.expires }
+    const open = guarded(source, async () => !restrictions.isRevoked(principal) && (await mayRead()))
     reply.hijack()
     try {
-      await stream(reply.raw, corsHeaders(reply), source, { heartbeatMs: config.PING_INTERVAL, endsAt })
+      await stream(reply.raw, corsHeaders(reply), open, limits)
     } catch (error) {
       request.log.error({ error }, 'a stream of events was cut off')
     }
@@ -87,8 +100,9 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     answers,
   })
   app.get('/api/documents/:name/events', { ...ofDocument, exposeHeadRoute: false }, async (request, reply) => {
-    const { name, author } = await admit(request, tokens, () => 'read')
-    const { user, expires } = author.principal
+    const { name, author } = await admit(request, access, () => 'read')
+    const { principal } = author
+    const { user } = principal
     countRequest(rates, user, request, reply)
     const { after } = parse(query, request.query)
     const lastId = request.headers['last-event-id']
@@ -100,7 +114,8 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
         const [position = after ?? open.cursor.position, event = await tail.last()] = known ?? []
         const source = new DocumentSource({ log, durability, tail, open, after: { position, event } })
         try {
-          await send(request, reply, source, expires)
+          const mayRead = async () => (await access.levelIn(name, principal)) !== undefined
+          await send(request, reply, source, principal, mayRead)
         } finally {
           source.close()
         }
@@ -118,13 +133,14 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     answers,
   })
   app.get('/api/me/events', { ...ofUser, exposeHeadRoute: false }, async (request, reply) => {
-    const principal = await authenticate(request, tokens)
+    const principal = await authenticate(request, access)
     countRequest(rates, principal.user, request, reply)
     const { after } = parse(query, request.query)
     const lastId = request.headers['last-event-id']
     const known = lastId === undefined ? after : Number(parse(number, lastId))
     await run(principal.user, async () => {
-      await send(request, reply, userEvents(tail, principal, known ?? (await tail.last())), principal.expires)
+      const source = userEvents({ tail, access, principal, after: known ?? (await tail.last()) })
+      await send(request, reply, source, principal, async () => true)
     })
     return reply
   })
