@@ -1,5 +1,6 @@
 import { CoweaveError } from '../../model/errors.ts'
 import type { AdminStore, NewAction } from '../../persistence/admin-store.ts'
+import type { Principal } from '../access/grants.ts'
 
 /** Writes down what admins do: that they are about to, and what became of it, each before anybody is told. */
 export class Audit {
@@ -22,6 +23,11 @@ export class Audit {
     }
     await this.#store.end(number, 'done')
     return result
+  }
+
+  /** As of(), for what moderators do as well: what they do is told by the document itself. */
+  ofAdmin<T>({ admin, user }: Principal, action: string, document: string, work: () => Promise<T>): Promise<T> {
+    return admin ? this.of({ admin: user, action, user: '', document, detail: '' }, work) : work()
   }
 }
 

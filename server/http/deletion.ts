@@ -47,7 +47,7 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
     const { name, principal } = await admitModerator(request, tokens)
     const { erase } = parse(deleteQuery, request.query)
     if (erase) refuseOthersThanAdmins(principal)
-    const deletion = await audited(principal, erase ? 'erase' : 'delete', name, async () => {
+    const deletion = await audit.ofAdmin(principal, erase ? 'erase' : 'delete', name, async () => {
       const deletion = await deletions.delete(name, principal.user)
       if (erase) await deletions.erase(name)
       return deletion
@@ -64,7 +64,7 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
   })
   app.post('/api/documents/:name/undelete', restoring, async (request) => {
     const { name, principal } = await admitModerator(request, tokens)
-    return await audited(principal, 'undelete', name, async () => {
+    return await audit.ofAdmin(principal, 'undelete', name, async () => {
       const outcome = await deletions.undelete(name)
       if (outcome !== 'erased') return { name, restored: outcome === 'restored' }
       if (!principal.admin) {
@@ -74,16 +74,6 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
       return { name, restored: false }
     })
   })
-
-  /** What others than admins do is told by the deletion itself. */
-  function audited<T>(
-    { admin, user }: Principal,
-    action: string,
-    document: string,
-    work: () => Promise<T>,
-  ): Promise<T> {
-    return admin ? audit.of({ admin: user, action, user: '', document, detail: '' }, work) : work()
-  }
 
   function answerOf(name: string, deletion: Deletion) {
     const { at, by, isErased } = deletion
@@ -103,6 +93,7 @@ export async function admitModerator(
     throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant "moderate" in ${name}`)
   }
   refuseRooms(name)
+  if (!principal.admin) tokens.refuseMuted(principal.user, name)
   return { name, principal }
 }
 

@@ -1,6 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { Tokens } from '../access/tokens.ts'
+import type { Audit } from '../admin/audit.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import type { Resets } from '../documents/resets.ts'
 import { admitModerator } from './deletion.ts'
@@ -18,13 +19,14 @@ export interface ResetApi {
   readonly tokens: Tokens
   readonly deletions: Deletions
   readonly resets: Resets
+  readonly audit: Audit
 }
 
 /**
  * `POST /api/documents/<name>/reset` `{ position }`: makes a document what it was, for moderators and admins
  * (docs/history.md). Unlike a restore it is no edit: what came since is no part of the document any more.
  */
-export function serveReset(app: FastifyInstance, { tokens, deletions, resets }: ResetApi): void {
+export function serveReset(app: FastifyInstance, { tokens, deletions, resets, audit }: ResetApi): void {
   const description = describe({
     tag: 'history',
     summary: 'Make a document what it was, without what came since',
@@ -37,6 +39,6 @@ export function serveReset(app: FastifyInstance, { tokens, deletions, resets }: 
     const { name, principal } = await admitModerator(request, tokens)
     await deletions.refuse(name)
     const { position } = parse(resetBody, request.body)
-    return await resets.reset(name, principal.user, position)
+    return await audit.ofAdmin(principal, 'reset', name, () => resets.reset(name, principal.user, position))
   })
 }

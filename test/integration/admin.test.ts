@@ -212,14 +212,22 @@ test('the audit log tells what admins did, newest first, with what became of it'
   const asRoot = { user: 'root', admin: true, access: {} }
   await rest(serverOf('here'), documentPath('notes/gone', '/undelete'), { ...asRoot, method: 'POST', body: {} })
   await rest(serverOf('here'), documentPath('notes/gone', '?erase=true'), { ...asRoot, method: 'DELETE' })
+  await rest(serverOf('here'), documentPath('notes/gone', '/undelete'), { ...asRoot, method: 'POST', body: {} })
+  await rest(serverOf('here'), documentPath('notes/gone', '/reset'), {
+    ...asRoot,
+    method: 'POST',
+    body: { position: 7 },
+  })
   await act('mute', { user: 'zoë', minutes: 2 })
   expect((await act('mute', { user: 'zoë', document: '../etc', minutes: 2 })).status).toBe(400)
-  const actions = (await admin('audit?limit=3')).body
+  const actions = (await admin('audit?limit=5')).body
   const entry = { at: expect.any(Number), admin: 'root', user: '', document: 'notes/gone', detail: '', outcome: 'done' }
   const [{ number: last }] = before.actions as [{ number: number }]
   expect(actions).toEqual({
     actions: [
-      { ...entry, number: last + 3, action: 'mute', user: 'zoë', document: '', detail: '2 minutes' },
+      { ...entry, number: last + 5, action: 'mute', user: 'zoë', document: '', detail: '2 minutes' },
+      { ...entry, number: last + 4, action: 'reset', outcome: 'failed: history/no-such-position' },
+      { ...entry, number: last + 3, action: 'undelete' },
       { ...entry, number: last + 2, action: 'erase' },
       { ...entry, number: last + 1, action: 'undelete' },
     ],
