@@ -20,6 +20,7 @@ export interface ResetApi {
   readonly deletions: Deletions
   readonly audit: Audit
   readonly resets: Resets
+  readonly audit: Audit
 }
 
 /**
