@@ -59,14 +59,18 @@ test('a database of version 1 is brought up to date, with what it holds', async 
   const before = await openPostgresLog({ url })
   await before.append([update('a', '1')])
   await before.close()
-  await postgres.query(url, 'DROP TABLE coweave.versions, coweave.seen')
-  await postgres.query(url, 'DROP TABLE coweave.texts, coweave.text_states')
-  await postgres.query(url, 'DROP TABLE coweave.push_subscriptions, coweave.pushes')
-  await postgres.query(url, 'DROP TABLE coweave.events, coweave.event_counter, coweave.event_consumers')
+  // Whatever later versions have added.
   await postgres.query(
     url,
-    `ALTER TABLE coweave.documents DROP COLUMN deleted_at, DROP COLUMN deleted_by, DROP COLUMN erasure,
-       DROP COLUMN forgotten, DROP COLUMN forgotten_at`,
+    `DO $$ DECLARE added text; BEGIN
+       FOR added IN SELECT tablename FROM pg_tables WHERE schemaname = 'coweave' AND tablename NOT IN
+         ('meta', 'documents', 'updates', 'clients', 'snapshots', 'snapshot_parts', 'messages')
+       LOOP EXECUTE format('DROP TABLE coweave.%I', added); END LOOP;
+       FOR added IN SELECT column_name FROM information_schema.columns
+         WHERE table_schema = 'coweave' AND table_name = 'documents' AND column_name NOT IN
+         ('id', 'name', 'created_at', 'updated_at', 'position', 'bytes', 'clients', 'checksum')
+       LOOP EXECUTE format('ALTER TABLE coweave.documents DROP COLUMN %I', added); END LOOP;
+     END $$`,
   )
   await postgres.query(url, `UPDATE coweave.meta SET value = '1' WHERE key = 'version'`)
   const log = await open(url)
