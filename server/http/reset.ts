@@ -20,7 +20,6 @@ export interface ResetApi {
   readonly deletions: Deletions
   readonly audit: Audit
   readonly resets: Resets
-  readonly audit: Audit
 }
 
 /**
