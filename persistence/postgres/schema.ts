@@ -11,7 +11,7 @@ import { type Session, toBytes, toText } from './session.ts'
  * identifies them and their bytes as stored. `key` is the id of the key that `data` is encrypted with, null when it is
  * plain. What people or programs chose (authors, ids of messages) is UTF-8 in bytea.
  */
-const MIGRATIONS = [
+export const MIGRATIONS = [
   `
   CREATE TABLE coweave.meta (key text PRIMARY KEY, value bytea NOT NULL);
 

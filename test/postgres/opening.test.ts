@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openLog } from '../../persistence/open-log.ts'
 import { openPostgresLog, type PostgresLogOptions } from '../../persistence/postgres/postgres-log.ts'
+import { MIGRATIONS } from '../../persistence/postgres/schema.ts'
 import { namedVersion } from '../persistence/history-contract.ts'
 import { archived, readAll, rebuild, Typist, textOf, update } from '../persistence/updates.ts'
 import { password, startPostgres, type TestPostgres } from '../support/postgres.ts'
@@ -55,24 +56,21 @@ test('a database that is not there, or not as it must be, is refused, and no sec
 })
 
 test('a database of version 1 is brought up to date, with what it holds', async () => {
-  const url = await postgres.createDatabase()
-  const before = await openPostgresLog({ url })
+  const [present, url] = [await postgres.createDatabase(), await postgres.createDatabase()]
+  const before = await openPostgresLog({ url: present })
   await before.append([update('a', '1')])
   await before.close()
-  // Whatever later versions have added.
-  await postgres.query(
-    url,
-    `DO $$ DECLARE added text; BEGIN
-       FOR added IN SELECT tablename FROM pg_tables WHERE schemaname = 'coweave' AND tablename NOT IN
-         ('meta', 'documents', 'updates', 'clients', 'snapshots', 'snapshot_parts', 'messages')
-       LOOP EXECUTE format('DROP TABLE coweave.%I', added); END LOOP;
-       FOR added IN SELECT column_name FROM information_schema.columns
-         WHERE table_schema = 'coweave' AND table_name = 'documents' AND column_name NOT IN
-         ('id', 'name', 'created_at', 'updated_at', 'position', 'bytes', 'clients', 'checksum')
-       LOOP EXECUTE format('ALTER TABLE coweave.documents DROP COLUMN %I', added); END LOOP;
-     END $$`,
-  )
-  await postgres.query(url, `UPDATE coweave.meta SET value = '1' WHERE key = 'version'`)
+  await postgres.query(url, `CREATE SCHEMA coweave; ${MIGRATIONS[0]}`)
+  await postgres.query(url, `INSERT INTO coweave.meta (key, value) VALUES ('version', '1')`)
+  const tables = [
+    ['documents', 'id, name, created_at, updated_at, position, bytes, clients, checksum', 'OVERRIDING SYSTEM VALUE'],
+    ['updates', 'document, position, at, author, key, data, checksum', ''],
+  ]
+  for (const [table, columns = '', overriding] of tables) {
+    const [row = []] = await postgres.query(present, `SELECT ${columns} FROM coweave.${table}`)
+    const places = row.map((_, index) => `$${index + 1}`)
+    await postgres.query(url, `INSERT INTO coweave.${table} (${columns}) ${overriding} VALUES (${places})`, row)
+  }
   const log = await open(url)
   expect(await log.addVersion('a', namedVersion('x', 1))).toBe(true)
   expect(await log.versions('a')).toEqual([namedVersion('x', 1)])
