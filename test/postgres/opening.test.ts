@@ -61,12 +61,14 @@ test('a database of version 1 is brought up to date, with what it holds', async 
   await before.close()
   await postgres.query(url, 'DROP TABLE coweave.versions, coweave.seen')
   await postgres.query(url, 'DROP TABLE coweave.texts, coweave.text_states')
+  await postgres.query(url, 'DROP TABLE coweave.packs, coweave.admin_actions, coweave.restrictions')
+  await postgres.query(url, 'DROP TABLE coweave.untold, coweave.webhooks, coweave.deliveries')
   await postgres.query(url, 'DROP TABLE coweave.push_subscriptions, coweave.pushes')
   await postgres.query(url, 'DROP TABLE coweave.events, coweave.event_counter, coweave.event_consumers')
   await postgres.query(
     url,
     `ALTER TABLE coweave.documents DROP COLUMN deleted_at, DROP COLUMN deleted_by, DROP COLUMN erasure,
-       DROP COLUMN forgotten, DROP COLUMN forgotten_at`,
+       DROP COLUMN forgotten, DROP COLUMN forgotten_at, DROP COLUMN epoch`,
   )
   await postgres.query(url, `UPDATE coweave.meta SET value = '1' WHERE key = 'version'`)
   const log = await open(url)
