@@ -1,7 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { UpdateLog } from '../../persistence/update-log.ts'
+import type { Principal } from '../access/grants.ts'
 import type { Tokens } from '../access/tokens.ts'
+import type { Restrictions } from '../admin/restrictions.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
@@ -34,6 +36,7 @@ export interface LiveEventsApi {
   readonly documents: Documents
   readonly rooms: Rooms
   readonly bus: EventBus
+  readonly restrictions: Pick<Restrictions, 'isRevoked'>
   readonly rates: UserRates
   readonly config: { readonly PING_INTERVAL: number }
 }
@@ -44,7 +47,7 @@ export interface LiveEventsApi {
  * - `GET /api/me/events`: the notifications and calls of the token's user, and who comes and goes in lobbies they may read.
  */
 export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void {
-  const { tokens, log, durability, documents, rooms, bus, rates, config } = api
+  const { tokens, log, durability, documents, rooms, bus, restrictions, rates, config } = api
   const tail = new EventTail({ events: log.events, bus })
   const streams = new Map<string, number>()
   let count = 0
@@ -67,10 +70,12 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     }
   }
 
-  async function send(request: FastifyRequest, reply: FastifyReply, source: StreamSource, endsAt: number | undefined) {
+  async function send(request: FastifyRequest, reply: FastifyReply, source: StreamSource, principal: Principal) {
     reply.hijack()
+    const isRevoked = () => restrictions.isRevoked(principal)
+    const limits = { heartbeatMs: config.PING_INTERVAL, endsAt: principal.expires, isRevoked }
     try {
-      await stream(reply.raw, corsHeaders(reply), source, { heartbeatMs: config.PING_INTERVAL, endsAt })
+      await stream(reply.raw, corsHeaders(reply), source, limits)
     } catch (error) {
       request.log.error({ error }, 'a stream of events was cut off')
     }
@@ -88,7 +93,7 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
   })
   app.get('/api/documents/:name/events', { ...ofDocument, exposeHeadRoute: false }, async (request, reply) => {
     const { name, author } = await admit(request, tokens, () => 'read')
-    const { user, expires } = author.principal
+    const { user } = author.principal
     countRequest(rates, user, request, reply)
     const { after } = parse(query, request.query)
     const lastId = request.headers['last-event-id']
@@ -100,7 +105,7 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
         const [position = after ?? open.cursor.position, event = await tail.last()] = known ?? []
         const source = new DocumentSource({ log, durability, tail, open, after: { position, event } })
         try {
-          await send(request, reply, source, expires)
+          await send(request, reply, source, author.principal)
         } finally {
           source.close()
         }
@@ -124,7 +129,7 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     const lastId = request.headers['last-event-id']
     const known = lastId === undefined ? after : Number(parse(number, lastId))
     await run(principal.user, async () => {
-      await send(request, reply, userEvents(tail, principal, known ?? (await tail.last())), principal.expires)
+      await send(request, reply, userEvents(tail, principal, known ?? (await tail.last())), principal)
     })
     return reply
   })

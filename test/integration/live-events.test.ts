@@ -141,6 +141,19 @@ test('a stream ends with its token, and with the document, and is not for whoeve
   expect(streams.filter(({ status }) => status === 'rejected')).toHaveLength(1)
 })
 
+test('nothing more is told to a user whose tokens were revoked', async () => {
+  const name = 'live/revoked'
+  const reader = await open(name, { user: 'eve' })
+  await reader.next('begin')
+  await rest(server, '/api/admin/revoke', { method: 'POST', admin: true, body: { user: 'eve' } })
+  const writer = openClient(server, name, { user: 'ann' })
+  onTestFinished(() => writer.destroy())
+  await writer.synced()
+  writer.text.insert(0, 'secret')
+  await writer.saved()
+  expect(await reader.next('update')).toBeUndefined()
+})
+
 test('users are told of their notifications and calls, and of lobbies that they may read, and of nothing else', async () => {
   const access = { 'chat/mine': 'write', 'lobby/team': 'read' }
   const me = (lastEventId?: string) =>
