@@ -24,6 +24,8 @@ export interface StreamLimits {
   readonly heartbeatMs: number
   /** When it ends, ms since 1970; undefined for never. */
   readonly endsAt: number | undefined
+  /** Whether its reader may be told nothing more, since an admin has revoked their tokens. */
+  readonly isRevoked: () => boolean
 }
 
 /**
@@ -35,7 +37,7 @@ export async function stream(
   response: ServerResponse,
   headers: OutgoingHttpHeaders,
   source: StreamSource,
-  { heartbeatMs, endsAt = Number.POSITIVE_INFINITY }: StreamLimits,
+  { heartbeatMs, endsAt = Number.POSITIVE_INFINITY, isRevoked }: StreamLimits,
 ): Promise<void> {
   const left = new AbortController()
   response.on('close', () => left.abort())
@@ -45,6 +47,7 @@ export async function stream(
   try {
     while (!left.signal.aborted && !source.isOver && Date.now() < endsAt) {
       const frames = await source.read()
+      if (isRevoked()) break
       if (frames !== '') response.write(frames)
       else if (!(await source.next(Math.min(heartbeatMs, endsAt - Date.now()), left.signal))) response.write(':\n\n')
       if (response.writableNeedDrain && !(await drained(response, heartbeatMs, left.signal))) break

@@ -4,6 +4,7 @@ import { CloseCode } from '../../model/close-codes.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Tokens } from '../access/tokens.ts'
+import type { Restrictions } from '../admin/restrictions.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { streamEvents, toldEvent } from '../events/event-stream.ts'
 import { HttpError } from './problem.ts'
@@ -29,6 +30,7 @@ export interface EventsApi {
   readonly tokens: Tokens
   readonly log: UpdateLog
   readonly bus: EventBus
+  readonly restrictions: Pick<Restrictions, 'isRevoked'>
   readonly config: { readonly PING_INTERVAL: number }
 }
 
@@ -37,7 +39,7 @@ export interface EventsApi {
  * all kinds or one. With `Accept: text/event-stream` the answer goes on with what happens next, and `Last-Event-ID`
  * counts instead of `after`.
  */
-export function serveEvents(app: FastifyInstance, { tokens, log, bus, config }: EventsApi): void {
+export function serveEvents(app: FastifyInstance, { tokens, log, bus, restrictions, config }: EventsApi): void {
   let streams = 0
 
   const description = describe({
@@ -52,8 +54,8 @@ export function serveEvents(app: FastifyInstance, { tokens, log, bus, config }: 
   app.get('/api/changes', { ...description, exposeHeadRoute: false }, answer)
 
   async function answer(request: FastifyRequest, reply: FastifyReply) {
-    const { admin, expires } = await authenticate(request, tokens)
-    if (!admin) throw new AccessError('access/not-admin', CloseCode.Forbidden, 'the token is not an admin’s')
+    const principal = await authenticate(request, tokens)
+    if (!principal.admin) throw new AccessError('access/not-admin', CloseCode.Forbidden, 'the token is not an admin’s')
     const { after, limit, kind } = parse(eventsQuery, request.query)
     if (request.headers.accept?.includes('text/event-stream') !== true) {
       const events = await log.events.read({ after, limit, kind })
@@ -75,7 +77,8 @@ export function serveEvents(app: FastifyInstance, { tokens, log, bus, config }: 
         after: last,
         kind,
         heartbeatMs: config.PING_INTERVAL,
-        endsAt: expires,
+        endsAt: principal.expires,
+        isRevoked: () => restrictions.isRevoked(principal),
       })
     } catch (error) {
       request.log.error({ error }, 'a stream of events was cut off')

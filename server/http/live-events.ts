@@ -38,6 +38,7 @@ export interface LiveEventsApi {
   readonly documents: Documents
   readonly rooms: Rooms
   readonly bus: EventBus
+  readonly restrictions: Pick<Restrictions, 'isRevoked'>
   readonly rates: UserRates
   readonly config: { readonly PING_INTERVAL: number }
 }
@@ -79,8 +80,9 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     principal: Principal,
     mayRead: () => Promise<boolean>,
   ) {
-    const limits = { heartbeatMs: config.PING_INTERVAL, endsAt: principal.expires }
-    const open = guarded(source, async () => !restrictions.isRevoked(principal) && (await mayRead()))
+    const isRevoked = () => restrictions.isRevoked(principal)
+    const limits = { heartbeatMs: config.PING_INTERVAL, endsAt: principal.expires, isRevoked }
+    const open = guarded(source, async () => !isRevoked() && (await mayRead()))
     reply.hijack()
     try {
       await stream(reply.raw, corsHeaders(reply), open, limits)

@@ -123,7 +123,15 @@ test('[promise 5] a stream whose reader takes nothing is cut off, and little of 
   }
   const over = Promise.withResolvers<void>()
   const server = createServer((_request, response) => {
-    const options = { events, bus, after: 0, kind: undefined, heartbeatMs: 200, endsAt: undefined }
+    const options = {
+      events,
+      bus,
+      after: 0,
+      kind: undefined,
+      heartbeatMs: 200,
+      endsAt: undefined,
+      isRevoked: () => false,
+    }
     streamEvents(response, {}, options).then(over.resolve, over.reject)
   })
   server.listen(0, '127.0.0.1')

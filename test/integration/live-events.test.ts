@@ -141,6 +141,46 @@ test('a stream ends with its token, and with the document, and is not for whoeve
   expect(streams.filter(({ status }) => status === 'rejected')).toHaveLength(1)
 })
 
+test('a document that is reset ends its stream, and who goes on behind that has it as it is', async () => {
+  const name = 'live/reset'
+  const writer = openClient(server, name, { user: 'ann' })
+  onTestFinished(() => writer.destroy())
+  await writer.synced()
+  for (const word of ['kept', ' dropped']) {
+    writer.text.insert(writer.text.length, word)
+    await writer.saved()
+  }
+  const copy = new Y.Doc()
+  const take = (event: SentEvent | undefined) => {
+    Y.applyUpdate(copy, Buffer.from(String(event?.data.update), 'base64'))
+    return event
+  }
+  const reader = await open(name, { query: 'after=0' })
+  take(await reader.next('update'))
+  const last = take(await reader.next('update'))
+  const reset = documentPath(name, '/reset')
+  const { body } = await rest(server, reset, { method: 'POST', admin: true, body: { position: 1 } })
+  while ((await reader.next()) !== undefined);
+  const again = await open(name, { lastEventId: last?.id })
+  let event: SentEvent | undefined
+  do event = take(await again.next('update'))
+  while (event !== undefined && positionOf(event) < Number(body.position))
+  expect(copy.getText('text').toJSON()).toBe('kept')
+})
+
+test('nothing more is told to a user whose tokens were revoked', async () => {
+  const name = 'live/revoked'
+  const reader = await open(name, { user: 'eve' })
+  await reader.next('begin')
+  await rest(server, '/api/admin/revoke', { method: 'POST', admin: true, body: { user: 'eve' } })
+  const writer = openClient(server, name, { user: 'ann' })
+  onTestFinished(() => writer.destroy())
+  await writer.synced()
+  writer.text.insert(0, 'secret')
+  await writer.saved()
+  expect(await reader.next('update')).toBeUndefined()
+})
+
 test('users are told of their notifications and calls, and of lobbies that they may read, and of nothing else', async () => {
   const access = { 'chat/mine': 'write', 'lobby/team': 'read' }
   const me = (lastEventId?: string) =>
