@@ -9,7 +9,7 @@ import type { UpdateLog } from '../persistence/update-log.ts'
 import { levels } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
 import { type Config, describeSettings, isDemo, readConfig } from './config.ts'
-import { type Coweave, createCoweave } from './coweave.ts'
+import { type CoweaveServer, createServer } from './coweave.ts'
 import { runDoctor } from './doctor/doctor.ts'
 import { createLogger } from './logger.ts'
 import { newVapidKeys } from './push/vapid.ts'
@@ -101,7 +101,7 @@ export async function runCommand(args: readonly string[], environment: Environme
 async function serve(config: Config): Promise<void> {
   const logger = createLogger(config)
   const endTracing = await beginTracing(config, logger)
-  const coweave = await createCoweave(config, logger)
+  const coweave = await createServer(config, logger, { demo: true })
   stopOnSignal(coweave, logger, config, endTracing)
   try {
     await coweave.start()
@@ -122,7 +122,7 @@ async function beginTracing(config: Config, logger: Logger): Promise<(() => Prom
 
 /** The first signal drains and stops; a second one ends the process at once. */
 function stopOnSignal(
-  coweave: Coweave,
+  coweave: CoweaveServer,
   logger: Logger,
   { DRAIN_TIME, SHUTDOWN_TIMEOUT }: Config,
   endTracing: (() => Promise<void>) | undefined,

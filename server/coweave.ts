@@ -42,7 +42,6 @@ import { SealedFiles } from './http/sealed-files.ts'
 import { readTls } from './http/tls.ts'
 import { Uploads } from './http/uploads.ts'
 import { Notifications } from './inbox/notifications.ts'
-import { createLogger } from './logger.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { openSearch } from './search/open-search.ts'
@@ -52,9 +51,11 @@ import { webhooksOf } from './webhooks/webhooks.ts'
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
 
-export interface Coweave {
+export interface CoweaveServer {
   /** Starts listening. Resolves with the port. */
   start(): Promise<number>
+  /** Instead of start(), where another server listens, and hands over its requests to `app` and `upgrade`. */
+  open(): Promise<void>
   /**
    * Turns readiness red, accepts no more clients, and sends away those there are one after the other over DRAIN_TIME with
    * 1001, each once what was taken of it is committed and answered. Resolves once all have left; stop() comes next.
@@ -62,13 +63,25 @@ export interface Coweave {
   drain(): Promise<void>
   /** Stops accepting, commits what was taken, closes clients with 1001 and the log. May be called more than once. */
   stop(): Promise<void>
+  readonly app: FastifyInstance
+  readonly upgrade: Gateway['upgrade']
+  readonly tokens: Tokens
+}
+
+export interface ServerOptions {
+  /** Whether the demo's pages are served. */
+  readonly demo?: boolean
 }
 
 /**
  * Wires the parts of a server together; nothing listens before start().
  * @throws {StorageError} when the log can't be opened  @throws {CoweaveError} `config/invalid`
  */
-export async function createCoweave(config: Config, logger: Logger = createLogger(config)): Promise<Coweave> {
+export async function createServer(
+  config: Config,
+  logger: Logger,
+  { demo = false }: ServerOptions = {},
+): Promise<CoweaveServer> {
   const tokens = new Tokens(config)
   const tls = readTls(config)
   const log = await openLog({
@@ -265,6 +278,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
   })
   const app = await createApp(config, logger, {
     tls,
+    demo,
     tokens,
     log,
     durability,
@@ -363,19 +377,30 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     await log.close()
   }
 
+  async function started(): Promise<void> {
+    pusher?.start()
+    for (const chore of chores) chore.start()
+    indexer?.start()
+    await webhooks.start()
+  }
+
   return {
+    app,
+    upgrade: gateway.upgrade,
+    tokens,
     async start() {
       await app.listen({
         host: config.HOST,
         port: config.PORT,
         listenTextResolver: (address) => `Coweave is listening on ${address}`,
       })
-      pusher?.start()
-      for (const chore of chores) chore.start()
-      indexer?.start()
-      await webhooks.start()
+      await started()
       const { port } = addressOf(app)
       return port
+    },
+    async open() {
+      await app.ready()
+      await started()
     },
     drain() {
       bus.close()

@@ -61,6 +61,8 @@ const MAX_PARAMETER_LENGTH = 3 * 255
 
 export interface AppParts extends AdminApi {
   readonly tls: TlsOptions
+  /** Whether the demo's pages are served. */
+  readonly demo: boolean
   readonly tokens: Tokens
   readonly log: UpdateLog
   readonly durability: Durability
@@ -138,6 +140,6 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveComments(app, parts)
   serveAdmin(app, parts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
-  await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
+  if (parts.demo) await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
   return app
 }

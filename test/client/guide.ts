@@ -9,12 +9,13 @@ const PACKAGES = {
   'coweave/client': 'client/index.ts',
   'coweave/calls': 'client/calls/index.ts',
   'coweave/react': 'client/react/index.ts',
+  'coweave/server': 'server/index.ts',
 } as const
 
-/** The files of docs/client.md, by name. @throws {Error} for a block of code without a title, which nobody would test */
-export function guideFiles(): Map<string, string> {
+/** The files of a guide, by name. @throws {Error} for a block of code without a title, which nobody would test */
+export function guideFiles(page = 'docs/client.md'): Map<string, string> {
   const files = new Map<string, string>()
-  for (const [, info = '', code = ''] of readFileSync(join(root, 'docs/client.md'), 'utf8').matchAll(
+  for (const [, info = '', code = ''] of readFileSync(join(root, page), 'utf8').matchAll(
     /^```(tsx?\b.*)\n([\s\S]*?)^```$/gm,
   )) {
     const [, title] = /title=(\S+)/.exec(info) ?? []
@@ -28,10 +29,10 @@ export function guideFiles(): Map<string, string> {
  * Writes the guide's files into a new folder inside of the project, where its packages are found. They stay as they
  * are, but for the server's address and the packages' names. The caller removes the folder.
  */
-export function writeGuide(serverUrl: string): string {
+export function writeGuide(serverUrl: string, page?: string): string {
   mkdirSync(join(root, 'test-results'), { recursive: true })
   const folder = mkdtempSync(join(root, 'test-results', 'guide-'))
-  for (const [title, code] of guideFiles()) {
+  for (const [title, code] of guideFiles(page)) {
     let text = code.replaceAll('http://127.0.0.1:1234', serverUrl)
     for (const [name, path] of Object.entries(PACKAGES)) {
       text = text.replaceAll(`from '${name}'`, `from '${relative(folder, join(root, path))}'`)
