@@ -83,6 +83,14 @@ export const settings = {
     .enum(['on', 'off'])
     .default('on')
     .describe('`off` keeps no index of what documents say, so that they can not be searched'),
+  AUTHORIZE_TIME: int(100, 3_600_000)
+    .default(3_000)
+    .describe(
+      'How long an answer of a product’s `authorize` counts; that of an open document is asked for again by then, ms (docs/embedding.md)',
+    ),
+  AUTHORIZE_TIMEOUT: int(100)
+    .default(2_000)
+    .describe('How long `authorize` may take to answer before clients are told to try again later, ms'),
   MIN_SCHEMA: int(0)
     .default(0)
     .describe(

@@ -7,6 +7,8 @@ import type { Logger } from 'pino'
 import { CloseCode } from '../model/close-codes.ts'
 import { isPostgresUrl } from '../persistence/database-url.ts'
 import { openLog } from '../persistence/open-log.ts'
+import { Access } from './access/access.ts'
+import { Decisions, type RecheckScope } from './access/decisions.ts'
 import type { Principal } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
 import { Audit } from './admin/audit.ts'
@@ -15,6 +17,7 @@ import { Restrictions } from './admin/restrictions.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { parseRedisUrl } from './cluster/redis-url.ts'
 import { type Config, isDemo, vapidOf } from './config.ts'
+import { AccessWatch } from './connection/access-watch.ts'
 import { Authentication } from './connection/authentication.ts'
 import { ConnectionCounts } from './connection/connection-counts.ts'
 import { EgressGroup } from './connection/egress.ts'
@@ -30,6 +33,7 @@ import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
 import { Resets } from './documents/resets.ts'
 import { Visits } from './documents/visits.ts'
+import type { Hooks } from './embedding/hooks.ts'
 import { ChangeAnnouncer } from './events/change-announcer.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
@@ -66,11 +70,16 @@ export interface CoweaveServer {
   readonly app: FastifyInstance
   readonly upgrade: Gateway['upgrade']
   readonly tokens: Tokens
+  /** Has it looked up again, on all instances, who may do what; see AccessWatch.recheck(). */
+  recheck(scope: RecheckScope): Promise<void>
 }
 
 export interface ServerOptions {
   /** Whether the demo's pages are served. */
   readonly demo?: boolean
+  readonly hooks?: Hooks
+  /** What tells it from others that have the same database, now; by default its port. */
+  readonly instance?: string
 }
 
 /**
@@ -80,9 +89,19 @@ export interface ServerOptions {
 export async function createServer(
   config: Config,
   logger: Logger,
-  { demo = false }: ServerOptions = {},
+  { demo = false, hooks = {}, instance }: ServerOptions = {},
 ): Promise<CoweaveServer> {
   const tokens = new Tokens(config)
+  const { authorize } = hooks
+  const decisions =
+    authorize &&
+    new Decisions({
+      authorize,
+      timeMs: config.AUTHORIZE_TIME,
+      timeoutMs: config.AUTHORIZE_TIMEOUT,
+      onProblem: (error, document) => logger.error({ document, error }, 'authorize has not answered'),
+    })
+  const access = new Access(tokens, decisions)
   const tls = readTls(config)
   const log = await openLog({
     url: config.DATABASE_URL,
@@ -129,6 +148,7 @@ export async function createServer(
     onBroken: ({ name }) => forget(new Set([name]), 'the document is loaded anew'),
     onDeleted: ({ name }) => forgetDeleted(new Set([name])),
     onReset: ({ name }) => forgetReset(new Set([name])),
+    onRecheck: (scope) => void accessWatch.recheck(scope),
   })
   const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
@@ -180,7 +200,7 @@ export async function createServer(
     // Pings and deadlines are ours, and so is the bound of documents that wait (socket-connection.ts).
     timeout: NEVER_MS,
     maxPendingDocuments: config.MAX_UNAUTHENTICATED_DOCUMENTS + 1,
-    extensions: [documents, new Authentication(tokens, logger), cluster.extension],
+    extensions: [documents, new Authentication(access, logger), cluster.extension],
   })
   rooms.use(hocuspocus)
   const load = new LoadGuard({ maxDelayMs: config.MAX_EVENT_LOOP_DELAY, maxMemoryBytes: config.MAX_MEMORY_BYTES })
@@ -193,7 +213,7 @@ export async function createServer(
     onProblem: (error) => logger.warn({ error }, 'the rates of users can not be counted'),
   })
   const isRevoked = (principal: Principal) => restrictions.isRevoked(principal)
-  const parts = { config, logger, documents, durability, egresses, users, rates, catchUp, isRevoked }
+  const parts = { config, logger, access, documents, durability, egresses, users, rates, catchUp, isRevoked }
   const gateway = new Gateway(hocuspocus, parts, load)
   const restrictions = await Restrictions.open({
     store: log.admin,
@@ -205,7 +225,8 @@ export async function createServer(
   })
   tokens.restrain(restrictions)
   const audit = new Audit(log.admin)
-  const posting = new Posting({ log, durability, documents, rooms })
+  const accessWatch = new AccessWatch({ access, timeMs: config.AUTHORIZE_TIME, connections: gateway.connections })
+  const posting = new Posting({ log, durability, documents, rooms, access })
   const { Pusher } = vapid === undefined ? {} : await import('./push/pusher.ts')
   const pusher =
     vapid &&
@@ -228,7 +249,7 @@ export async function createServer(
     onGone: (names) => forgetDeleted(names),
     tell: (names) => cluster.lookAgain(names),
   })
-  const exchange = new Exchange({ documents, durability, rooms, catchUp })
+  const exchange = new Exchange({ documents, durability, rooms, catchUp, access })
   const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
   const threads = {
     history: historyThreads(onThreadEnd),
@@ -236,7 +257,7 @@ export async function createServer(
     search: searchThreads(onThreadEnd),
   }
   const conversions = new Conversions({ log, threads: threads.conversions })
-  const { search, indexer } = openSearch({ config, log, logger, threads: threads.search })
+  const { search, indexer } = openSearch({ config, log, logger, threads: threads.search, access })
   const history = new History({ log, threads: threads.history, maxBytes: config.HISTORY_BYTES })
   const visits = new Visits({
     documents,
@@ -255,7 +276,7 @@ export async function createServer(
     tell: (names) => cluster.lookAgain(names),
   })
   const uploads = new Uploads({
-    files: await SealedFiles.open(uploadFolder(config)),
+    files: await SealedFiles.open(uploadFolder(config, instance)),
     maxBytes: config.MAX_UPLOAD_BYTES,
     onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
   })
@@ -280,6 +301,7 @@ export async function createServer(
     tls,
     demo,
     tokens,
+    access,
     log,
     durability,
     posting,
@@ -357,6 +379,7 @@ export async function createServer(
   async function shutDown(): Promise<void> {
     gateway.stop()
     visits.close()
+    accessWatch.close()
     rooms.close()
     load.close()
     restrictions.close()
@@ -402,6 +425,10 @@ export async function createServer(
       await app.ready()
       await started()
     },
+    async recheck(scope) {
+      cluster.recheck(scope)
+      await accessWatch.recheck(scope)
+    },
     drain() {
       bus.close()
       draining ??= gateway.drain(config.DRAIN_TIME)
@@ -425,11 +452,11 @@ async function loadRedis(url: string) {
 }
 
 /**
- * Beside the database, where that is a file: a folder for temporary files is often memory. One for each port, since it is
+ * Beside the database, where that is a file: a folder for temporary files is often memory. One for each instance, since it is
  * emptied when it is opened, and several processes may share the database.
  */
-function uploadFolder({ DATABASE_URL, PORT }: Config): string {
-  const instance = PORT === 0 ? `pid-${process.pid}` : `${PORT}`
+function uploadFolder({ DATABASE_URL, PORT }: Config, given: string | undefined): string {
+  const instance = given ?? (PORT === 0 ? `pid-${process.pid}` : `${PORT}`)
   if (isPostgresUrl(DATABASE_URL)) return join(tmpdir(), `coweave-uploads-${instance}`)
   return join(`${DATABASE_URL.replace(/^sqlite:/, '')}.uploads`, instance)
 }

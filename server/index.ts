@@ -1,6 +1,8 @@
 export { CloseCode } from '../model/close-codes.ts'
 export { CoweaveError } from '../model/errors.ts'
+export type { Asker, Authorize, RecheckScope } from './access/decisions.ts'
 export type { Level } from './access/grants.ts'
 export type { TokenClaims } from './access/tokens.ts'
 export { type Coweave, type CoweaveOptions, createCoweave } from './embedding/create.ts'
+export type { Hooks } from './embedding/hooks.ts'
 export type { Settings } from './embedding/settings.ts'

@@ -1,14 +1,13 @@
-import { CoweaveError } from '../../model/errors.ts'
 import { roomOf } from '../../model/rooms.ts'
 import { allows, type Level, levelFor, type Principal } from './grants.ts'
 
 /**
- * What `principal` may do in `document`, or undefined for nothing. A chat takes the access of the document it stands
- * beside, or grants of its own; a direct chat belongs to its two members and an inbox to its owner, whatever else anybody
- * is granted. A lobby takes the grants for its name.
+ * What the token of `principal` grants in `document`, or undefined for nothing; what counts is what Access says. A chat
+ * takes the access of the document it stands beside, or grants of its own; a direct chat belongs to its two members and an
+ * inbox to its owner, whatever else anybody is granted. A lobby takes the grants for its name.
  * @throws {CoweaveError} `document/bad-name` for a room's name that isn't written as rooms are
  */
-export function levelIn(document: string, { user, grants }: Principal): Level | undefined {
+export function grantedIn(document: string, { user, grants }: Pick<Principal, 'user' | 'grants'>): Level | undefined {
   const room = roomOf(document)
   if (room === undefined) return levelFor(grants, document)
   if (room.kind === 'dm') return room.members.includes(user) ? 'comment' : undefined
@@ -23,12 +22,14 @@ export function levelToChange(document: string): Level {
   return roomOf(document) === undefined ? 'write' : 'comment'
 }
 
-/** Whether `principal` may read `document`, which may be of an older time with other rules for names: then nobody may. */
-export function isReadable(document: string, principal: Principal): boolean {
-  try {
-    return levelIn(document, principal) !== undefined
-  } catch (error) {
-    if (error instanceof CoweaveError) return false
-    throw error
-  }
+/**
+ * The name by which a product is asked about `document`: a chat is what it stands beside. Undefined for what belongs to
+ * users, whatever a product says: direct chats and inboxes.
+ * @throws {CoweaveError} `document/bad-name`
+ */
+export function askedName(document: string): string | undefined {
+  const room = roomOf(document)
+  if (room === undefined) return document
+  if (room.kind === 'chat') return room.beside
+  return room.kind === 'lobby' ? room.room : undefined
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Extension } from '@hocuspocus/server'
 import type { Logger } from 'pino'
 import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import type { RecheckScope } from '../access/decisions.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import type { AdmittedDirect } from '../rooms/direct-messages.ts'
 import { tracedNow } from '../tracing/spans.ts'
@@ -12,6 +13,8 @@ import type { Relay, RelayMessage } from './relay.ts'
 const PRESENCE_WINDOW_MS = 50
 /** How long other instances may take to tell who is present. */
 const PRESENCE_ANSWER_MS = 250
+/** What is for all instances. No document has an empty name. */
+const EVERYBODY = ''
 
 export interface ClusterOptions {
   readonly log: UpdateLog
@@ -24,6 +27,8 @@ export interface ClusterOptions {
   readonly onDeleted: (open: OpenDocument) => void
   /** Another instance has reset a document that is open here. */
   readonly onReset: (open: OpenDocument) => void
+  /** Another instance was told that users may do something else than before. */
+  readonly onRecheck: (scope: RecheckScope) => void
 }
 
 /**
@@ -42,8 +47,12 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options
-    const { log, logger, onBroken, onDeleted, onReset } = options
+    const { log, logger, relay, onBroken, onDeleted, onReset, onRecheck } = options
     this.#follower = new Follower({ log, logger, onBroken, onDeleted, onReset })
+    void relay?.subscribe(EVERYBODY, (message) => {
+      if (message.kind !== 'recheck') return
+      onRecheck({ user: message.user || undefined, document: message.document || undefined })
+    })
   }
 
   get counts(): FollowerCounts {
@@ -131,6 +140,11 @@ export class Cluster {
     for (const name of names) this.#options.relay?.publish(name, { kind: 'deleted' })
   }
 
+  /** Users may do something else than before, as their product says. */
+  recheck({ user = '', document = '' }: RecheckScope): void {
+    this.#options.relay?.publish(EVERYBODY, { kind: 'recheck', user, document })
+  }
+
   /** Redis is there again: what was missed is asked for, and what others missed is told. */
   reconnected(): void {
     this.#follower.checkAllSoon()
@@ -189,6 +203,9 @@ export class Cluster {
         return
       case 'direct':
         open.deliver(message)
+        return
+      case 'recheck':
+      // It comes on a topic of its own.
     }
   }
 }

@@ -14,6 +14,8 @@ export type RelayMessage =
   | { readonly kind: 'deleted' }
   /** A stateless message for one user alone. */
   | { readonly kind: 'direct'; readonly to: string; readonly payload: string }
+  /** Who may do what is to be looked up again; '' stands for all. */
+  | { readonly kind: 'recheck'; readonly user: string; readonly document: string }
 
 /** A row of the update log. In a message, the first has the position `first`, and the rest follow without a gap. */
 export interface RelayRow {
@@ -27,7 +29,7 @@ export interface RelayRow {
 
 const VERSION = 1
 /** In this order for ever: a kind is sent as its index. */
-const kinds = ['updates', 'stored', 'presence', 'presence-query', 'stateless', 'direct', 'deleted'] as const
+const kinds = ['updates', 'stored', 'presence', 'presence-query', 'stateless', 'direct', 'deleted', 'recheck'] as const
 
 /** A message as it is published, by the instance `sender` (bytes of a length that all instances share). */
 export function encodeRelayMessage(sender: Uint8Array, message: RelayMessage): Uint8Array {
@@ -81,6 +83,10 @@ function writeBody(encoder: encoding.Encoder, message: RelayMessage): void {
     case 'direct':
       encoding.writeVarString(encoder, message.to)
       encoding.writeVarString(encoder, message.payload)
+      return
+    case 'recheck':
+      encoding.writeVarString(encoder, message.user)
+      encoding.writeVarString(encoder, message.document)
   }
 }
 
@@ -108,6 +114,8 @@ function readBody(decoder: decoding.Decoder, kind: RelayMessage['kind'] | undefi
       return { kind, payload: decoding.readVarString(decoder) }
     case 'direct':
       return { kind, to: decoding.readVarString(decoder), payload: decoding.readVarString(decoder) }
+    case 'recheck':
+      return { kind, user: decoding.readVarString(decoder), document: decoding.readVarString(decoder) }
     case undefined:
       throw new Error('the kind of the message is not known')
   }

@@ -2,10 +2,10 @@ import type { connectedPayload, Extension, onAuthenticatePayload, onTokenSyncPay
 import type { Logger } from 'pino'
 import { CloseCode } from '../../model/close-codes.ts'
 import { CoweaveError } from '../../model/errors.ts'
+import type { Access } from '../access/access.ts'
 import { AccessError } from '../access/access-error.ts'
 import { allows, type Level, type Principal } from '../access/grants.ts'
-import { levelIn, levelToChange } from '../access/levels.ts'
-import type { Tokens } from '../access/tokens.ts'
+import { levelToChange } from '../access/levels.ts'
 import type { OpenRefusal } from '../documents/documents.ts'
 import type { ConnectionContext } from './socket-connection.ts'
 
@@ -14,11 +14,11 @@ import type { ConnectionContext } from './socket-connection.ts'
  * with the error's code as the reason.
  */
 export class Authentication implements Extension<ConnectionContext> {
-  readonly #tokens: Tokens
+  readonly #access: Access
   readonly #logger: Logger
 
-  constructor(tokens: Tokens, logger: Logger) {
-    this.#tokens = tokens
+  constructor(access: Access, logger: Logger) {
+    this.#access = access
     this.#logger = logger
   }
 
@@ -48,8 +48,8 @@ export class Authentication implements Extension<ConnectionContext> {
     const channel = socket.channelOf(connection)
     if (channel === undefined) return
     try {
-      const principal = await this.#tokens.verify(token)
-      socket.renewed(channel, principal, levelIn(documentName, principal))
+      const principal = await this.#access.verify(token)
+      socket.renewed(channel, principal, await this.#access.levelIn(documentName, principal))
     } catch (error) {
       if (error instanceof AccessError) {
         this.#logger.info({ document: documentName, error }, 'new token refused')
@@ -62,10 +62,10 @@ export class Authentication implements Extension<ConnectionContext> {
   }
 
   async #admit(token: string, documentName: string): Promise<{ principal: Principal; level: Level }> {
-    const principal = await this.#tokens.verify(token)
-    const level = levelIn(documentName, principal)
+    const principal = await this.#access.verify(token)
+    const level = await this.#access.levelIn(documentName, principal)
     if (level === undefined) {
-      throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant ${documentName}`)
+      throw new AccessError('access/no-grant', CloseCode.Forbidden, `${documentName} is not open to this user`)
     }
     return { principal, level }
   }

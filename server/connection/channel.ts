@@ -18,6 +18,7 @@ import {
   type Frame,
   MessageType,
   SyncType,
+  scopeFrame,
   statelessFrame,
   syncFrame,
   syncStatusFrame,
@@ -134,9 +135,14 @@ export class Channel implements Subscriber {
 
   /** The same user's newer token takes effect from the next message on. */
   renew(principal: Principal, level: Level): void {
+    const mightWrite = this.#mayWrite
     this.#principal = principal
     this.#level = level
     this.connection.readOnly = !this.#mayWrite
+    if (this.#mayWrite === mightWrite) return
+    if (this.#acknowledges) this.#egress.send(scopeFrame(this.address, this.#mayWrite), true)
+    // What the client wrote meanwhile was not taken.
+    if (this.#mayWrite) this.#egress.send(syncFrame(this.address, SyncType.Step1, this.document.stateVector()), true)
   }
 
   /**

@@ -18,7 +18,7 @@ export const MessageType = {
 export const SyncType = { Step1: 0, Step2: 1, Update: 2 } as const
 
 /** The number behind Auth, from @hocuspocus/common. */
-export const AuthType = { Token: 0, PermissionDenied: 1 } as const
+export const AuthType = { Token: 0, PermissionDenied: 1, Authenticated: 2 } as const
 
 /** What starts each message of one document on one socket: its name in the Hocuspocus dialect, nothing in y-websocket's. */
 export type Address = Uint8Array
@@ -88,6 +88,16 @@ export function permissionDeniedFrame(address: Address, reason: string): Frame {
     encoding.writeVarUint(encoder, MessageType.Auth)
     encoding.writeVarUint(encoder, AuthType.PermissionDenied)
     encoding.writeVarString(encoder, reason)
+  })
+  return frameOf(address, body)
+}
+
+/** Tells a Hocuspocus client whether it may write. */
+export function scopeFrame(address: Address, mayWrite: boolean): Frame {
+  const body = encoding.encode((encoder) => {
+    encoding.writeVarUint(encoder, MessageType.Auth)
+    encoding.writeVarUint(encoder, AuthType.Authenticated)
+    encoding.writeVarString(encoder, mayWrite ? 'read-write' : 'readonly')
   })
   return frameOf(address, body)
 }

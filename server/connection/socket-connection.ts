@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
 import { goesWith } from '../../persistence/beside.ts'
+import type { Access } from '../access/access.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Level, Principal } from '../access/grants.ts'
 import { isSchemaOld } from '../access/schema.ts'
@@ -50,6 +51,7 @@ const KICKED_REASON = 'an admin has closed the connection'
 export interface Parts {
   readonly config: Config
   readonly logger: Logger
+  readonly access: Access
   readonly documents: Documents
   readonly durability: Durability
   readonly egresses: EgressGroup
@@ -110,6 +112,8 @@ export class SocketConnection implements Stranger {
   readonly #catchUp: CatchUp
   readonly #openedAt = Date.now()
   #authenticated = false
+  /** For how many reasons nothing is read of it for now. */
+  #holds = 0
   /** Of a document that was denied. */
   #denied: Address | undefined
 
@@ -202,7 +206,17 @@ export class SocketConnection implements Stranger {
     // A client that comes from another instance brings what it heard there, until it sent its token here.
     const since = this.#pending.openingSince(connection.messageAddress) ?? performance.now()
     if (document !== undefined && document.cursor.asOf < since) await this.#catchUp.beforeJoining(document)
+    const { access } = this.#parts
+    if (access.isAsking && !(await this.#isAsDecided(connection, context)))
+      this.close(CloseCode.TryAgainLater, 'access has changed')
     if (!this.egress.closed) this.#open(connection, context)
+  }
+
+  /** Whether what was decided before the document was loaded still is so. */
+  async #isAsDecided({ document }: Connection, { principal, level }: ConnectionContext): Promise<boolean> {
+    if (principal === undefined) return false
+    const now = this.#parts.access.levelIn(document.name, principal)
+    return (await now.catch(() => undefined)) === level
   }
 
   #open(connection: Connection, { principal, level }: ConnectionContext): void {
@@ -245,8 +259,27 @@ export class SocketConnection implements Stranger {
     if (principal.user !== channel.principal.user)
       this.close(CloseCode.Unauthorized, 'the new token is for another user')
     else if (level !== undefined) channel.renew(principal, level)
-    else if (channel.understandsRefusals) this.#revoke(channel, 'access/no-grant')
-    else this.close(CloseCode.Forbidden, 'the new token does not grant the document')
+    else this.#expel(channel)
+  }
+
+  /** What the user of a channel may do was looked up again; undefined for nothing any more. */
+  decided(channel: Channel, level: Level | undefined): void {
+    if (this.#channels.get(channel.connection.messageAddress) !== channel || level === channel.level) return
+    if (level === undefined) this.#expel(channel)
+    else channel.renew(channel.principal, level)
+  }
+
+  /** Takes no message until the returned function is called. */
+  hold(): () => void {
+    this.#holds += 1
+    return () => {
+      this.#holds -= 1
+    }
+  }
+
+  #expel(channel: Channel): void {
+    if (channel.understandsRefusals) this.#revoke(channel, 'access/no-grant')
+    else this.close(CloseCode.Forbidden, `${channel.document.name} is not open to this user any more`)
   }
 
   /**
@@ -372,6 +405,7 @@ export class SocketConnection implements Stranger {
   #mustWait(): boolean {
     const { config, durability } = this.#parts
     return (
+      this.#holds > 0 ||
       this.#catchUp.isHolding ||
       this.egress.congested ||
       this.#pending.congested ||

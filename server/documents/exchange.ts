@@ -2,6 +2,7 @@ import type { Document } from '@hocuspocus/server'
 import { CloseCode } from '../../model/close-codes.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
+import type { Access } from '../access/access.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Documents } from './documents.ts'
@@ -15,6 +16,8 @@ export interface ExchangeOptions {
   readonly rooms: Rooms
   /** Resolves once a document has what other instances have committed until now. @throws {StorageError} */
   readonly catchUp: (document: OpenDocument) => Promise<void>
+  /** Whether who was let in may still write: what comes takes its time. */
+  readonly access: Access
 }
 
 /** One update in, or one out, for clients that have no channel: with the same rules and the same promise. */
@@ -29,12 +32,14 @@ export class Exchange {
    * Takes an update of `author`, who may write, and resolves once it is on disk. It may come again. With `ifAt`, only if
    * the document is as the log has it at that position: what other instances commit in the same moment is merged.
    * @throws {CoweaveError} `document/moved` when it isn't
-   * @throws {AccessError} `document/client-id-taken`, `document/malformed-update`, `document/reset`
+   * @throws {AccessError} `access/no-grant`, `document/client-id-taken`, `document/malformed-update`, `document/reset`
    * @throws {RefusedError} when the rules of the document forbid it
    * @throws {StorageError} `storage/unavailable` when it could not be stored, as far as is known
    */
   async take(name: string, author: Author, update: Uint8Array, ifAt?: number): Promise<void> {
-    const isMoved = await this.#withDocument(name, (open) => {
+    const { access } = this.#options
+    const mayWrite = () => access.confirm(name, author.principal)
+    const isMoved = await this.#withDocument(name, mayWrite, (open) => {
       if (ifAt !== undefined && open.position !== ifAt) return true
       open.receive({ ...author, address: open.address, send() {} }, update, true)
       return false
@@ -45,7 +50,8 @@ export class Exchange {
 
   /** What a replica at `stateVector` lacks of `name`. @throws {AccessError} `document/malformed-state-vector`, `document/reset` */
   missing(name: string, stateVector: Uint8Array): Promise<Uint8Array> {
-    return this.#withDocument(name, (open) => {
+    const mayRead = async () => {}
+    return this.#withDocument(name, mayRead, (open) => {
       try {
         return open.missingFrom(stateVector)
       } catch (cause) {
@@ -60,9 +66,10 @@ export class Exchange {
    * Resolves with what `use` returned once all that the document held then is committed. It has what others committed
    * before, which the client may have heard of from them.
    */
-  #withDocument<T>(name: string, use: (open: OpenDocument) => T): Promise<T> {
+  #withDocument<T>(name: string, confirm: () => Promise<void>, use: (open: OpenDocument) => T): Promise<T> {
     return this.#options.rooms.withDocument(name, async (document) => {
       await this.#options.catchUp(this.#open(document))
+      await confirm()
       const result = use(this.#open(document))
       await this.#options.durability.settled()
       // Given up, when storage failed for too long: then the document was forgotten.

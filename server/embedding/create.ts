@@ -2,15 +2,17 @@ import type { Server } from 'node:http'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Logger } from 'pino'
 import { CoweaveError } from '../../model/errors.ts'
+import type { RecheckScope } from '../access/decisions.ts'
 import type { TokenClaims } from '../access/tokens.ts'
 import { type Config, isDemo } from '../config.ts'
 import { createServer } from '../coweave.ts'
 import { createLogger } from '../logger.ts'
 import { attach, checkPrefix } from './attachment.ts'
+import type { Hooks } from './hooks.ts'
 import { Requests } from './requests.ts'
 import { readSettings, type Settings } from './settings.ts'
 
-export interface CoweaveOptions {
+export interface CoweaveOptions extends Hooks {
   readonly settings?: Settings
   /** Where it logs; by default JSON lines on standard output. */
   readonly logger?: Logger
@@ -39,6 +41,12 @@ export interface Coweave {
   stop(): Promise<void>
   /** For Fastify: `app.register(coweave.plugin, { prefix: '/collaboration' })`. */
   readonly plugin: FastifyPluginAsync
+  /**
+   * Users may do something else than before: `authorize` is asked again for the documents that they have open, on all
+   * instances, and what it said before counts no more. Resolves once that is so on this one; the others follow at once
+   * over Redis, and without it within AUTHORIZE_TIME.
+   */
+  recheck(scope?: RecheckScope): Promise<void>
   /** A token for `user` that ends after so many seconds. @throws {CoweaveError} `access/no-secret` without JWT_SECRET */
   sign(claims: TokenClaims, seconds: number): string
 }
@@ -51,7 +59,7 @@ export async function createCoweave(options: CoweaveOptions = {}): Promise<Cowea
   const config = readSettings(options.settings ?? {})
   const { server: host, prefix = '/collaboration', logger = createLogger(config) } = options
   if (host !== undefined) checkEmbedded(config, prefix)
-  const server = await createServer(config, logger)
+  const server = await createServer(config, logger, { hooks: options, instance: nextInstance() })
   const requests = new Requests(server.app)
   const upgrade = server.upgrade
   let detach = () => {}
@@ -68,6 +76,7 @@ export async function createCoweave(options: CoweaveOptions = {}): Promise<Cowea
       detach = attach(host, prefix, { request: requests.handle, upgrade })
       return undefined
     },
+    recheck: (scope = {}) => server.recheck(scope),
     drain: () => server.drain(),
     stop,
     plugin: async (scope) => {
@@ -85,6 +94,14 @@ export async function createCoweave(options: CoweaveOptions = {}): Promise<Cowea
     },
     sign: (claims, seconds) => server.tokens.sign(claims, seconds),
   }
+}
+
+let instances = 0
+
+/** Several of one process may have the same database, and those of several processes need not have a port. */
+function nextInstance(): string {
+  instances += 1
+  return `pid-${process.pid}-${instances}`
 }
 
 /** Demo mode hands out tokens to anybody, and only the server itself can see to it that it is reached from here only. */

@@ -1,6 +1,6 @@
 import type { StoredEvent } from '../../persistence/event-store.ts'
+import type { Access } from '../access/access.ts'
 import type { Principal } from '../access/grants.ts'
-import { isReadable } from '../access/levels.ts'
 import { toldEvent } from './event-stream.ts'
 import type { EventTail } from './event-tail.ts'
 import { frame, type StreamSource } from './sse.ts'
@@ -10,15 +10,18 @@ const OF_USERS: ReadonlySet<string> = new Set(['notification.added'])
 const OF_USERS_IN_ROOMS: ReadonlySet<string> = new Set(['call.started', 'call.ended'])
 const OF_ROOMS: ReadonlySet<string> = new Set(['user.online', 'user.offline'])
 
-/** What a user is told of: their notifications, their calls in rooms that they may read, and who comes and goes in lobbies. */
-export function concerns({ kind, document, users }: StoredEvent, principal: Principal): boolean {
-  if (OF_USERS.has(kind)) return users.includes(principal.user)
-  if (OF_USERS_IN_ROOMS.has(kind)) return users.includes(principal.user) && isReadable(document, principal)
-  return OF_ROOMS.has(kind) && isReadable(document, principal)
+/**
+ * What a user is told of, if they may read the room: their notifications in any case, their calls, and who comes and goes in
+ * lobbies.
+ */
+export function concerns({ kind, document, users }: StoredEvent, user: string, readable: ReadonlySet<string>): boolean {
+  if (OF_USERS.has(kind)) return users.includes(user)
+  if (OF_USERS_IN_ROOMS.has(kind)) return users.includes(user) && readable.has(document)
+  return OF_ROOMS.has(kind) && readable.has(document)
 }
 
 /** The events that concern a user, from behind the event with the number `after`. */
-export function userEvents(tail: EventTail, principal: Principal, after: number): StreamSource {
+export function userEvents(tail: EventTail, access: Access, principal: Principal, after: number): StreamSource {
   const { bus } = tail
   let last = after
   let { version } = bus
@@ -33,7 +36,12 @@ export function userEvents(tail: EventTail, principal: Principal, after: number)
         const [end] = page.slice(-1)
         if (end === undefined) return ''
         last = end.number
-        const frames = page.filter((event) => concerns(event, principal)).map((event) => frameFor(event, principal))
+        const rooms = page.filter(({ kind }) => OF_ROOMS.has(kind) || OF_USERS_IN_ROOMS.has(kind))
+        const names = new Set(rooms.map(({ document }) => document))
+        const readable = await access.readable([...names], principal)
+        const frames = page
+          .filter((event) => concerns(event, principal.user, readable))
+          .map((event) => frameFor(event, principal))
         if (frames.length > 0) return frames.join('')
       }
     },

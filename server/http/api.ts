@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import { besideOf } from '../../persistence/beside.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
-import { isReadable } from '../access/levels.ts'
+import type { Access } from '../access/access.ts'
 import type { Tokens } from '../access/tokens.ts'
 import { refuseOthersThanAdmins } from './deletion.ts'
 import { authenticate, parse } from './request.ts'
@@ -12,6 +12,8 @@ import { describe } from './route-description.ts'
 const DEMO_TOKEN_S = 60 * 60
 /** Names looked at for one page at most, so that a user with few grants doesn't make the server read them all. */
 const MAX_SCANNED = 10_000
+/** Where each of them may cost a question. */
+const MAX_ASKED = 1_000
 
 const demoTokenBody = z.object({
   user: z
@@ -56,7 +58,7 @@ export function serveDemoTokens(app: FastifyInstance, tokens: Tokens): void {
  * `GET /api/documents`: the documents that the token may read, by name, a page at a time. With `?deleted=true` those that
  * are deleted, for admins.
  */
-export function serveDocuments(app: FastifyInstance, tokens: Tokens, log: UpdateLog): void {
+export function serveDocuments(app: FastifyInstance, access: Access, log: UpdateLog): void {
   const description = describe({
     tag: 'documents',
     summary: 'List the documents that the token may read',
@@ -64,16 +66,19 @@ export function serveDocuments(app: FastifyInstance, tokens: Tokens, log: Update
     answers: { 200: { text: 'A page, by name', content: documentList } },
   })
   app.get('/api/documents', description, async (request) => {
-    const principal = await authenticate(request, tokens)
+    const principal = await authenticate(request, access)
     const { prefix, after, limit, deleted } = parse(listQuery, request.query)
     if (deleted) refuseOthersThanAdmins(principal)
     const documents = []
     let last = after
-    for (let scanned = 0; scanned < MAX_SCANNED; scanned += limit) {
+    const maxScanned = access.isAsking ? MAX_ASKED : MAX_SCANNED
+    for (let scanned = 0; scanned < maxScanned; scanned += limit) {
       const page = await log.documents({ prefix, after: last, limit, deleted })
+      const names = page.map(({ name }) => name)
+      const readable = deleted ? new Set(names) : await access.readable(names, principal)
       for (const document of page) {
         last = document.name
-        const isListed = deleted ? besideOf(document.name) === undefined : isReadable(document.name, principal)
+        const isListed = readable.has(document.name) && !(deleted && besideOf(document.name) !== undefined)
         if (isListed) documents.push(document)
         if (documents.length === limit) return { documents, next: last }
       }

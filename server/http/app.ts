@@ -3,6 +3,7 @@ import cors from '@fastify/cors'
 import Fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import type { UpdateLog } from '../../persistence/update-log.ts'
+import type { Access } from '../access/access.ts'
 import { allowsOrigin } from '../access/origins.ts'
 import type { Tokens } from '../access/tokens.ts'
 import type { Audit } from '../admin/audit.ts'
@@ -64,6 +65,7 @@ export interface AppParts extends AdminApi {
   /** Whether the demo's pages are served. */
   readonly demo: boolean
   readonly tokens: Tokens
+  readonly access: Access
   readonly log: UpdateLog
   readonly durability: Durability
   readonly posting: Posting
@@ -119,7 +121,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   await serveApiDocs(app)
   serveHealth(app, async () => ({ storage: await parts.durability.check(), stopping: parts.isStopping() }))
   serveMetrics(app, parts.measure)
-  serveDocuments(app, parts.tokens, parts.log)
+  serveDocuments(app, parts.access, parts.log)
   serveDeletion(app, parts)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })

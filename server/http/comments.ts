@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { UpdateLog } from '../../persistence/update-log.ts'
-import type { Tokens } from '../access/tokens.ts'
+import type { Access } from '../access/access.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Conversions } from '../conversions/conversions.ts'
 import type { Deletions } from '../documents/deletions.ts'
@@ -31,7 +31,7 @@ const archived = z.looseObject({ anchor: messageShape.shape.anchor, deletedAt: z
 const commentAnswer = anything.describe('The message, with `quote`: the text that it is about, unless that is gone')
 
 export interface CommentsApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly log: UpdateLog
   readonly conversions: Conversions
   readonly posting: Posting
@@ -101,7 +101,7 @@ export function serveComments(app: FastifyInstance, api: CommentsApi): void {
       ...(mentions === undefined ? {} : { mentions }),
       ...(replyTo === undefined ? {} : { replyTo }),
     }
-    const commenter = authorOf(author.principal, room, 'comment')
+    const commenter = await authorOf(api.access, author.principal, room, 'comment')
     const posted =
       known === undefined
         ? await posting.post({ room, author: commenter, draft, id })

@@ -3,10 +3,9 @@ import { z } from 'zod'
 import { CloseCode } from '../../model/close-codes.ts'
 import { parseDocumentName } from '../../model/document-name.ts'
 import type { Deletion } from '../../persistence/update-log.ts'
+import type { Access } from '../access/access.ts'
 import { AccessError } from '../access/access-error.ts'
-import { allows, type Principal } from '../access/grants.ts'
-import { levelIn } from '../access/levels.ts'
-import type { Tokens } from '../access/tokens.ts'
+import type { Principal } from '../access/grants.ts'
 import type { Audit } from '../admin/audit.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import { documentParameters, refuseRooms } from './document-admission.ts'
@@ -22,7 +21,7 @@ const deletedAnswer = z.object({
 })
 
 export interface DeletionApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly deletions: Deletions
   readonly audit: Audit
 }
@@ -34,7 +33,7 @@ export interface DeletionApi {
  *
  * They take `moderate`, which is for taking away what others wrote, or an admin's token.
  */
-export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }: DeletionApi): void {
+export function serveDeletion(app: FastifyInstance, { access, deletions, audit }: DeletionApi): void {
   const deleting = describe({
     tag: 'documents',
     summary: 'Delete a document, with the chat beside it',
@@ -44,7 +43,7 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
     answers: { 200: { text: 'It is deleted', content: deletedAnswer } },
   })
   app.delete('/api/documents/:name', deleting, async (request) => {
-    const { name, principal } = await admitModerator(request, tokens)
+    const { name, principal } = await admitModerator(request, access)
     const { erase } = parse(deleteQuery, request.query)
     if (erase) refuseOthersThanAdmins(principal)
     const deletion = await audited(principal, erase ? 'erase' : 'delete', name, async () => {
@@ -63,7 +62,7 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
     answers: { 200: { text: 'It is there', content: z.object({ name: z.string(), restored: z.boolean() }) } },
   })
   app.post('/api/documents/:name/undelete', restoring, async (request) => {
-    const { name, principal } = await admitModerator(request, tokens)
+    const { name, principal } = await admitModerator(request, access)
     return await audited(principal, 'undelete', name, async () => {
       const outcome = await deletions.undelete(name)
       if (outcome !== 'erased') return { name, restored: outcome === 'restored' }
@@ -95,13 +94,11 @@ export function serveDeletion(app: FastifyInstance, { tokens, deletions, audit }
 /** Who may take away what others wrote. @throws {AccessError} when the token doesn't let in  @throws {HttpError} 409 `document/is-room` */
 export async function admitModerator(
   request: FastifyRequest,
-  tokens: Tokens,
+  access: Access,
 ): Promise<{ name: string; principal: Principal }> {
-  const principal = await authenticate(request, tokens)
+  const principal = await authenticate(request, access)
   const name = parseDocumentName(parse(documentParameters, request.params).name)
-  if (!principal.admin && !allows(levelIn(name, principal), 'moderate')) {
-    throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant "moderate" in ${name}`)
-  }
+  if (!principal.admin) await access.need(name, principal, 'moderate')
   refuseRooms(name)
   return { name, principal }
 }

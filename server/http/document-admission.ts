@@ -1,12 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { CloseCode } from '../../model/close-codes.ts'
 import { parseDocumentName } from '../../model/document-name.ts'
 import { roomOf } from '../../model/rooms.ts'
-import { AccessError } from '../access/access-error.ts'
-import { allows, type Level, type Principal } from '../access/grants.ts'
-import { levelIn } from '../access/levels.ts'
-import type { Tokens } from '../access/tokens.ts'
+import type { Access } from '../access/access.ts'
+import type { Level, Principal } from '../access/grants.ts'
 import type { Author } from '../documents/guard.ts'
 import { HttpError } from './problem.ts'
 import { authenticate, parse } from './request.ts'
@@ -19,22 +16,20 @@ export const documentParameters = z.object({
 /** @throws {AccessError} when the token doesn't let in  @throws {CoweaveError} `document/bad-name` */
 export async function admit(
   request: FastifyRequest,
-  tokens: Tokens,
+  access: Access,
   needed: (name: string) => Level,
 ): Promise<{ name: string; author: Author }> {
-  const principal = await authenticate(request, tokens)
+  const principal = await authenticate(request, access)
   const name = parseDocumentName(parse(documentParameters, request.params).name)
   const level = needed(name)
-  const author = authorOf(principal, name, level)
-  if (level !== 'read') tokens.refuseMuted(principal.user, name)
+  const author = await authorOf(access, principal, name, level)
+  if (level !== 'read') access.refuseMuted(principal.user, name)
   return { name, author }
 }
 
 /** @throws {AccessError} `access/no-grant` when the principal may not do that much in the document */
-export function authorOf(principal: Principal, name: string, needed: Level): Author {
-  const level = levelIn(name, principal)
-  if (level !== undefined && allows(level, needed)) return { principal, level }
-  throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant "${needed}" in ${name}`)
+export async function authorOf(access: Access, principal: Principal, name: string, needed: Level): Promise<Author> {
+  return { principal, level: await access.need(name, principal, needed) }
 }
 
 /** @throws {HttpError} 409 `document/is-room`: rooms have rules, and ways of their own */

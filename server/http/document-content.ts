@@ -2,9 +2,9 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { parseDocumentName } from '../../model/document-name.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
+import type { Access } from '../access/access.ts'
 import { levelToChange } from '../access/levels.ts'
 import { isSchemaOld, parseSchema, schemaTooOld } from '../access/schema.ts'
-import type { Tokens } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Conversions } from '../conversions/conversions.ts'
@@ -89,7 +89,7 @@ const conditions = z.object({
 })
 
 export interface DocumentContentApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly log: UpdateLog
   readonly conversions: Conversions
   readonly writer: DocumentWriter
@@ -115,7 +115,7 @@ export function serveDocumentContent(app: FastifyInstance, api: DocumentContentA
   })
 }
 
-function serveReading(app: FastifyInstance, { tokens, log, conversions, deletions }: DocumentContentApi): void {
+function serveReading(app: FastifyInstance, { access, log, conversions, deletions }: DocumentContentApi): void {
   const description = describe({
     tag: 'documents',
     summary: 'Read a document',
@@ -126,7 +126,7 @@ function serveReading(app: FastifyInstance, { tokens, log, conversions, deletion
     answers: { 200: { text: 'The document', content: contentTypes }, 304: { text: 'It is as it was' } },
   })
   app.get('/api/documents/:name', description, async (request, reply) => {
-    const { name, author } = await admit(request, tokens, () => 'read')
+    const { name, author } = await admit(request, access, () => 'read')
     refuseRooms(name)
     await deletions.refuse(name)
     const query = parse(readQuery, request.query)
@@ -213,12 +213,12 @@ function serveCopying(app: FastifyInstance, api: DocumentContentApi): void {
     answers: { 201: writtenAnswer },
   })
   app.post('/api/documents/:name/copy', description, async (request, reply) => {
-    const { name, author } = await admit(request, api.tokens, () => 'read')
+    const { name, author } = await admit(request, api.access, () => 'read')
     refuseRooms(name)
     count(request, reply, api, author)
     const { to, position } = parse(copyBody, request.body)
     const target = parseDocumentName(to)
-    const writerOfCopy = authorOf(author.principal, target, 'write')
+    const writerOfCopy = await authorOf(api.access, author.principal, target, 'write')
     refuseRooms(target)
     await api.deletions.refuse(name)
     await api.deletions.refuse(target)
@@ -232,7 +232,7 @@ function serveCopying(app: FastifyInstance, api: DocumentContentApi): void {
 
 /** @throws as admit(), {HttpError} 409 `document/is-room`, {CoweaveError} `document/deleted`, 429 `http/too-many-requests` */
 async function admitWriter(request: FastifyRequest, reply: FastifyReply, api: DocumentContentApi) {
-  const admitted = await admit(request, api.tokens, levelToChange)
+  const admitted = await admit(request, api.access, levelToChange)
   refuseRooms(admitted.name)
   await api.deletions.refuse(admitted.name)
   count(request, reply, api, admitted.author)

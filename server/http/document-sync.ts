@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
+import type { Access } from '../access/access.ts'
 import { levelToChange } from '../access/levels.ts'
 import { isSchemaOld, parseSchema, schemaTooOld } from '../access/schema.ts'
-import type { Tokens } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Exchange } from '../documents/exchange.ts'
@@ -27,7 +27,7 @@ const writeQuery = z
   .refine(({ part, of }) => part <= of, 'part must not be more than of')
 
 export interface DocumentSyncApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly exchange: Exchange
   readonly uploads: Uploads
   readonly rates: UserRates
@@ -41,7 +41,7 @@ export interface DocumentSyncApi {
  *   it comes in parts, in any order: 202 with the numbers that are missing, and 200 with the last one.
  */
 export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): void {
-  const { tokens, exchange, uploads, rates, config } = api
+  const { access, exchange, uploads, rates, config } = api
   const reading = describe({
     tag: 'sync',
     summary: 'What a replica lacks of a document',
@@ -50,7 +50,7 @@ export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): v
     answers: { 200: { text: 'A Yjs update', content: ['application/octet-stream'] } },
   })
   app.get('/api/documents/:name/sync', reading, async (request, reply) => {
-    const { name } = await admit(request, tokens, () => 'read')
+    const { name } = await admit(request, access, () => 'read')
     const { stateVector } = parse(readQuery, request.query)
     const replica = stateVector === undefined ? NO_STATE : Buffer.from(stateVector, 'base64url')
     const update = await exchange.missing(name, replica)
@@ -72,7 +72,7 @@ export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): v
       },
     })
     scope.post('/api/documents/:name/sync', writing, async (request, reply) => {
-      const { name, author } = await admit(request, tokens, levelToChange)
+      const { name, author } = await admit(request, access, levelToChange)
       countRequest(rates, author.principal.user, request, reply)
       const { schema, upload, part, of } = parse(writeQuery, request.query)
       if (isSchemaOld(parseSchema(schema), config.MIN_SCHEMA)) throw schemaTooOld()

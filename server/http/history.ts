@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { UpdateLog } from '../../persistence/update-log.ts'
+import type { Access } from '../access/access.ts'
 import type { Level } from '../access/grants.ts'
-import type { Tokens } from '../access/tokens.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import type { Exchange } from '../documents/exchange.ts'
@@ -42,7 +42,7 @@ const undoBody = z
 const takenBack = z.object({ before: z.int().describe('The position before'), changed: z.boolean() })
 
 export interface HistoryApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly log: UpdateLog
   readonly history: History
   readonly exchange: Exchange
@@ -209,10 +209,10 @@ export function serveHistory(app: FastifyInstance, api: HistoryApi): void {
  */
 export async function admitTo(
   request: FastifyRequest,
-  { tokens, deletions }: { readonly tokens: Tokens; readonly deletions: Deletions },
+  { access, deletions }: { readonly access: Access; readonly deletions: Deletions },
   needed: Level,
 ): Promise<{ name: string; author: Author; user: string }> {
-  const { name, author } = await admit(request, tokens, () => needed)
+  const { name, author } = await admit(request, access, () => needed)
   refuseRooms(name)
   await deletions.refuse(name)
   return { name, author, user: author.principal.user }

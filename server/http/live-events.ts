@@ -1,13 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { UpdateLog } from '../../persistence/update-log.ts'
-import type { Tokens } from '../access/tokens.ts'
+import type { Access } from '../access/access.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import { DocumentSource } from '../events/document-source.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { EventTail } from '../events/event-tail.ts'
+import { readableSource } from '../events/readable-source.ts'
 import { type StreamSource, stream } from '../events/sse.ts'
 import { userEvents } from '../events/user-events.ts'
 import type { Rooms } from '../rooms/rooms.ts'
@@ -28,7 +29,7 @@ const query = z.strictObject({ after: number.transform(Number).optional() })
 const headers = z.object({ 'last-event-id': z.string().optional().describe('Counts instead of `after`') })
 
 export interface LiveEventsApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly log: UpdateLog
   readonly durability: Durability
   readonly documents: Documents
@@ -44,7 +45,7 @@ export interface LiveEventsApi {
  * - `GET /api/me/events`: the notifications and calls of the token's user, and who comes and goes in lobbies they may read.
  */
 export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void {
-  const { tokens, log, durability, documents, rooms, bus, rates, config } = api
+  const { access, log, durability, documents, rooms, bus, rates, config } = api
   const tail = new EventTail({ events: log.events, bus })
   const streams = new Map<string, number>()
   let count = 0
@@ -87,7 +88,7 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     answers,
   })
   app.get('/api/documents/:name/events', { ...ofDocument, exposeHeadRoute: false }, async (request, reply) => {
-    const { name, author } = await admit(request, tokens, () => 'read')
+    const { name, author } = await admit(request, access, () => 'read')
     const { user, expires } = author.principal
     countRequest(rates, user, request, reply)
     const { after } = parse(query, request.query)
@@ -100,7 +101,7 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
         const [position = after ?? open.cursor.position, event = await tail.last()] = known ?? []
         const source = new DocumentSource({ log, durability, tail, open, after: { position, event } })
         try {
-          await send(request, reply, source, expires)
+          await send(request, reply, readableSource(source, access, name, author.principal), expires)
         } finally {
           source.close()
         }
@@ -118,13 +119,13 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     answers,
   })
   app.get('/api/me/events', { ...ofUser, exposeHeadRoute: false }, async (request, reply) => {
-    const principal = await authenticate(request, tokens)
+    const principal = await authenticate(request, access)
     countRequest(rates, principal.user, request, reply)
     const { after } = parse(query, request.query)
     const lastId = request.headers['last-event-id']
     const known = lastId === undefined ? after : Number(parse(number, lastId))
     await run(principal.user, async () => {
-      await send(request, reply, userEvents(tail, principal, known ?? (await tail.last())), principal.expires)
+      await send(request, reply, userEvents(tail, access, principal, known ?? (await tail.last())), principal.expires)
     })
     return reply
   })

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import type { Tokens } from '../access/tokens.ts'
+import type { Access } from '../access/access.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Conversions } from '../conversions/conversions.ts'
 import type { Deletions } from '../documents/deletions.ts'
@@ -42,7 +42,7 @@ const stampedState = z.object({
 })
 
 export interface PresenceApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly conversions: Conversions
   readonly visits: Visits
   readonly deletions: Deletions

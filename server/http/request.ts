@@ -1,11 +1,14 @@
 import type { FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import type { Principal } from '../access/grants.ts'
-import type { Tokens } from '../access/tokens.ts'
 import { HttpError } from './problem.ts'
 
+interface Verifier {
+  verify(token: string): Promise<Principal>
+}
+
 /** @throws {AccessError} without a valid `Authorization: Bearer` */
-export function authenticate({ headers }: FastifyRequest, tokens: Tokens): Promise<Principal> {
+export function authenticate({ headers }: FastifyRequest, tokens: Verifier): Promise<Principal> {
   const [scheme, token] = headers.authorization?.split(' ') ?? []
   return tokens.verify(scheme?.toLowerCase() === 'bearer' ? (token ?? '') : '')
 }

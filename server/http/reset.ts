@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
-import type { Tokens } from '../access/tokens.ts'
+import type { Access } from '../access/access.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import type { Resets } from '../documents/resets.ts'
 import { admitModerator } from './deletion.ts'
@@ -15,7 +15,7 @@ const resetAnswer = z.object({
 })
 
 export interface ResetApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly deletions: Deletions
   readonly resets: Resets
 }
@@ -24,7 +24,7 @@ export interface ResetApi {
  * `POST /api/documents/<name>/reset` `{ position }`: makes a document what it was, for moderators and admins
  * (docs/history.md). Unlike a restore it is no edit: what came since is no part of the document any more.
  */
-export function serveReset(app: FastifyInstance, { tokens, deletions, resets }: ResetApi): void {
+export function serveReset(app: FastifyInstance, { access, deletions, resets }: ResetApi): void {
   const description = describe({
     tag: 'history',
     summary: 'Make a document what it was, without what came since',
@@ -34,7 +34,7 @@ export function serveReset(app: FastifyInstance, { tokens, deletions, resets }: 
     answers: { 200: { text: 'It is on disk', content: resetAnswer } },
   })
   app.post('/api/documents/:name/reset', description, async (request) => {
-    const { name, principal } = await admitModerator(request, tokens)
+    const { name, principal } = await admitModerator(request, access)
     await deletions.refuse(name)
     const { position } = parse(resetBody, request.body)
     return await resets.reset(name, principal.user, position)

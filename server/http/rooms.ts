@@ -1,14 +1,10 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
-import { CloseCode } from '../../model/close-codes.ts'
 import { parseDocumentName } from '../../model/document-name.ts'
-import { CoweaveError } from '../../model/errors.ts'
 import { chatRoomOf } from '../../model/rooms.ts'
 import type { ArchivedMessage, UpdateLog } from '../../persistence/update-log.ts'
-import { AccessError } from '../access/access-error.ts'
-import { allows, type Level, type Principal } from '../access/grants.ts'
-import { levelIn } from '../access/levels.ts'
-import type { Tokens } from '../access/tokens.ts'
+import type { Access } from '../access/access.ts'
+import type { Level, Principal } from '../access/grants.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import type { Author } from '../documents/guard.ts'
@@ -46,7 +42,7 @@ const messagePage = z.object({
 })
 
 export interface RoomsApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly log: UpdateLog
   readonly posting: Posting
   readonly rates: UserRates
@@ -59,7 +55,7 @@ export interface RoomsApi {
  * - `GET /api/search/messages`: in all rooms that the token may read, or in one, newest first;
  * - `POST /api/rooms/<room>/messages`: for programs, which need not speak Yjs.
  */
-export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, deletions }: RoomsApi): void {
+export function serveRooms(app: FastifyInstance, { access, log, posting, rates, deletions }: RoomsApi): void {
   const reading = describe({
     tag: 'chat',
     summary: 'Read the messages of a room',
@@ -68,7 +64,7 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, 
     answers: { 200: { text: 'A page, oldest first', content: messagePage } },
   })
   app.get('/api/rooms/:room/messages', reading, async (request, reply) => {
-    const { room } = await admit(request, tokens, 'read')
+    const { room } = await admit(request, access, 'read')
     await deletions.refuse(room)
     const options = parse(pageQuery, request.query)
     const messages = await log.messages(room, options)
@@ -89,10 +85,10 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, 
     answers: { 200: { text: 'What was found, newest first', content: messagePage } },
   })
   app.get('/api/search/messages', searching, async (request, reply) => {
-    const principal = await authenticate(request, tokens)
+    const principal = await authenticate(request, access)
     const query = parse(searchQuery, request.query)
     if (query.room !== undefined) {
-      levelFor(query.room, principal, 'read')
+      await levelFor(access, query.room, principal, 'read')
       await deletions.refuse(query.room)
     }
     const found: ArchivedMessage[] = []
@@ -108,9 +104,10 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, 
       next = page.next
       const rooms = [...new Set(page.messages.map(({ room }) => room))].filter((room) => !known.has(room))
       const areDeleted = await deletions.areDeleted(rooms)
+      const readable = await access.readable(rooms, principal)
       rooms.forEach((room, index) => {
         known.add(room)
-        if (areDeleted[index] || !mayRead(room, principal)) unreadable.add(room)
+        if (areDeleted[index] || !readable.has(room)) unreadable.add(room)
       })
       for (const message of page.messages) {
         if (!unreadable.has(message.room)) found.push(message)
@@ -133,7 +130,7 @@ export function serveRooms(app: FastifyInstance, { tokens, log, posting, rates, 
     answers: { 201: { text: 'It is on disk', content: anything }, 200: { text: 'It was there', content: anything } },
   })
   app.post('/api/rooms/:room/messages', sending, async (request, reply) => {
-    const { room, author } = await admit(request, tokens, 'comment')
+    const { room, author } = await admit(request, access, 'comment')
     countRequest(rates, author.principal.user, request, reply)
     const { id, ...draft } = parse(postBody, request.body)
     const { message, isNew } = await posting.post({ room, author, draft, id })
@@ -155,29 +152,18 @@ function sendMessages(reply: FastifyReply, messages: readonly string[], next: nu
 /** @throws {AccessError} when the token doesn't let in  @throws {CoweaveError} when the path names no room */
 async function admit(
   request: FastifyRequest,
-  tokens: Tokens,
+  access: Access,
   needed: Level,
 ): Promise<{ room: string; author: Author }> {
-  const principal = await authenticate(request, tokens)
+  const principal = await authenticate(request, access)
   const { room } = parse(roomParameters, request.params)
-  return { room, author: { principal, level: levelFor(room, principal, needed) } }
+  return { room, author: { principal, level: await levelFor(access, room, principal, needed) } }
 }
 
-function levelFor(room: string, principal: Principal, needed: Level): Level {
+/** @throws {AccessError} `access/no-grant`  @throws {HttpError} 404 `chat/no-such-room` */
+async function levelFor(access: Access, room: string, principal: Principal, needed: Level): Promise<Level> {
   const found = chatRoomOf(parseDocumentName(room))
   if (found === undefined || found.segment !== undefined)
     throw new HttpError(404, 'chat/no-such-room', `"${room}" is not the name of a room`)
-  const level = levelIn(room, principal)
-  if (level !== undefined && allows(level, needed)) return level
-  throw new AccessError('access/no-grant', CloseCode.Forbidden, `the token does not grant "${needed}" in ${room}`)
-}
-
-function mayRead(room: string, principal: Principal): boolean {
-  try {
-    return levelIn(room, principal) !== undefined
-  } catch (error) {
-    // A room of a name that is none any more: nobody can open it.
-    if (error instanceof CoweaveError) return false
-    throw error
-  }
+  return await access.need(room, principal, needed)
 }

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { NamedVersion } from '../../model/history.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
-import type { Tokens } from '../access/tokens.ts'
+import type { Access } from '../access/access.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import { versionNamed } from '../events/document-events.ts'
@@ -32,7 +32,7 @@ const seenAnswer = z.object({ position: z.int().describe('0 for never'), at: z.i
 const seenBody = z.strictObject({ position: z.number().int().optional() })
 
 export interface VersionsApi {
-  readonly tokens: Tokens
+  readonly access: Access
   readonly log: UpdateLog
   readonly history: History
   readonly deletions: Deletions

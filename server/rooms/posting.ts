@@ -5,6 +5,7 @@ import { CoweaveError } from '../../model/errors.ts'
 import { segmentName } from '../../model/rooms.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { ArchivedMessage, UpdateLog } from '../../persistence/update-log.ts'
+import type { Access } from '../access/access.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type Author, RefusedError } from '../documents/guard.ts'
@@ -15,6 +16,8 @@ export interface PostingOptions {
   readonly durability: Durability
   readonly documents: Documents
   readonly rooms: Rooms
+  /** Whether the author may still post: finding the place takes its time. */
+  readonly access: Access
 }
 
 /** A message for a room. With an `id` it may be posted again: whoever has no answer doesn't know whether it arrived. */
@@ -72,10 +75,11 @@ export class Posting {
   }
 
   async #write(document: Document, room: string, author: Author, { id, ...draft }: Draft & { id: string }) {
-    const { durability, log, rooms } = this.#options
+    const { durability, log, rooms, access } = this.#options
     // Whatever an earlier part of the room holds was stamped before this one was opened: then it is in the archive.
     await durability.settled()
     if ((await log.messageById(room, id)) !== undefined) return 'found'
+    await access.confirm(room, author.principal)
     // From here to receive() nothing else happens, so that the same message posted twice at once is taken once.
     const has = messagesOf(document)
       .toArray()

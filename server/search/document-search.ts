@@ -1,7 +1,7 @@
 import { CoweaveError } from '../../model/errors.ts'
 import type { FoundDocument, TextCursor, TextIndex } from '../../persistence/text-index.ts'
+import type { Access } from '../access/access.ts'
 import type { Principal } from '../access/grants.ts'
-import { isReadable } from '../access/levels.ts'
 import type { ExcerptPart } from './excerpt.ts'
 import type { SearchThreads } from './search-threads.ts'
 
@@ -34,6 +34,7 @@ export interface DocumentHits {
 export interface DocumentSearchOptions {
   readonly texts: TextIndex
   readonly threads: SearchThreads
+  readonly access: Access
   /** Whether there is an index (DOCUMENT_SEARCH). */
   readonly isOn: boolean
 }
@@ -64,14 +65,18 @@ export class DocumentSearch {
     principal: Principal,
     { query, prefix, before, limit }: DocumentQuery,
   ): Promise<{ readonly found: readonly FoundDocument[]; readonly next: TextCursor | undefined }> {
-    const prefixes = prefixesOf(principal, prefix)
+    const { texts, access } = this.#options
+    // Where a product decides, what the token grants says nothing.
+    const prefixes = access.isAsking ? [prefix] : prefixesOf(principal, prefix)
     const found: FoundDocument[] = []
     let last = before
     for (let searches = 0; searches < MAX_SEARCHES; searches += 1) {
-      const page = await this.#options.texts.search(query, { prefixes, before: last, limit: PAGE })
+      const page = await texts.search(query, { prefixes, before: last, limit: PAGE })
+      const names = page.map(({ name }) => name)
+      const readable = principal.admin ? new Set(names) : await access.readable(names, principal)
       for (const document of page) {
         last = document
-        if (principal.admin || isReadable(document.name, principal)) found.push(document)
+        if (readable.has(document.name)) found.push(document)
         if (found.length === limit) return { found, next: last }
       }
       if (page.length < PAGE) return { found, next: undefined }

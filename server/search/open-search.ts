@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { UpdateLog } from '../../persistence/update-log.ts'
+import type { Access } from '../access/access.ts'
 import type { Config } from '../config.ts'
 import { DocumentSearch } from './document-search.ts'
 import type { SearchThreads } from './search-threads.ts'
@@ -10,16 +11,17 @@ export interface SearchParts {
   readonly log: UpdateLog
   readonly logger: Logger
   readonly threads: SearchThreads
+  readonly access: Access
 }
 
 /** What finds documents, and what keeps the index for it, if the settings allow one. */
-export function openSearch({ config, log, logger, threads }: SearchParts) {
+export function openSearch({ config, log, logger, threads, access }: SearchParts) {
   const isOn = config.DOCUMENT_SEARCH === 'on'
   const onProblem = (error: unknown, document: string | undefined) =>
     logger.warn({ error, document }, 'what documents say can not be indexed now')
   const isIndexed = isOn && config.ENCRYPTION_KEY === undefined
   return {
-    search: new DocumentSearch({ texts: log.texts, threads, isOn }),
+    search: new DocumentSearch({ texts: log.texts, threads, access, isOn }),
     indexer: isIndexed ? new TextIndexer({ log, threads, onProblem }) : undefined,
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { chatRoomOf, directChat, inboxOf, lobbyOf, roomOf, segmentName } from '../../model/rooms.ts'
 import { type Level, parseGrant } from '../../server/access/grants.ts'
-import { levelIn, levelToChange } from '../../server/access/levels.ts'
+import { grantedIn, levelToChange } from '../../server/access/levels.ts'
 
 describe('roomOf', () => {
   test.each([
@@ -94,10 +94,10 @@ test('chat rooms are told from other rooms', () => {
   expect(() => chatRoomOf('lobby/a/b')).toThrow(expect.objectContaining({ code: 'document/bad-name' }))
 })
 
-describe('levelIn', () => {
+describe('grantedIn', () => {
   function level(document: string, access: Readonly<Record<string, Level>>, user = 'ann'): Level | undefined {
     const grants = Object.entries(access).map(([pattern, granted]) => parseGrant(pattern, granted))
-    return levelIn(document, { user, name: user, grants, expires: undefined, admin: false, relay: false, agent: false })
+    return grantedIn(document, { user, grants })
   }
 
   test.each<[string, Readonly<Record<string, Level>>, Level | undefined]>([

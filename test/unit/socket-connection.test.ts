@@ -5,7 +5,9 @@ import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { WebSocket } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
+import { Access } from '../../server/access/access.ts'
 import type { Principal } from '../../server/access/grants.ts'
+import { Tokens } from '../../server/access/tokens.ts'
 import { readConfig } from '../../server/config.ts'
 import { ConnectionCounts } from '../../server/connection/connection-counts.ts'
 import { hocuspocusDialect } from '../../server/connection/dialect.ts'
@@ -91,6 +93,7 @@ beforeEach(() => {
   connection = new SocketConnection(transport, client, hocuspocus, {
     config,
     logger,
+    access: new Access(new Tokens(config)),
     documents: { get: () => open } as unknown as Documents,
     durability,
     egresses: new EgressGroup(durability),
