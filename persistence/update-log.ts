@@ -28,7 +28,7 @@ export interface NewUpdate {
   /** What happened by this update: stored with it or not at all; see EventStore. */
   readonly events?: readonly NewEvent[] | undefined
   /** What must be so for this update to be stored: it is left out otherwise. For what only one instance may write. */
-  readonly expects?: ExpectedRoom | undefined
+  readonly expects?: ExpectedRoom | ExpectedPosition | undefined
   /**
    * It comes of another update, and is left out if that one is: the last one before it in its batch that follows none
    * itself. What comes of one change in several documents is so stored together or not at all.
@@ -49,6 +49,11 @@ export interface NewUpdate {
 export interface ExpectedRoom {
   readonly room: string
   readonly lastSeq: number | undefined
+}
+
+/** The last position of the update's document as its writer knew it; 0 for one that has nothing. */
+export interface ExpectedPosition {
+  readonly position: number
 }
 
 /** In place of a `seq`, for who doesn't know it: that of the message of the same id, or the next one in the room. */
@@ -194,12 +199,12 @@ export interface UpdateLog extends HistoryTables, Retention {
    *
    * Some updates may be left out, each with its `messages`, `events` and `clients`, while the rest of the batch is stored: one with
    * `clients`, when one of them belongs to another user of that document than its `author`, with all updates of that
-   * document behind it in the batch, which may build on it; one that `expects` a room to be as it is not; and one that
+   * document behind it in the batch, which may build on it; one that `expects` a room, or its document, to be as it is not; and one that
    * `follows` an update that is left out. The position of what was left out is 0. The first two look at what is committed,
    * by anybody, and at what the updates before it in the batch stored. So of several writers who expect the same, one has
    * its update stored, and the others read again and make theirs anew.
    * Appended again after a rejection, an update with `expects` gets 0 also if it was stored the first time: who gets 0
-   * knows that the room isn't as expected, not why. One with `clients` alone is stored again, as its author has them.
+   * knows that it isn't as expected, not why. One with `clients` alone is stored again, as its author has them.
    *
    * An update's `messages` are stored with it: a message that the archive has is replaced. Within a room `seq` and `id`
    * are each taken once, by whoever comes first; a message that has one of them and not the other is left out, since

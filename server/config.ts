@@ -91,6 +91,9 @@ export const settings = {
   AUTHORIZE_TIMEOUT: int(100)
     .default(2_000)
     .describe('How long `authorize` may take to answer before clients are told to try again later, ms'),
+  SEED_TIMEOUT: int(100)
+    .default(10_000)
+    .describe('How long a product’s `seed` may take to answer before clients are told to try again later, ms'),
   MIN_SCHEMA: int(0)
     .default(0)
     .describe(

@@ -32,8 +32,10 @@ import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
 import type { OpenDocument } from './documents/open-document.ts'
 import { Resets } from './documents/resets.ts'
+import { Seeding } from './documents/seeding.ts'
 import { Visits } from './documents/visits.ts'
 import type { Hooks } from './embedding/hooks.ts'
+import { Observers } from './embedding/observers.ts'
 import { ChangeAnnouncer } from './events/change-announcer.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
@@ -92,7 +94,7 @@ export async function createServer(
   { demo = false, hooks = {}, instance }: ServerOptions = {},
 ): Promise<CoweaveServer> {
   const tokens = new Tokens(config)
-  const { authorize } = hooks
+  const { authorize, seed } = hooks
   const decisions =
     authorize &&
     new Decisions({
@@ -109,6 +111,7 @@ export async function createServer(
     create: true,
     onProblem: (error) => logger.error({ error }, 'storage problem'),
   })
+  const observers = new Observers(hooks, logger)
   const durability = new Durability(log, {
     commitTimeoutMs: config.COMMIT_TIMEOUT,
     onFailure: (error) => logger.error({ error }, 'a commit failed and is tried again'),
@@ -116,6 +119,7 @@ export async function createServer(
       cluster.committed(batch, positions)
       bus.committed(batch, positions)
       indexer?.committed(batch, positions)
+      observers.committed(batch, positions)
     },
     onLost: (names) => forgetDocuments(names),
     onRefused: (names) => forgetRefused(names),
@@ -177,9 +181,12 @@ export async function createServer(
     callTimes: { ringMs: config.CALL_RING_TIME, vanishedAfterMs: config.CALL_AWAY_TIME },
     isCutOff: () => relay?.isUp === false,
   })
+  const maxBytes = config.MAX_DOCUMENT_BYTES
+  const seeding = seed && new Seeding({ seed, durability, timeoutMs: config.SEED_TIMEOUT, maxBytes })
   const documents = new Documents({
     log,
     rooms,
+    seeding,
     onOpened: (open) => cluster.opened(open),
     onClosed: (open) => cluster.closed(open),
     onClientChange: (open) => rooms.changed(open),
@@ -191,7 +198,7 @@ export async function createServer(
     logger,
     idle: { timeMs: config.IDLE_DOCUMENT_TIME, maxBytes: config.IDLE_DOCUMENT_BYTES },
     maxPresenceBytes: config.MAX_PRESENCE_BYTES,
-    maxBytes: config.MAX_DOCUMENT_BYTES,
+    maxBytes,
     relayedClientIds: config.CLIENT_IDS === 'relay',
     isMuted: (user, document) => restrictions.isMuted(user, document),
   })
@@ -393,6 +400,7 @@ export async function createServer(
     await uploads.close()
     documents.close()
     durability.close()
+    await observers.close()
     await pushed
     await done
     await cluster.close()

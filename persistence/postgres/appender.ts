@@ -45,10 +45,7 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
           json,
         })),
         pushAt: pushAt === undefined ? undefined : natural(pushAt, 'pushAt'),
-        expects: expects && {
-          room: storable(expects.room, 'the name of a room'),
-          lastSeq: expects.lastSeq === undefined ? undefined : natural(expects.lastSeq, 'lastSeq'),
-        },
+        expects: expects && copyOf(expects),
         follows,
         epoch: natural(place.epoch ?? 0, 'epoch'),
         after: place.after === undefined ? undefined : natural(place.after, 'after'),
@@ -61,6 +58,15 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
       }
     },
   )
+}
+
+function copyOf(expects: NonNullable<NewUpdate['expects']>): NonNullable<NewUpdate['expects']> {
+  if ('position' in expects) return { position: natural(expects.position, 'position') }
+  const { room, lastSeq } = expects
+  return {
+    room: storable(room, 'the name of a room'),
+    lastSeq: lastSeq === undefined ? undefined : natural(lastSeq, 'lastSeq'),
+  }
 }
 
 /** Appends a batch inside a transaction: locks, then looks, then writes. */
@@ -98,9 +104,13 @@ export async function appendBatch(
   function store(update: NewUpdate): number {
     const { document: name, at, author, data, clients, expects, messages = [], epoch, after, resets = false } = update
     if (broken.has(name) || deleted.has(name)) return 0
-    if (expects !== undefined && !rooms.meets(expects, messages)) return 0
     const document = recordOf(records, name)
     if (document.epoch !== epoch || (after !== undefined && document.position !== after)) return 0
+    if (expects !== undefined && 'position' in expects) {
+      if (document.position !== expects.position) return 0
+    } else if (expects !== undefined && !rooms.meets(expects, messages)) {
+      return 0
+    }
     const row = { document, position: document.position + 1, at, author, data, clients }
     const claimed = owners.claim(row)
     if (claimed === undefined) {

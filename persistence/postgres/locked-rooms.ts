@@ -27,7 +27,10 @@ export async function lockRooms(
 ): Promise<LockedRooms> {
   const messages = updates.flatMap((update) => update.messages ?? [])
   const unplaced = messages.filter(({ seq }) => seq === ANY_SEQ).map(({ room }) => room)
-  const expected = new Set([...updates.flatMap(({ expects }) => expects?.room ?? []), ...unplaced])
+  const expected = new Set([
+    ...updates.flatMap(({ expects }) => (expects !== undefined && 'room' in expects ? expects.room : [])),
+    ...unplaced,
+  ])
   const rooms = new Set([...messages.map(({ room }) => room), ...expected])
   if (rooms.size === 0) return lockedRooms([], new Map())
   await lock(session, rooms)

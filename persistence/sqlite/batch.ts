@@ -10,13 +10,13 @@ import {
 } from 'lib0/encoding'
 import type { NewEvent } from '../event-store.ts'
 import { natural } from '../natural.ts'
-import type { ArchivedMessage, ExpectedRoom, NewUpdate } from '../update-log.ts'
+import type { ArchivedMessage, NewUpdate } from '../update-log.ts'
 
 /**
- * What follows of an expected room, with FOLLOWS where the update follows another, HAS_EVENTS where events come, and
+ * What follows of an expected room or position, with FOLLOWS where the update follows another, HAS_EVENTS where events come, and
  * HAS_PLACE where it tells where the content begins and ends.
  */
-const Expects = { Nothing: 0, Seq: 1, Ids: 2 } as const
+const Expects = { Nothing: 0, Seq: 1, Ids: 2, Position: 3 } as const
 const FOLLOWS = 4
 const HAS_EVENTS = 8
 const HAS_PLACE = 16
@@ -26,7 +26,7 @@ const FLAGS = FOLLOWS | HAS_EVENTS | HAS_PLACE | RESETS
 /** An update as the writer gets it. */
 export interface UnpackedUpdate extends NewUpdate {
   readonly messages: readonly ArchivedMessage[]
-  readonly expects: ExpectedRoom | undefined
+  readonly expects: NewUpdate['expects']
   readonly follows: boolean
   readonly epoch: number
 }
@@ -57,10 +57,12 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
       writeVarString(encoder, json)
     }
     writeVarUint(encoder, pushAt === undefined ? 0 : natural(pushAt, 'pushAt') + 1)
-    const kind = expects === undefined ? Expects.Nothing : expects.lastSeq === undefined ? Expects.Ids : Expects.Seq
+    const kind = kindOf(expects)
     const flags = (follows ? FOLLOWS : 0) | (events.length > 0 ? HAS_EVENTS : 0) | (hasPlace ? HAS_PLACE : 0)
     writeUint8(encoder, kind | flags | (resets ? RESETS : 0))
-    if (expects !== undefined) {
+    if (expects !== undefined && 'position' in expects) {
+      writeVarUint(encoder, natural(expects.position, 'position'))
+    } else if (expects !== undefined) {
       writeName(encoder, names, expects.room)
       if (expects.lastSeq !== undefined) writeVarUint(encoder, natural(expects.lastSeq, 'lastSeq'))
     }
@@ -113,14 +115,23 @@ function readConditions(
 ): Pick<UnpackedUpdate, 'expects' | 'follows' | 'events' | 'epoch' | 'after' | 'resets'> {
   const byte = readUint8(decoder)
   const [kind, follows] = [byte & ~FLAGS, (byte & FOLLOWS) > 0]
-  const expects =
-    kind === Expects.Nothing
-      ? undefined
-      : { room: readName(), lastSeq: kind === Expects.Seq ? readVarUint(decoder) : undefined }
+  const expects = readExpected(decoder, kind, readName)
   const events = byte & HAS_EVENTS ? readEvents(decoder, readName) : undefined
   const [epoch, next] = byte & HAS_PLACE ? [readVarUint(decoder), readVarUint(decoder)] : [0, 0]
   const after = next === 0 ? undefined : next - 1
   return { expects, follows, events, epoch, after, resets: (byte & RESETS) > 0 }
+}
+
+function kindOf(expects: NewUpdate['expects']): number {
+  if (expects === undefined) return Expects.Nothing
+  if ('position' in expects) return Expects.Position
+  return expects.lastSeq === undefined ? Expects.Ids : Expects.Seq
+}
+
+function readExpected(decoder: Decoder, kind: number, readName: () => string): NewUpdate['expects'] {
+  if (kind === Expects.Nothing) return undefined
+  if (kind === Expects.Position) return { position: readVarUint(decoder) }
+  return { room: readName(), lastSeq: kind === Expects.Seq ? readVarUint(decoder) : undefined }
 }
 
 /** Updates of one batch may share an event: what it says is a name too, so that it is written once. */

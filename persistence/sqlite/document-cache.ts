@@ -55,6 +55,11 @@ export class DocumentCache {
     return entry?.record.tombstone === undefined ? entry?.record : undefined
   }
 
+  /** The last position of a document; 0 where there is none, which is not made. */
+  positionOf(name: string): number {
+    return (this.#entries.get(name)?.record ?? this.#find(name))?.position ?? 0
+  }
+
   /** Counts one more row into an open document, and the client ids it has claimed. */
   count(
     name: string,

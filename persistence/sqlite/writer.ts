@@ -235,7 +235,7 @@ function appender(
   function store(update: UnpackedUpdate, broken: Set<string>, happened: NewEvent[]): number {
     const { at, author, clients, data, expects, messages, events, epoch, after, resets = false } = update
     if (broken.has(update.document)) return 0
-    if (expects !== undefined && !isAsExpected(expects, messages)) return 0
+    if (expects !== undefined && !meets(update.document, expects, messages)) return 0
     const document = documents.open(update.document, at)
     if (document === undefined || document.epoch !== epoch) return 0
     if (after !== undefined && document.position !== after) return 0
@@ -252,6 +252,15 @@ function appender(
     writePushes(update)
     if (events !== undefined) happened.push(...events)
     return position
+  }
+
+  function meets(
+    document: string,
+    expects: NonNullable<UnpackedUpdate['expects']>,
+    messages: readonly ArchivedMessage[],
+  ): boolean {
+    if ('position' in expects) return documents.positionOf(document) === expects.position
+    return isAsExpected(expects, messages)
   }
 
   return (batch) => {

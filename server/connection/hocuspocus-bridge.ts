@@ -13,7 +13,12 @@ import type { Transport } from './transport.ts'
 /** Our hooks read nothing of the request: a token comes in a message. */
 const NO_REQUEST = new Request('http://localhost/')
 /** Why a document isn't opened now, and may be a little later. */
-const RETRIED_REASONS: ReadonlySet<string> = new Set(['storage/unavailable', 'storage/full', 'access/unavailable'])
+const RETRIED_REASONS: ReadonlySet<string> = new Set([
+  'storage/unavailable',
+  'storage/full',
+  'access/unavailable',
+  'document/seed-failed',
+])
 
 export interface BridgeOptions {
   readonly transport: Transport

@@ -10,6 +10,7 @@ import type {
 import type { Logger } from 'pino'
 import * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
+import { roomOf } from '../../model/rooms.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
 import type { Rooms } from '../rooms/rooms.ts'
@@ -19,6 +20,7 @@ import { type DocumentRules, Guard } from './guard.ts'
 import { IdleDocuments, type IdleLimits } from './idle-documents.ts'
 import { boundObservedDepth } from './observed-depth.ts'
 import { OpenDocument, type OpenDocumentOptions } from './open-document.ts'
+import type { Seeding } from './seeding.ts'
 
 /** Why a document isn't opened: thrown to Hocuspocus, which sends `reason` to the client. No Error, or it prints it. */
 export interface OpenRefusal {
@@ -28,6 +30,7 @@ export interface OpenRefusal {
 export interface DocumentsOptions extends OpenDocumentOptions {
   readonly log: UpdateLog
   readonly rooms: Rooms
+  readonly seeding?: Seeding | undefined
   readonly logger: Logger
   readonly idle: IdleLimits
   readonly onOpened: (document: OpenDocument) => void
@@ -52,13 +55,22 @@ export class Documents extends Database {
       // The server itself may have written, to stamp a message, while the document was being unloaded: what it is
       // loaded from has that too.
       await options.durability.settled()
-      const at = performance.now()
-      const stored = await options.log.load(documentName)
-      if (stored.deleted !== undefined) throw documentDeleted(documentName)
+      const { stored, at } = await this.#load(documentName)
       const rules = await options.rooms.rulesOf(documentName, stored.position === 0)
       this.#build(document, stored, at, rules)
       return null
     }
+  }
+
+  /** What the log has of a document. One that is new begins with its seed, for everybody the same. */
+  async #load(name: string): Promise<{ readonly stored: StoredDocument; readonly at: number }> {
+    const { log, seeding } = this.#options
+    const at = performance.now()
+    const stored = await log.load(name)
+    if (stored.deleted !== undefined) throw documentDeleted(name)
+    const isBegun = stored.position > 0 || seeding === undefined || roomOf(name) !== undefined
+    if (isBegun || !(await seeding.plant(name, stored.epoch))) return { stored, at }
+    return await this.#load(name)
   }
 
   /** The open document behind Hocuspocus' `document`, unless it was unloaded or forgotten meanwhile. */

@@ -356,6 +356,44 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
     })
   })
 
+  describe(`${name}: an update that expects its document to be at a position`, () => {
+    const first = (document: string, content: string, options: Partial<NewUpdate> = {}) =>
+      update(document, content, { author: '', expects: { position: 0 }, ...options })
+
+    test('is stored there alone, and makes no document where it is left out', async () => {
+      const log = await openNew()
+      const batch = [
+        first('new', 'one', { clients: [7] }),
+        first('new', 'too late', { clients: [8] }),
+        update('new', 'two', { expects: { position: 1 } }),
+        update('other', 'x', { expects: { position: 1 } }),
+        update('new', 'follows', { follows: true }),
+      ]
+      expect(await log.append(batch)).toEqual([1, 0, 2, 0, 0])
+      expect(await log.append([first('new', 'later'), update('new', 'three', { expects: { position: 2 } })])).toEqual([
+        0, 3,
+      ])
+      expect(await textsIn(log, 'new')).toEqual(['one', 'two', 'three'])
+      expect((await log.load('new')).clients).toEqual(new Map([[7, '']]))
+      expect((await log.documents({ limit: 9 })).map((document) => document.name)).toEqual(['new'])
+      await log.delete('gone', { at: 1, by: 'ann' })
+      expect(await log.append([first('gone', 'x')])).toEqual([0])
+    })
+
+    test('[promise 4] of instances that each begin a document, one does', async () => {
+      const logs = await openShared(3)
+      for (let round = 0; round < 20; round += 1) {
+        const document = `begun/${round}`
+        const positions = await Promise.all(
+          logs.map(async (log, index) => (await log.append([first(document, `by ${index}`)]))[0]),
+        )
+        expect(positions.toSorted()).toEqual([0, 0, 1])
+        const texts = await textsIn(logs[round % 3] ?? expect.unreachable(), document)
+        expect(texts).toEqual([`by ${positions.indexOf(1)}`])
+      }
+    })
+  })
+
   test(`${name}: [promise 4] whatever batches instances mix, the log is as the model says`, async () => {
     const logs = await openShared(2)
     const model = new SharedLogModel()
@@ -367,7 +405,13 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
       author: fc.constantFrom('', 'ann', 'bob'),
       clients: fc.array(small(7), { maxLength: 3 }),
       messages: fc.array(fc.record({ room, seq: small(6), id: small(6) }), { maxLength: 2 }),
-      expects: fc.option(fc.record({ room, lastSeq: fc.option(small(6), { nil: undefined }) }), { nil: undefined }),
+      expects: fc.option(
+        fc.oneof(
+          fc.record({ room, lastSeq: fc.option(small(6), { nil: undefined }) }),
+          fc.record({ position: small(3) }),
+        ),
+        { nil: undefined },
+      ),
       follows: fc.boolean(),
     })
     const aBatch = fc.record({ by: small(1), updates: fc.array(anUpdate, { maxLength: 6 }), isRepeated: fc.boolean() })
@@ -383,7 +427,7 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
               at: ++at,
               data: NO_CHANGE,
               messages: messages.map(({ room, seq, id }) => ({ ...archived(inRun(room), seq, ''), id: `${id}` })),
-              expects: expects && { room: inRun(expects.room), lastSeq: expects.lastSeq },
+              expects: expects && 'room' in expects ? { room: inRun(expects.room), lastSeq: expects.lastSeq } : expects,
             }),
           )
           for (let time = 0; time <= Number(isRepeated); time++) {

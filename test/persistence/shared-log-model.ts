@@ -35,7 +35,9 @@ export class SharedLogModel {
   }
 
   #store({ document, at, author, clients, messages = [], expects }: NewUpdate, broken: Set<string>): number {
-    if (expects !== undefined) {
+    if (expects !== undefined && 'position' in expects) {
+      if (this.rowsOf(document).length !== expects.position) return 0
+    } else if (expects !== undefined) {
       const archive = this.#archiveOf(expects.room)
       const { lastSeq } = expects
       if (lastSeq !== undefined && Math.max(0, ...archive.keys()) !== lastSeq) return 0

@@ -22,7 +22,7 @@ for (let turn = 0; ; turn++) {
   const batch = turn % 2 === 0 ? stamps : stamps.toReversed()
   const positions = await log.append(batch)
   batch.forEach(({ expects, messages }, index) => {
-    if (positions[index] === 0 || expects === undefined) return
+    if (positions[index] === 0 || expects === undefined || !('room' in expects)) return
     stored.set(expects.room, (stored.get(expects.room) ?? 0) + 1)
     process.stdout.write(`${JSON.stringify([expects.room, messages?.[0]?.id])}\n`)
   })
