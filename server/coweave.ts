@@ -34,8 +34,10 @@ import type { OpenDocument } from './documents/open-document.ts'
 import { Resets } from './documents/resets.ts'
 import { Seeding } from './documents/seeding.ts'
 import { Visits } from './documents/visits.ts'
+import { type Explanation, explain, type Question } from './embedding/explain.ts'
 import type { Hooks } from './embedding/hooks.ts'
 import { Observers } from './embedding/observers.ts'
+import { productRules } from './embedding/rules-of.ts'
 import { ChangeAnnouncer } from './events/change-announcer.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
@@ -74,6 +76,8 @@ export interface CoweaveServer {
   readonly tokens: Tokens
   /** Has it looked up again, on all instances, who may do what; see AccessWatch.recheck(). */
   recheck(scope: RecheckScope): Promise<void>
+  /** What would become of a change. */
+  explain(question: Question): Promise<Explanation>
 }
 
 export interface ServerOptions {
@@ -183,10 +187,12 @@ export async function createServer(
   })
   const maxBytes = config.MAX_DOCUMENT_BYTES
   const seeding = seed && new Seeding({ seed, durability, timeoutMs: config.SEED_TIMEOUT, maxBytes })
+  const rulesOf = hooks.rules && productRules(hooks.rules, logger)
   const documents = new Documents({
     log,
     rooms,
     seeding,
+    rulesOf,
     onOpened: (open) => cluster.opened(open),
     onClosed: (open) => cluster.closed(open),
     onClientChange: (open) => rooms.changed(open),
@@ -433,6 +439,7 @@ export async function createServer(
       await app.ready()
       await started()
     },
+    explain: (question) => explain({ log, durability, rulesOf }, question),
     async recheck(scope) {
       cluster.recheck(scope)
       await accessWatch.recheck(scope)

@@ -18,6 +18,7 @@ const RETRIED_REASONS: ReadonlySet<string> = new Set([
   'storage/full',
   'access/unavailable',
   'document/seed-failed',
+  'document/rules-failed',
 ])
 
 export interface BridgeOptions {

@@ -31,6 +31,8 @@ export interface DocumentsOptions extends OpenDocumentOptions {
   readonly log: UpdateLog
   readonly rooms: Rooms
   readonly seeding?: Seeding | undefined
+  /** The rules of a document that is no room. @throws {CoweaveError} `document/rules-failed` */
+  readonly rulesOf?: ((name: string) => DocumentRules | undefined) | undefined
   readonly logger: Logger
   readonly idle: IdleLimits
   readonly onOpened: (document: OpenDocument) => void
@@ -56,7 +58,8 @@ export class Documents extends Database {
       // loaded from has that too.
       await options.durability.settled()
       const { stored, at } = await this.#load(documentName)
-      const rules = await options.rooms.rulesOf(documentName, stored.position === 0)
+      const ofRoom = await options.rooms.rulesOf(documentName, stored.position === 0)
+      const rules = ofRoom ?? options.rulesOf?.(documentName)
       this.#build(document, stored, at, rules)
       return null
     }

@@ -8,6 +8,7 @@ import { type Config, isDemo } from '../config.ts'
 import { createServer } from '../coweave.ts'
 import { createLogger } from '../logger.ts'
 import { attach, checkPrefix } from './attachment.ts'
+import type { Explanation, Question } from './explain.ts'
 import type { Hooks } from './hooks.ts'
 import { Requests } from './requests.ts'
 import { readSettings, type Settings } from './settings.ts'
@@ -47,6 +48,11 @@ export interface Coweave {
    * over Redis, and without it within AUTHORIZE_TIME.
    */
   recheck(scope?: RecheckScope): Promise<void>
+  /**
+   * Whether a change of a document would be taken as the document is now, or why not, and what the change does.
+   * @throws {StorageError} @throws {CoweaveError} `document/bad-name`
+   */
+  explain(question: Question): Promise<Explanation>
   /** A token for `user` that ends after so many seconds. @throws {CoweaveError} `access/no-secret` without JWT_SECRET */
   sign(claims: TokenClaims, seconds: number): string
 }
@@ -77,6 +83,7 @@ export async function createCoweave(options: CoweaveOptions = {}): Promise<Cowea
       return undefined
     },
     recheck: (scope = {}) => server.recheck(scope),
+    explain: (question) => server.explain(question),
     drain: () => server.drain(),
     stop,
     plugin: async (scope) => {

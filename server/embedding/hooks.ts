@@ -1,4 +1,5 @@
 import type { Authorize } from '../access/decisions.ts'
+import type { Rules } from '../documents/product-rules.ts'
 import type { Seed } from '../documents/seeding.ts'
 import type { ObserverHooks } from './observers.ts'
 
@@ -6,4 +7,6 @@ import type { ObserverHooks } from './observers.ts'
 export interface Hooks extends ObserverHooks {
   readonly authorize?: Authorize | undefined
   readonly seed?: Seed | undefined
+  /** The rules of a free-form document, asked for when it is opened; undefined for none. On all instances the same. */
+  readonly rules?: ((document: string) => Rules | undefined) | undefined
 }

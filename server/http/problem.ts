@@ -34,6 +34,7 @@ const STATUS: Readonly<Record<string, number>> = {
   'document/load-failed': 500,
   'document/moved': 412,
   'document/not-found': 404,
+  'document/rules-failed': 503,
   'document/seed-failed': 503,
   'edit/ambiguous': 422,
   'edit/no-such-block': 422,

@@ -1,7 +1,7 @@
 import * as Y from 'yjs'
 import { MESSAGES } from '../../model/chat.ts'
 import type { DecodedUpdate } from '../documents/check-update.ts'
-import { isPlain } from './list-change.ts'
+import { isPlain } from '../documents/plain-value.ts'
 import type { PlainMessage } from './segment-change.ts'
 
 interface Entries {

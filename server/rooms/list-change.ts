@@ -1,4 +1,5 @@
 import * as Y from 'yjs'
+import { isPlain } from '../documents/plain-value.ts'
 import { deletedStructs, newStructs } from '../documents/transaction-structs.ts'
 
 /** An entry of a list as plain values; nobody has checked them. */
@@ -40,8 +41,6 @@ export interface ListStructs {
 }
 
 type EntryMap = Y.Map<unknown>
-
-const MAX_DEPTH = 8
 
 export function structsOf(transaction: Y.Transaction): ListStructs {
   return { created: newStructs(transaction), deleted: deletedStructs(transaction) }
@@ -97,15 +96,6 @@ export function describeListChange(
       }),
     removed: [...removed].map((item) => beforeOf(item, before)),
   }
-}
-
-/** Whether a value is what JSON.parse makes; Yjs also carries bytes, and objects with prototypes of the sender's. */
-export function isPlain(value: unknown, depth = 0): boolean {
-  if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) return true
-  if (typeof value !== 'object' || depth > MAX_DEPTH) return false
-  const prototype: unknown = Object.getPrototypeOf(value)
-  if (prototype !== Object.prototype && prototype !== Array.prototype) return false
-  return Object.values(value).every((item) => isPlain(item, depth + 1))
 }
 
 interface WrittenKeys {

@@ -2,8 +2,8 @@ import * as Y from 'yjs'
 import { z } from 'zod'
 import { chosenStatuses, entriesOf, isActivity, lastSeenOf, MAX_ACTIVITY_LENGTH } from '../../model/lobby.ts'
 import type { Author, DocumentRules, Refusal } from '../documents/guard.ts'
+import { isPlain } from '../documents/plain-value.ts'
 import { deletedStructs, newStructs } from '../documents/transaction-structs.ts'
-import { isPlain } from './list-change.ts'
 
 const MAX_REASON_LENGTH = 500
 
