@@ -11,6 +11,7 @@ import { createCoweave } from '../../server/index.ts'
 import { guideFiles, writeGuide } from '../client/guide.ts'
 import { openClient, whenDocument } from '../support/clients.ts'
 import { type Embedded, embeddedSettings, PREFIX, portOf, startEmbedded } from '../support/embedded.ts'
+import { isSoak } from '../support/random.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { replayFromLog } from '../support/replay.ts'
 import { documentPath, rest } from '../support/rest.ts'
@@ -149,22 +150,26 @@ describe('the guide', () => {
     const tsc = fileURLToPath(new URL('../../node_modules/.bin/tsc', import.meta.url))
     const { stdout } = await run(tsc, ['-p', folder]).catch((error: { stdout: string }) => error)
     expect(stdout).toBe('')
-    for (const [file, home] of [
-      ['embedded.ts', "the product's page at /"],
-      ['plugin.ts', 'the product'],
-    ] as const) {
-      expect(guideFiles('docs/embedding.md').has(file)).toBe(true)
-      const DATABASE_URL = databaseUrl(temporaryFolder())
+    const homes: Record<string, string | undefined> = {
+      'embedded.ts': "the product's page at /",
+      'plugin.ts': 'the product',
+    }
+    const serve = async (file: string) => {
       const child = spawn(process.execPath, [join(folder, file)], {
-        env: { ...process.env, PORT: '0', JWT_SECRET: testSecret, DATABASE_URL },
+        env: { ...process.env, PORT: '0', JWT_SECRET: testSecret, DATABASE_URL: databaseUrl(temporaryFolder()) },
       })
       const [line] = await once(child.stdout, 'data')
       const [, port] = /port: (\d+)/.exec(String(line)) ?? []
-      expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe(home)
-      const { status } = await rest({ url: `http://127.0.0.1:${port}/collaboration` }, '/api/documents')
+      const url = `http://127.0.0.1:${port}`
+      const home = homes[file]
+      if (home !== undefined) expect(await (await fetch(url)).text()).toBe(home)
+      const { status } = await rest({ url: home === undefined ? url : `${url}/collaboration` }, '/api/documents')
       expect(status).toBe(200)
       child.kill('SIGTERM')
       expect(await once(child, 'exit')).toEqual([0, null])
     }
+    const files = [...guideFiles('docs/embedding.md').keys()]
+    expect(files).toEqual(['embedded.ts', 'plugin.ts', 'authorize.ts', 'seed.ts', 'rules.ts'])
+    await Promise.all((isSoak ? files : Object.keys(homes)).map(serve))
   })
 })
