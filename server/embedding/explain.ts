@@ -53,7 +53,7 @@ export async function explain(
     const decoded = checkUpdate(update)
     changes.push(...changesOf(ydoc, update, rules))
     new ClientIds(clients).check(ydoc, decoded.ranges, user)
-    const principal = { user, name: user, grants: [], expires: undefined, admin: false, relay: false }
+    const principal = { user, name: user, grants: [], expires: undefined, admin: false, relay: false, agent: false }
     if (rules !== undefined) new Guard(ydoc, rules).admit(update, decoded, { principal, level })
   } catch (error) {
     if (error instanceof RefusedError) return refused(error.code, error.reason)
