@@ -1,21 +1,16 @@
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Hocuspocus } from '@hocuspocus/server'
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { CloseCode } from '../model/close-codes.ts'
-import { isPostgresUrl } from '../persistence/database-url.ts'
 import { openLog } from '../persistence/open-log.ts'
-import { Access } from './access/access.ts'
-import { Decisions, type RecheckScope } from './access/decisions.ts'
+import { accessBy } from './access/access-by.ts'
+import type { RecheckScope } from './access/decisions.ts'
 import type { Principal } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
 import { Audit } from './admin/audit.ts'
 import { Moderation } from './admin/moderation.ts'
 import { Restrictions } from './admin/restrictions.ts'
 import { Cluster } from './cluster/cluster.ts'
-import { parseRedisUrl } from './cluster/redis-url.ts'
 import { type Config, isDemo, vapidOf } from './config.ts'
 import { AccessWatch } from './connection/access-watch.ts'
 import { Authentication } from './connection/authentication.ts'
@@ -50,6 +45,7 @@ import { SealedFiles } from './http/sealed-files.ts'
 import { readTls } from './http/tls.ts'
 import { Uploads } from './http/uploads.ts'
 import { Notifications } from './inbox/notifications.ts'
+import { loadRedis, portOf, uploadFolder } from './places.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { openSearch } from './search/open-search.ts'
@@ -99,15 +95,7 @@ export async function createServer(
 ): Promise<CoweaveServer> {
   const tokens = new Tokens(config)
   const { authorize, seed } = hooks
-  const decisions =
-    authorize &&
-    new Decisions({
-      authorize,
-      timeMs: config.AUTHORIZE_TIME,
-      timeoutMs: config.AUTHORIZE_TIMEOUT,
-      onProblem: (error, document) => logger.error({ document, error }, 'authorize has not answered'),
-    })
-  const access = new Access(tokens, decisions)
+  const access = accessBy(authorize, tokens, config, logger)
   const tls = readTls(config)
   const log = await openLog({
     url: config.DATABASE_URL,
@@ -414,10 +402,11 @@ export async function createServer(
     await log.close()
   }
 
-  function started(): void {
+  async function started(): Promise<void> {
     pusher?.start()
     for (const chore of chores) chore.start()
     indexer?.start()
+    await webhooks.start()
   }
 
   return {
@@ -430,13 +419,12 @@ export async function createServer(
         port: config.PORT,
         listenTextResolver: (address) => `Coweave is listening on ${address}`,
       })
-      started()
-      const { port } = addressOf(app)
-      return port
+      await started()
+      return portOf(app)
     },
     async open() {
       await app.ready()
-      started()
+      await started()
     },
     explain: (question) => explain({ log, durability, rulesOf }, question),
     async recheck(scope) {
@@ -453,30 +441,4 @@ export async function createServer(
       return stopping
     },
   }
-}
-
-/** What Redis needs, which most servers don't load. @throws {CoweaveError} `config/invalid` */
-async function loadRedis(url: string) {
-  const target = parseRedisUrl(url)
-  const [{ Relay }, { connectForCommands }] = await Promise.all([
-    import('./cluster/relay.ts'),
-    import('./cluster/redis-connections.ts'),
-  ])
-  return { target, Relay, connectForCommands }
-}
-
-/**
- * Beside the database, where that is a file: a folder for temporary files is often memory. One for each instance, since it is
- * emptied when it is opened, and several processes may share the database.
- */
-function uploadFolder({ DATABASE_URL, PORT }: Config, given: string | undefined): string {
-  const instance = given ?? (PORT === 0 ? `pid-${process.pid}` : `${PORT}`)
-  if (isPostgresUrl(DATABASE_URL)) return join(tmpdir(), `coweave-uploads-${instance}`)
-  return join(`${DATABASE_URL.replace(/^sqlite:/, '')}.uploads`, instance)
-}
-
-function addressOf(app: FastifyInstance): AddressInfo {
-  const address = app.server.address()
-  if (address === null || typeof address === 'string') throw new Error('the server does not listen on a TCP port')
-  return address
 }

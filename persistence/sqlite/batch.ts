@@ -13,8 +13,8 @@ import { natural } from '../natural.ts'
 import type { ArchivedMessage, NewUpdate } from '../update-log.ts'
 
 /**
- * What follows of an expected room or position, with FOLLOWS where the update follows another, HAS_EVENTS where events
- * come, and HAS_PLACE where it tells where the content begins and ends.
+ * What follows of an expected room or position, with FOLLOWS where the update follows another, HAS_EVENTS where events come, and
+ * HAS_PLACE where it tells where the content begins and ends.
  */
 const Expects = { Nothing: 0, Seq: 1, Ids: 2, Position: 3 } as const
 const FOLLOWS = 4
@@ -57,8 +57,9 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
       writeVarString(encoder, json)
     }
     writeVarUint(encoder, pushAt === undefined ? 0 : natural(pushAt, 'pushAt') + 1)
+    const kind = kindOf(expects)
     const flags = (follows ? FOLLOWS : 0) | (events.length > 0 ? HAS_EVENTS : 0) | (hasPlace ? HAS_PLACE : 0)
-    writeUint8(encoder, kindOf(expects) | flags | (resets ? RESETS : 0))
+    writeUint8(encoder, kind | flags | (resets ? RESETS : 0))
     if (expects !== undefined && 'position' in expects) {
       writeVarUint(encoder, natural(expects.position, 'position'))
     } else if (expects !== undefined) {

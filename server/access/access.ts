@@ -29,6 +29,11 @@ export class Access {
     return this.#tokens.verify(token)
   }
 
+  /** @throws what Tokens.refuseMuted() throws */
+  refuseMuted(user: string, document: string): void {
+    this.#tokens.refuseMuted(user, document)
+  }
+
   /**
    * What `principal` may do in `document` now, or undefined for nothing. With `maxAgeMs`, what was decided longer ago is
    * asked for again.
@@ -67,11 +72,6 @@ export class Access {
       for (const [index, name] of batch.entries()) if (levels[index] !== undefined) readable.add(name)
     }
     return readable
-  }
-
-  /** @throws {AccessError} `access/muted` when an admin lets the user only read the document */
-  refuseMuted(user: string, document: string): void {
-    this.#tokens.refuseMuted(user, document)
   }
 
   /** How long ago it was asked what `principal` may do in `document`, ms; undefined where nobody is asked. */

@@ -72,7 +72,7 @@ export class Documents extends Database {
     const stored = await log.load(name)
     if (stored.deleted !== undefined) throw documentDeleted(name)
     const isBegun = stored.position > 0 || seeding === undefined || roomOf(name) !== undefined
-    if (isBegun || !(await seeding.plant(name))) return { stored, at }
+    if (isBegun || !(await seeding.plant(name, stored.epoch))) return { stored, at }
     return await this.#load(name)
   }
 

@@ -39,13 +39,13 @@ export class Seeding {
    * there was any: then the log has something of the document.
    * @throws {CoweaveError} `document/seed-failed`  @throws {StorageError} `storage/unavailable`
    */
-  async plant(document: string): Promise<boolean> {
+  async plant(document: string, epoch: number): Promise<boolean> {
     const { durability } = this.#options
     const data = await this.#contentOf(document)
     if (data === undefined) return false
     const clients = [...checkUpdate(data).ranges.keys()]
     const position = await new Promise((resolve) => {
-      const update = { document, at: Date.now(), author: SERVER, data, clients, expects: { position: 0 } }
+      const update = { document, at: Date.now(), author: SERVER, data, clients, epoch, expects: { position: 0 } }
       durability.append(update, resolve)
     })
     if (position === undefined) throw new StorageError('storage/unavailable', `${document} could not be begun now`)

@@ -10,23 +10,18 @@ const OF_USERS: ReadonlySet<string> = new Set(['notification.added'])
 const OF_USERS_IN_ROOMS: ReadonlySet<string> = new Set(['call.started', 'call.ended'])
 const OF_ROOMS: ReadonlySet<string> = new Set(['user.online', 'user.offline'])
 
-/** What a user is told of: their notifications, their calls in rooms that they may read, and who comes and goes in lobbies. */
+/**
+ * What a user is told of, if they may read the room: their notifications in any case, their calls, and who comes and goes in
+ * lobbies.
+ */
 export function concerns({ kind, document, users }: StoredEvent, user: string, readable: ReadonlySet<string>): boolean {
   if (OF_USERS.has(kind)) return users.includes(user)
   if (OF_USERS_IN_ROOMS.has(kind)) return users.includes(user) && readable.has(document)
   return OF_ROOMS.has(kind) && readable.has(document)
 }
 
-export interface UserEventsOptions {
-  readonly tail: EventTail
-  readonly access: Access
-  readonly principal: Principal
-  /** The number of the event behind which to begin. */
-  readonly after: number
-}
-
-/** The events that concern a user. */
-export function userEvents({ tail, access, principal, after }: UserEventsOptions): StreamSource {
+/** The events that concern a user, from behind the event with the number `after`. */
+export function userEvents(tail: EventTail, access: Access, principal: Principal, after: number): StreamSource {
   const { bus } = tail
   let last = after
   let { version } = bus
@@ -41,10 +36,12 @@ export function userEvents({ tail, access, principal, after }: UserEventsOptions
         const [end] = page.slice(-1)
         if (end === undefined) return ''
         last = end.number
-        const rooms = page.filter(({ kind }) => OF_USERS_IN_ROOMS.has(kind) || OF_ROOMS.has(kind))
-        const readable = await access.readable([...new Set(rooms.map(({ document }) => document))], principal)
-        const told = page.filter((event) => concerns(event, principal.user, readable))
-        const frames = told.map((event) => frameFor(event, principal))
+        const rooms = page.filter(({ kind }) => OF_ROOMS.has(kind) || OF_USERS_IN_ROOMS.has(kind))
+        const names = new Set(rooms.map(({ document }) => document))
+        const readable = await access.readable([...names], principal)
+        const frames = page
+          .filter((event) => concerns(event, principal.user, readable))
+          .map((event) => frameFor(event, principal))
         if (frames.length > 0) return frames.join('')
       }
     },

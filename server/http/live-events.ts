@@ -10,7 +10,7 @@ import type { Durability } from '../documents/durability.ts'
 import { DocumentSource } from '../events/document-source.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { EventTail } from '../events/event-tail.ts'
-import { guarded } from '../events/guarded-source.ts'
+import { readableSource } from '../events/readable-source.ts'
 import { type StreamSource, stream } from '../events/sse.ts'
 import { userEvents } from '../events/user-events.ts'
 import type { Rooms } from '../rooms/rooms.ts'
@@ -38,7 +38,6 @@ export interface LiveEventsApi {
   readonly documents: Documents
   readonly rooms: Rooms
   readonly bus: EventBus
-  readonly restrictions: Pick<Restrictions, 'isRevoked'>
   readonly rates: UserRates
   readonly config: { readonly PING_INTERVAL: number }
 }
@@ -72,20 +71,13 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     }
   }
 
-  /** Until the token ends or is revoked, or `mayRead` says no. */
-  async function send(
-    request: FastifyRequest,
-    reply: FastifyReply,
-    source: StreamSource,
-    principal: Principal,
-    mayRead: () => Promise<boolean>,
-  ) {
+  /** Until the token ends or is revoked. */
+  async function send(request: FastifyRequest, reply: FastifyReply, source: StreamSource, principal: Principal) {
     const isRevoked = () => restrictions.isRevoked(principal)
     const limits = { heartbeatMs: config.PING_INTERVAL, endsAt: principal.expires, isRevoked }
-    const open = guarded(source, async () => !isRevoked() && (await mayRead()))
     reply.hijack()
     try {
-      await stream(reply.raw, corsHeaders(reply), open, limits)
+      await stream(reply.raw, corsHeaders(reply), source, limits)
     } catch (error) {
       request.log.error({ error }, 'a stream of events was cut off')
     }
@@ -116,8 +108,7 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
         const [position = after ?? open.cursor.position, event = await tail.last()] = known ?? []
         const source = new DocumentSource({ log, durability, tail, open, after: { position, event } })
         try {
-          const mayRead = async () => (await access.levelIn(name, principal)) !== undefined
-          await send(request, reply, source, principal, mayRead)
+          await send(request, reply, readableSource(source, access, name, principal), principal)
         } finally {
           source.close()
         }
@@ -141,8 +132,7 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     const lastId = request.headers['last-event-id']
     const known = lastId === undefined ? after : Number(parse(number, lastId))
     await run(principal.user, async () => {
-      const source = userEvents({ tail, access, principal, after: known ?? (await tail.last()) })
-      await send(request, reply, source, principal, async () => true)
+      await send(request, reply, userEvents(tail, access, principal, known ?? (await tail.last())), principal)
     })
     return reply
   })

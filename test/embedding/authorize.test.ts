@@ -170,6 +170,8 @@ test('lists hold what the product lets be read; it is told what the token grants
   const access = { 'list/a': 'read', 'list/b': 'write' }
   const { body } = await rest(at(one), '/api/documents?prefix=list/', { user: 'cleo', access })
   expect(body).toMatchObject({ documents: [{ name: 'list/a' }] })
+  const search = () => rest(at(one), '/api/search/documents?q=x&prefix=list/', { user: 'cleo', access })
+  await expect.poll(async () => (await search()).body).toMatchObject({ documents: [{ name: 'list/a' }] })
   const found = await rest(at(one), '/api/search/messages?q=about', { user: 'cleo', access })
   expect(found.body).toMatchObject({ messages: [{ room: 'chat/list/a' }] })
 })
