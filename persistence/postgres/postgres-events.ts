@@ -1,6 +1,14 @@
 import type { KeyRing } from '../encryption.ts'
 import type { EventRange, EventStore, StoredEvent } from '../event-store.ts'
-import { claimConsumer, forgetEvents, lastNumber, passEvents, readEvents, releaseConsumer } from './event-table.ts'
+import {
+  claimConsumer,
+  forgetEvents,
+  lastNumber,
+  passEvents,
+  readEvents,
+  releaseConsumer,
+  removeEvents,
+} from './event-table.ts'
 import type { Session } from './session.ts'
 
 type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
@@ -27,6 +35,10 @@ export class PostgresEvents implements EventStore {
 
   forget(options: { readonly before: number; readonly limit: number }): Promise<number> {
     return this.#write((session) => forgetEvents(session, options))
+  }
+
+  remove(numbers: readonly number[]): Promise<number> {
+    return this.#write((session) => removeEvents(session, numbers))
   }
 
   claim(consumer: string, options: { readonly owner: string; readonly forMs: number }): Promise<number | undefined> {

@@ -232,6 +232,15 @@ const MIGRATIONS = [
     PRIMARY KEY (kind, subject, document)
   );
   `,
+  `
+  -- The erasing of people. data: what the server keeps of one, as JSON.
+  CREATE TABLE coweave.erasures (
+    id text COLLATE "C" PRIMARY KEY,
+    at bigint NOT NULL,
+    is_done bigint NOT NULL,
+    data bytea NOT NULL
+  );
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -99,6 +99,7 @@ export function eventTables(db: Database): { [Name in Exclude<keyof EventStore, 
        SELECT number FROM (SELECT number, at FROM events ORDER BY number LIMIT ?) WHERE at < ?
      )`,
   )
+  const remove = db.prepare('DELETE FROM events WHERE number = ?')
   const claim = db
     .prepare<[string, string, number, number], number>(
       `INSERT INTO event_consumers (name, last, owner, until) VALUES (?, 0, ?, ?)
@@ -111,6 +112,7 @@ export function eventTables(db: Database): { [Name in Exclude<keyof EventStore, 
   const release = db.prepare('UPDATE event_consumers SET until = 0 WHERE name = ? AND owner = ?')
   return {
     forget: ({ before, limit }) => forget.run(limit, before).changes,
+    remove: (numbers) => numbers.reduce((sum, number) => sum + remove.run(number).changes, 0),
     claim: (consumer, { owner, forMs }) => claim.get(consumer, owner, Date.now() + forMs, Date.now()),
     pass: (consumer, { owner, last }) => pass.run(last, consumer, owner).changes > 0,
     release(consumer, owner) {

@@ -262,6 +262,15 @@ const MIGRATIONS = [
     PRIMARY KEY (kind, subject, document)
   ) WITHOUT ROWID;
   `,
+  `
+  -- The erasing of people. data: what the server keeps of one, as JSON.
+  CREATE TABLE erasures (
+    id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    is_done INTEGER NOT NULL,
+    data TEXT NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length
