@@ -42,6 +42,7 @@ import { readTls } from './http/tls.ts'
 import { Uploads } from './http/uploads.ts'
 import { Notifications } from './inbox/notifications.ts'
 import { createLogger } from './logger.ts'
+import { Erasures } from './people/erasures.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { openSearch } from './search/open-search.ts'
@@ -212,6 +213,21 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     onGone: (names) => forgetDeleted(names),
     tell: (names) => cluster.lookAgain(names),
   })
+  const erasures = new Erasures({
+    log,
+    durability,
+    rooms,
+    openDocument,
+    deletions,
+    logger,
+    letGo: (document) => documents.letGo(document),
+    users: () => [...gateway.connections].flatMap(({ users }) => [...users]),
+    onErased(user) {
+      rooms.erased(user)
+      gateway.closeUser(user, CloseCode.Unauthorized, 'the user was erased')
+      documents.disown(user)
+    },
+  })
   const exchange = new Exchange({ documents, durability, rooms, catchUp })
   const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
   const threads = {
@@ -274,6 +290,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     documents,
     moderation: new Moderation({ log, audit, restrictions }),
     restrictions,
+    erasures,
     history,
     conversions,
     search,
@@ -341,6 +358,7 @@ export async function createCoweave(config: Config, logger: Logger = createLogge
     restrictions.close()
     bus.close()
     deletions.close()
+    erasures.close()
     const pushed = pusher?.stop()
     const done = Promise.all(chores.map((chore) => chore.stop()))
     await app.close()

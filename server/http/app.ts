@@ -19,6 +19,7 @@ import type { Visits } from '../documents/visits.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
+import type { Erasures } from '../people/erasures.ts'
 import type { Posting } from '../rooms/posting.ts'
 import type { DocumentSearch } from '../search/document-search.ts'
 import { traceRequests } from '../tracing/requests.ts'
@@ -37,6 +38,7 @@ import { serveHistory } from './history.ts'
 import { serveIce } from './ice.ts'
 import { type Measured, serveMetrics } from './metrics.ts'
 import { serveNotifications } from './notifications.ts'
+import { servePeople } from './people.ts'
 import { servePresence } from './presence.ts'
 import { HttpError, sendProblem } from './problem.ts'
 import { servePush } from './push.ts'
@@ -67,6 +69,7 @@ export interface AppParts extends AdminApi {
   readonly exchange: Exchange
   readonly deletions: Deletions
   readonly audit: Audit
+  readonly erasures: Erasures
   readonly history: History
   readonly conversions: Conversions
   readonly search: DocumentSearch
@@ -111,6 +114,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveMetrics(app, parts.measure)
   serveDocuments(app, parts.tokens, parts.log)
   serveDeletion(app, parts)
+  servePeople(app, parts)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })
   serveEvents(app, { ...parts, config })
