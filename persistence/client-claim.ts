@@ -29,7 +29,8 @@ export function parseClaims(
   throw new StorageError('storage/corrupt', message)
 }
 
-function parseClaim(document: DocumentKey, [client, user, position, sum]: readonly unknown[]): ClientClaim {
+/** Verifies one of these rows. @throws {StorageError} `storage/corrupt`, naming the document */
+export function parseClaim(document: DocumentKey, [client, user, position, sum]: readonly unknown[]): ClientClaim {
   if (typeof client === 'number' && typeof user === 'string' && typeof position === 'number') {
     const claim = { client, user, position }
     if (claimChecksum(document.id, claim) === sum) return claim

@@ -4,6 +4,8 @@ type Job = PromiseWithResolvers<number> & { optional: boolean }
 export class CompactionQueue {
   readonly #compact: (document: string, options: { optional: boolean }) => Promise<number>
   readonly #waiting = new Map<string, Job>()
+  /** What comes before the next compaction. */
+  readonly #between: (() => Promise<void>)[] = []
   #running: Promise<void> | undefined
   /** When optional compactions are no longer begun. */
   #deadline = Number.POSITIVE_INFINITY
@@ -24,6 +26,14 @@ export class CompactionQueue {
     return job.promise
   }
 
+  /** Does something else while nothing is compacted. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    const { promise, resolve, reject } = Promise.withResolvers<T>()
+    this.#between.push(() => work().then(resolve, reject))
+    this.#running ??= this.#run()
+    return promise
+  }
+
   /** Waits until all is done; what is optional is left out if it has not begun in `graceMs`. */
   async stop(graceMs: number): Promise<void> {
     this.#deadline = performance.now() + graceMs
@@ -32,11 +42,17 @@ export class CompactionQueue {
 
   async #run(): Promise<void> {
     // A Map's iterator also meets what is added on the way.
+    await this.#runBetween()
     for (const [document, job] of this.#waiting) {
       this.#waiting.delete(document)
       if (job.optional && performance.now() > this.#deadline) job.resolve(0)
       else await this.#compact(document, { optional: job.optional }).then(job.resolve, job.reject)
+      await this.#runBetween()
     }
     this.#running = undefined
+  }
+
+  async #runBetween(): Promise<void> {
+    for (let work = this.#between.shift(); work !== undefined; work = this.#between.shift()) await work()
   }
 }

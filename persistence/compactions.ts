@@ -26,6 +26,11 @@ export class Compactions {
     return this.#queue.request(document, { optional: false })
   }
 
+  /** Does something else while nothing is compacted. */
+  between<T>(work: () => Promise<T>): Promise<T> {
+    return this.#queue.between(work)
+  }
+
   /** Compacts a document that is due, beside everything else. */
   soon(document: string): void {
     const failedAt = this.#failedAt.get(document)

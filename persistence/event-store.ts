@@ -83,6 +83,9 @@ export interface EventStore {
   /** Deletes up to `limit` of the oldest events that happened before `before`, and returns how many. */
   forget(options: { readonly before: number; readonly limit: number }): Promise<number>
 
+  /** Deletes the events of these numbers, and returns how many there were. */
+  remove(numbers: readonly number[]): Promise<number>
+
   /**
    * Makes `owner` the only one who works for a consumer, for so long, or for longer. Returns the number of the last event
    * that the consumer is done with, 0 at first; undefined while another owner has it. By the clock of the database.

@@ -25,12 +25,12 @@ export interface Migrated {
 
 /**
  * Copies a whole log into an empty one and verifies the copy: each document's rows byte for byte, from where its history
- * begins, with their positions, times, authors and claims of client ids, its versions and what users have seen of it, that both load as the same Yjs
- * state, and each message. Snapshots are made anew. Events keep their numbers, so that whoever reads them goes on where
- * they were; consumers inside the server begin anew with what is kept. Push subscriptions come along, as far as they can
- * be read; pushes that are still due do not. So does what admins did and whom they keep from what, and webhooks with what
- * they are still to be told of. After an interruption the same call goes on where it ended. Nobody else may
- * write to either of them.
+ * begins, with their positions, times, authors and claims of client ids, its versions and what users have seen of it,
+ * that both load as the same Yjs state, and each message. Snapshots are made anew. Events keep their numbers, so that
+ * whoever reads them goes on where they were; consumers inside the server begin anew with what is kept. Erasures of
+ * people go on with the copy. Push subscriptions come along, as far as they can be read; pushes that are still due do
+ * not. So does what admins did and whom they keep from what, and webhooks with what they are still to be told of. After an
+ * interruption the same call goes on where it ended. Nobody else may write to either of them.
  * @throws {CoweaveError} `migrate/not-empty` when the target holds something that the source doesn't; nothing has been
  * written then
  * @throws {CoweaveError} `migrate/differs` when the copy is not the same, as when the source has grown meanwhile
@@ -43,6 +43,7 @@ export async function migrate(source: PortableLog, target: PortableLog): Promise
   await copyEvents(source, target)
   await copySubscriptions(source, target)
   await copyWebhooks(source, target)
+  for (const erasure of await source.people.erasures(0)) await target.people.saveErasure(erasure)
   await copyDeletions(source, target)
   await copyAdmin(source.admin, target.admin)
   await copyUntold(source, target)

@@ -66,6 +66,9 @@ export interface PushStore {
   /** Ends a subscription of the room, with what waits for it; one of another room, or none, stays as it is. */
   unsubscribe(room: string, endpoint: string): Promise<void>
 
+  /** Ends all subscriptions of a room, with what waits for them, and returns how many. */
+  endAll(room: string): Promise<number>
+
   /** All subscriptions by their ids, from the first behind `after`; without those that can't be read. */
   subscriptions(options: { readonly after?: string; readonly limit: number }): Promise<{
     readonly subscriptions: readonly RoomSubscription[]

@@ -92,6 +92,36 @@ export function openPack(keys: KeyRing | undefined, document: DocumentKey, value
   throw damaged(document, { first, last })
 }
 
+/** A pack with rows of one author given to another, and how many; undefined where it has none. @throws as openPack() */
+export function disownPack(
+  keys: KeyRing | undefined,
+  document: DocumentKey,
+  values: readonly unknown[],
+  { user, pseudonym }: { readonly user: string; readonly pseudonym: string },
+): { readonly pack: SealedPack; readonly count: number } | undefined {
+  const rows = openPack(keys, document, values)
+  const count = rows.filter(({ author }) => author === user).length
+  if (count === 0) return undefined
+  const given = rows.map((row) => (row.author === user ? { ...row, author: pseudonym } : row))
+  return { pack: sealPack(keys, document, given), count }
+}
+
+/** When a user's rows in a pack were taken; none for a pack that can't be read. */
+export function timesInPack(
+  keys: KeyRing | undefined,
+  document: DocumentKey,
+  values: readonly unknown[],
+  user: string,
+): number[] {
+  try {
+    const rows = openPack(keys, document, values)
+    return rows.filter(({ author }) => author === user).map(({ at }) => at)
+  } catch (error) {
+    if (error instanceof StorageError) return [] // as rows are, it is counted without being verified
+    throw error
+  }
+}
+
 /** Column by column: what is alike stands together. */
 function writeRows(rows: readonly LogRow[]): Uint8Array {
   return encode((encoder) => {

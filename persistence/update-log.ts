@@ -2,6 +2,7 @@ import type { AdminStore } from './admin-store.ts'
 import type { ClientClaim } from './client-claim.ts'
 import type { EventStore, NewEvent } from './event-store.ts'
 import type { HistoryTables } from './history-tables.ts'
+import type { PeopleStore } from './people-store.ts'
 import type { PushStore } from './push-store.ts'
 import type { Retention } from './retention.ts'
 import type { TextIndex } from './text-index.ts'
@@ -186,6 +187,9 @@ export interface UpdateLog extends HistoryTables, Retention {
 
   /** What admins do, and whom they keep from what. */
   readonly admin: AdminStore
+
+  /** What is kept of people. */
+  readonly people: PeopleStore
 
   /**
    * Commits a batch in one transaction and resolves with the position of each update, in the batch's order.

@@ -73,6 +73,11 @@ export function* verifiedRows(
   }
 }
 
+/** Verifies one row, whichever it is. @throws {StorageError} as verifiedRows() */
+export function verifiedRow(keys: KeyRing | undefined, document: DocumentKey, values: readonly unknown[]): LogRow {
+  return parseRow(keys, document, values, Number(values[0]))
+}
+
 function parseRow(
   keys: KeyRing | undefined,
   document: DocumentKey,

@@ -45,6 +45,7 @@ import { SealedFiles } from './http/sealed-files.ts'
 import { readTls } from './http/tls.ts'
 import { Uploads } from './http/uploads.ts'
 import { Notifications } from './inbox/notifications.ts'
+import { Erasures } from './people/erasures.ts'
 import { loadRedis, portOf, uploadFolder } from './places.ts'
 import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
@@ -250,6 +251,21 @@ export async function createServer(
     onGone: (names) => forgetDeleted(names),
     tell: (names) => cluster.lookAgain(names),
   })
+  const erasures = new Erasures({
+    log,
+    durability,
+    rooms,
+    openDocument,
+    deletions,
+    logger,
+    letGo: (document) => documents.letGo(document),
+    users: () => [...gateway.connections].flatMap(({ users }) => [...users]),
+    onErased(user) {
+      rooms.erased(user)
+      gateway.closeUser(user, CloseCode.Unauthorized, 'the user was erased')
+      documents.disown(user)
+    },
+  })
   const exchange = new Exchange({ documents, durability, rooms, catchUp, access })
   const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
   const threads = {
@@ -316,6 +332,7 @@ export async function createServer(
     documents,
     moderation: new Moderation({ log, audit, restrictions }),
     restrictions,
+    erasures,
     history,
     conversions,
     search,
@@ -386,6 +403,7 @@ export async function createServer(
     restrictions.close()
     bus.close()
     deletions.close()
+    erasures.close()
     const pushed = pusher?.stop()
     const done = Promise.all([...chores, webhooks].map((chore) => chore.stop()))
     await app.close()

@@ -11,6 +11,8 @@ export interface CompactRequest {
   readonly document: string
   /** Whether it was not asked for: then it is left out where it is not due, or another process is at it. */
   readonly optional: boolean
+  /** A user whose removed keys the snapshot forgets (map-keys.ts): then it is made also where it is current. */
+  readonly scrubbed?: string | undefined
 }
 
 /**
@@ -20,7 +22,7 @@ export interface CompactRequest {
 export async function compact(
   session: Session,
   keys: KeyRing | undefined,
-  { document, optional }: CompactRequest,
+  { document, optional, scrubbed }: CompactRequest,
 ): Promise<number> {
   // Building the snapshot of a big document takes longer than a transaction may rest otherwise. No row is locked.
   await session.run(`SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 0`)
@@ -30,12 +32,12 @@ export async function compact(
     : await session.rows(`SELECT true FROM pg_advisory_xact_lock(${lock})`, [document])
   if (locked !== true) return 0
   const head = await findHead(session, document)
-  if (head === undefined) return 0
+  if (head === undefined || head.record.position === 0) return 0
   const { record, snapshot } = head
-  if (snapshot.position === record.position) return record.position
+  if (snapshot.position === record.position && scrubbed === undefined) return record.position
   if (optional && !shouldCompact(tailWeight(record, snapshot))) return snapshot.position
   const source = await readSource(session, keys, head)
-  await replaceSnapshot(session, keys, record, buildSnapshot(source))
+  await replaceSnapshot(session, keys, record, buildSnapshot(source, scrubbed))
   return record.position
 }
 

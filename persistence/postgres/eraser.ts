@@ -1,4 +1,4 @@
-import { chatBeside, goesWith } from '../beside.ts'
+import { chatBeside, goesWith, roomsOf } from '../beside.ts'
 import {
   DOCUMENT_COLUMNS,
   type DocumentRecord,
@@ -98,7 +98,7 @@ export async function eraseSome(session: Session, name: string): Promise<Erasing
     return 'going-on'
   }
   for (const record of family) if (await eraseSomeOf(session, record)) return 'going-on'
-  if (await eraseRows(session, 'messages', 'room', 'seq', chatBeside(name).head)) return 'going-on'
+  for (const room of roomsOf(name)) if (await eraseRows(session, 'messages', 'room', 'seq', room)) return 'going-on'
   for (const record of family) {
     if (record.name === name)
       await saveRecord(session, { ...record, tombstone: { ...tombstone, erasure: Erasure.Done } })

@@ -91,6 +91,12 @@ export async function forgetEvents(
   return rows.length
 }
 
+export async function removeEvents(session: Session, numbers: readonly number[]): Promise<number> {
+  const rows = await session.rows('DELETE FROM coweave.events WHERE number = ANY ($1::bigint[]) RETURNING 1', [numbers])
+  await forgetDeliveries(session, numbers)
+  return rows.length
+}
+
 export async function claimConsumer(
   session: Session,
   consumer: string,

@@ -9,6 +9,7 @@ import {
   passEvents,
   readEvents,
   releaseConsumer,
+  removeEvents,
   storeEvents,
 } from './event-table.ts'
 import type { Session } from './session.ts'
@@ -49,6 +50,10 @@ export class PostgresEvents implements EventStore {
 
   forget(options: { readonly before: number; readonly limit: number }): Promise<number> {
     return this.#write((session) => forgetEvents(session, options))
+  }
+
+  remove(numbers: readonly number[]): Promise<number> {
+    return this.#write((session) => removeEvents(session, numbers))
   }
 
   claim(consumer: string, options: { readonly owner: string; readonly forMs: number }): Promise<number | undefined> {

@@ -32,6 +32,7 @@ import { appendBatch, copyBatch, storable } from './appender.ts'
 import { restoreBase } from './base-restorer.ts'
 import { restoreUntold } from './change-table.ts'
 import { readClaims } from './client-table.ts'
+import type { CompactRequest } from './compactor.ts'
 import { Connections } from './connections.ts'
 import { findHead, listRecords, readPositions } from './document-table.ts'
 import { deleteDocument, eraseSome, freeDocument, listErasable, undeleteDocument } from './eraser.ts'
@@ -53,6 +54,7 @@ import { openDatabase } from './opener.ts'
 import { PostgresAdmin } from './postgres-admin.ts'
 import { toStorageError } from './postgres-errors.ts'
 import { PostgresEvents } from './postgres-events.ts'
+import { PostgresPeople } from './postgres-people.ts'
 import { PostgresPushes } from './postgres-pushes.ts'
 import { PostgresTexts } from './postgres-texts.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
@@ -118,6 +120,7 @@ class PostgresLog implements PortableLog {
   readonly texts: PostgresTexts
   readonly admin: PostgresAdmin
   readonly webhooks: PostgresWebhooks
+  readonly people: PostgresPeople
   readonly #settings: WorkerSettings
   readonly #onProblem: (error: Error) => void
   readonly #writer: Connections
@@ -173,10 +176,14 @@ class PostgresLog implements PortableLog {
       write: (work) => this.#call('writing webhooks', () => this.#pushers.write(work)),
     })
     this.#eraser = new Connections({ ...settings, max: 1, onProblem })
-    this.#compactions = new Compactions(async (document, { optional }) => {
-      this.#compactor ??= startThread('compactor', settings, onProblem)
-      return Number(await this.#compactor.call({ kind: 'compact', document, optional }))
-    }, onProblem)
+    this.people = new PostgresPeople(settings.keys, {
+      read: (work) => this.#call('reading of people', () => this.#readers.read(work)),
+      erase: (work) => this.#call('erasing', () => this.#eraser.write(work)),
+      write: (work) => this.#call('writing of people', () => this.#pushers.write(work)),
+      scrub: (document, user) =>
+        this.#call(`${document}: compacting`, () => this.#compact({ document, optional: false, scrubbed: user })),
+    })
+    this.#compactions = new Compactions((document, { optional }) => this.#compact({ document, optional }), onProblem)
   }
 
   append(batch: readonly NewUpdate[]): Promise<number[]> {
@@ -502,6 +509,11 @@ class PostgresLog implements PortableLog {
         connections.close(),
       ),
     )
+  }
+
+  async #compact(request: CompactRequest): Promise<number> {
+    this.#compactor ??= startThread('compactor', this.#settings, this.#onProblem)
+    return Number(await this.#compactor.call({ kind: 'compact', ...request }))
   }
 
   /** `what` is being done, as errors say it. */

@@ -1,6 +1,6 @@
 import type { KeyRing } from '../encryption.ts'
 import type { ClaimedPush, PushOutcome, PushStore, RoomSubscription, WaitingRoom } from '../push-store.ts'
-import { cancel, claim, pageOfSubscriptions, settle, subscribe, unsubscribe, upcoming } from './push-table.ts'
+import { cancel, claim, endAll, pageOfSubscriptions, settle, subscribe, unsubscribe, upcoming } from './push-table.ts'
 import type { Session } from './session.ts'
 
 type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
@@ -23,6 +23,10 @@ export class PostgresPushes implements PushStore {
 
   unsubscribe(room: string, endpoint: string): Promise<void> {
     return this.#write((session) => unsubscribe(session, room, endpoint))
+  }
+
+  endAll(room: string): Promise<number> {
+    return this.#write((session) => endAll(session, room))
   }
 
   subscriptions(options: {

@@ -76,6 +76,15 @@ export async function unsubscribe(session: Session, room: string, endpoint: stri
   )
 }
 
+export async function endAll(session: Session, room: string): Promise<number> {
+  const found = await session.rows('SELECT id FROM coweave.push_subscriptions WHERE room = $1', [room])
+  await drop(
+    session,
+    found.map(([id]) => id),
+  )
+  return found.length
+}
+
 export async function pageOfSubscriptions(
   session: Session,
   keys: KeyRing | undefined,

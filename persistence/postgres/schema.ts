@@ -266,6 +266,15 @@ export const MIGRATIONS = [
   CREATE INDEX deliveries_by_time ON coweave.deliveries (webhook, due_at) WHERE due_at IS NOT NULL;
   CREATE INDEX deliveries_by_document ON coweave.deliveries (webhook, document, event) WHERE state = 0;
   `,
+  `
+  -- The erasing of people. data: what the server keeps of one, as JSON.
+  CREATE TABLE coweave.erasures (
+    id text COLLATE "C" PRIMARY KEY,
+    at bigint NOT NULL,
+    is_done bigint NOT NULL,
+    data bytea NOT NULL
+  );
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -37,6 +37,11 @@ export async function replaceSnapshot(
   document: DocumentRecord,
   state: Uint8Array,
 ): Promise<void> {
+  await session.rows(
+    `WITH old AS (DELETE FROM coweave.snapshots WHERE document = $1 AND position = $2 RETURNING id)
+     DELETE FROM coweave.snapshot_parts WHERE snapshot IN (SELECT id FROM old)`,
+    [document.id, document.position],
+  )
   await addSnapshot(session, keys, { document, position: document.position, logBytes: document.bytes, state })
   await retireSnapshots(session, document)
 }

@@ -166,17 +166,25 @@ export async function restoreDeliveries(session: Session, deliveries: readonly D
 }
 
 /** Takes deliveries away of which the events are gone; call it behind that, in its transaction. */
-export async function forgetDeliveries(session: Session): Promise<void> {
+export async function forgetDeliveries(session: Session, events?: readonly number[]): Promise<void> {
   await session.rows(LOCK)
-  const gone = await session.rows(
-    `DELETE FROM coweave.deliveries
-     WHERE event < (SELECT coalesce(min(number), ${Number.MAX_SAFE_INTEGER}) FROM coweave.events) RETURNING 1`,
-  )
+  const gone = await (events === undefined ? forgetOldest(session) : forgetThose(session, events))
   if (gone.length === 0) return
   // Those that waited for one that is gone.
   await session.rows(
     `UPDATE coweave.deliveries AS d SET due_at = 0 WHERE state = ${State.Waiting} AND due_at IS NULL AND NOT EXISTS (
        SELECT 1 FROM coweave.deliveries e WHERE e.webhook = d.webhook AND e.document = d.document
          AND e.state = ${State.Waiting} AND e.event < d.event)`,
+  )
+}
+
+function forgetThose(session: Session, events: readonly number[]): Promise<unknown[][]> {
+  return session.rows('DELETE FROM coweave.deliveries WHERE event = ANY ($1::bigint[]) RETURNING 1', [events])
+}
+
+function forgetOldest(session: Session): Promise<unknown[][]> {
+  return session.rows(
+    `DELETE FROM coweave.deliveries
+     WHERE event < (SELECT coalesce(min(number), ${Number.MAX_SAFE_INTEGER}) FROM coweave.events) RETURNING 1`,
   )
 }

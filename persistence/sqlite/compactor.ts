@@ -29,10 +29,19 @@ export function openCompactor(settings: WorkerSettings): Role {
     return found.record.position
   }
 
+  /** As compact(), also where the snapshot is current. 0 when another process was faster. */
+  async function scrub(name: string, user: string): Promise<number> {
+    const found = load(name, (document) => document && { record: document.record, source: readSource(document) })
+    if (found === undefined || found.record.position === 0) return 0
+    const isWritten = await snapshots.write(found.record, buildSnapshot(found.source, user), true)
+    return isWritten ? found.record.position : 0
+  }
+
   return {
     async handle(request) {
-      if (request.kind !== 'compact') return unexpectedRequest('compactor', request)
+      if (request.kind !== 'compact' && request.kind !== 'scrub') return unexpectedRequest('compactor', request)
       try {
+        if (request.kind === 'scrub') return packPosition(await scrub(request.document, request.user))
         return packPosition(await compact(request.document))
       } catch (error) {
         throw toStorageError(error, `${request.document}: compacting`)

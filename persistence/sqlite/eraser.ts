@@ -1,13 +1,15 @@
 import type { Database } from 'better-sqlite3'
-import { chatBeside } from '../beside.ts'
+import { isRoom, roomsOf } from '../beside.ts'
 import { type DocumentRecord, Erasure, erasedRecord } from '../document-record.ts'
 import { openForWriting } from './database.ts'
+import { Disowner } from './disowner.ts'
 import { documentFinder, familyReader, recordWriter } from './document-table.ts'
 import { emptyWal } from './empty-wal.ts'
-import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
+import { type Request, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packText } from './replies.ts'
 import { rowEraser } from './row-eraser.ts'
 import { toStorageError } from './sqlite-errors.ts'
+import { sweep } from './sweeper.ts'
 import { wordMerger } from './word-merger.ts'
 import { yielding } from './yielding.ts'
 
@@ -19,19 +21,28 @@ const SLICE_MS = 200
 /** How far erasing has come: `last` when only one transaction is left. */
 export type ErasingState = 'not-deleted' | 'going-on' | 'last' | 'done'
 
-/** The thread of one erase(). */
+/** The thread of one erase(), disown() or sweep(). */
 export function openEraser(settings: WorkerSettings): Role {
   const { db } = openForWriting(settings)
   // As for snapshots: what a power cut takes back is erased again, and the last transaction syncs all of them.
   db.pragma('synchronous = NORMAL')
   const eraser = new Eraser(db)
+  const disowner = new Disowner(db, settings.keys)
+
+  async function answer(request: Request): Promise<string> {
+    if (request.kind === 'erase') return await eraser.run(request.document)
+    if (request.kind === 'disown') return JSON.stringify(await disowner.run(request.user, request.pseudonym))
+    if (request.kind !== 'sweep') return unexpectedRequest('eraser', request)
+    await sweep(db)
+    return ''
+  }
+
   return {
     async handle(request) {
-      if (request.kind !== 'erase') return unexpectedRequest('eraser', request)
       try {
-        return packText(await eraser.run(request.document))
+        return packText(await answer(request))
       } catch (error) {
-        throw toStorageError(error, `${request.document}: erasing`)
+        throw toStorageError(error, `${'document' in request ? request.document : settings.file}: erasing`)
       }
     },
     close() {
@@ -103,11 +114,10 @@ class Eraser {
       return 'going-on'
     }
     for (const { id } of family) if (this.#bulks.some((erase) => erase(id))) return 'going-on'
-    const { head } = chatBeside(document)
-    if (this.#eraseMessages(head)) return 'going-on'
+    if (roomsOf(document).some((room) => this.#eraseMessages(room))) return 'going-on'
     for (const { id } of family) if (this.#eraseText.run(id).changes > 0) return 'going-on'
-    const hadChat = family.some(({ name }) => name !== document)
-    if (hadChat && this.#mergeMessages()) return 'going-on'
+    const hadMessages = family.some(({ name }) => name !== document) || isRoom(document)
+    if (hadMessages && this.#mergeMessages()) return 'going-on'
     // Its state tells that there was a text, also whoever goes on after an interruption.
     const hadText = family.filter(({ id }) => this.#hasText.get(id) !== undefined)
     if (hadText.length > 0 && this.#mergeTexts()) return 'going-on'

@@ -107,6 +107,7 @@ export function eventTables(
        SELECT number FROM (SELECT number, at FROM events ORDER BY number LIMIT ?) WHERE at < ?
      )`,
   )
+  const remove = db.prepare('DELETE FROM events WHERE number = ?')
   const claim = db
     .prepare<[string, string, number, number], number>(
       `INSERT INTO event_consumers (name, last, owner, until) VALUES (?, 0, ?, ?)
@@ -127,6 +128,11 @@ export function eventTables(
       const { changes } = forget.run(limit, before)
       if (changes > 0) forgetDeliveries()
       return changes
+    },
+    remove(numbers) {
+      const removed = numbers.reduce((sum, number) => sum + remove.run(number).changes, 0)
+      forgetDeliveries(numbers)
+      return removed
     },
     claim: (consumer, { owner, forMs }) => claim.get(consumer, owner, Date.now() + forMs, Date.now()),
     pass: (consumer, { owner, last }) => pass.run(last, consumer, owner).changes > 0,

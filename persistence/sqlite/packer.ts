@@ -22,7 +22,7 @@ export class Packer {
   readonly #findSnapshot
   readonly #sizes
   readonly #rows
-  readonly #count
+  readonly #authors
   readonly #deleteRows
   readonly #insert
 
@@ -37,7 +37,7 @@ export class Packer {
     )
     this.#rows = rowReader(db, keys)
     const range = 'FROM updates WHERE document = ? AND position >= ? AND position <= ?'
-    this.#count = db.prepare<[number, number, number], number>(`SELECT count(*) ${range}`).pluck()
+    this.#authors = db.prepare<[number, number, number], string>(`SELECT author ${range} ORDER BY position`).pluck()
     this.#deleteRows = db.prepare<[number, number, number]>(`DELETE ${range}`)
     this.#insert = packInserter(db)
   }
@@ -70,14 +70,15 @@ export class Packer {
     return { record, last, rows: isWorthIt ? [...this.#rows(record, first - 1, last)] : [] }
   }
 
-  /** False where another process was first, or has forgotten some of them. */
+  /** False where another process was first, has forgotten some of them, or has given them to another author. */
   #pack(record: DocumentRecord, rows: readonly LogRow[]): boolean {
     const pack = sealPack(this.#keys, record, rows)
     const range = [record.id, pack.first, pack.last] as const
     const replace = this.#db.transaction(() => {
       const now = this.#find(record.name)
       if (now?.id !== record.id || now.createdAt !== record.createdAt || now.forgotten >= pack.first) return false
-      if (this.#count.get(...range) !== rows.length) return false
+      const authors = this.#authors.all(...range)
+      if (authors.length !== rows.length || !rows.every(({ author }, index) => author === authors[index])) return false
       this.#deleteRows.run(...range)
       this.#insert(record, pack)
       return true

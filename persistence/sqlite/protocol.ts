@@ -2,6 +2,7 @@ import type { NamedVersion } from '../../model/history.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { Seen } from '../history-tables.ts'
+import type { StoredErasure } from '../people-store.ts'
 import type { RestoredBase } from '../portable-log.ts'
 import type { NewText, TextSearch } from '../text-index.ts'
 import type { NewDeletion } from '../update-log.ts'
@@ -103,6 +104,12 @@ export type Request =
   | { readonly kind: 'history-base'; readonly document: string }
   | { readonly kind: 'forgettable'; readonly before: number; readonly after: string; readonly limit: number }
   | { readonly kind: 'restore-base'; readonly restored: RestoredBase }
+  | { readonly kind: 'scrub'; readonly document: string; readonly user: string }
+  | { readonly kind: 'traces'; readonly user: string; readonly after: string }
+  | { readonly kind: 'disown'; readonly user: string; readonly pseudonym: string }
+  | { readonly kind: 'sweep' }
+  | { readonly kind: 'erasures'; readonly id: string | undefined; readonly since: number }
+  | { readonly kind: 'save-erasure'; readonly erasure: StoredErasure }
   | { readonly kind: 'check-next' }
   | { readonly kind: 'backup'; readonly target: string }
 

@@ -141,6 +141,11 @@ export function pushTables(
       const id = subscriptionId(endpoint)
       if (find.get(id)?.room === room) drop(id)
     },
+    endAll(room) {
+      const ids = tooMany.all(room, 0)
+      ids.forEach(drop)
+      return ids.length
+    },
     cancel(rooms) {
       for (const { room, at } of rooms) forgetUntil.run(at, room)
     },

@@ -14,6 +14,7 @@ import { historyStartReader } from './history-start.ts'
 import { seenFinder, seenReader, versionReader } from './history-tables.ts'
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
+import { erasureReader, traceReader } from './people-table.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { pushReader } from './push-table.ts'
 import {
@@ -70,6 +71,8 @@ export function openReader(settings: WorkerSettings): Role {
   const seenBy = seenReader(db)
   const findSeen = seenFinder(db)
   const starts = historyStartReader(db, settings.keys)
+  const traces = traceReader(db, settings.keys)
+  const erasures = erasureReader(db)
 
   function load(name: string): Uint8Array<ArrayBuffer> {
     return loadDocument(name, (document) => {
@@ -196,6 +199,8 @@ export function openReader(settings: WorkerSettings): Role {
         if (request.kind === 'search-texts') return packText(JSON.stringify(searchTexts(request.search)))
         if (request.kind === 'texts') return packBytes(texts(request.ids))
         if (request.kind === 'lagging') return packText(JSON.stringify(listLagging(request)))
+        if (request.kind === 'traces') return packText(JSON.stringify(traces(request)))
+        if (request.kind === 'erasures') return packText(JSON.stringify(erasures(request)))
         if (request.kind === 'search') return packFoundMessages(search(request))
       } catch (error) {
         throw toStorageError(error, `${'document' in request ? request.document : settings.file}: reading`)

@@ -296,6 +296,15 @@ const MIGRATIONS = [
   CREATE INDEX deliveries_by_time ON deliveries (webhook, due_at) WHERE due_at IS NOT NULL;
   CREATE INDEX deliveries_by_document ON deliveries (webhook, document, event) WHERE state = 0;
   `,
+  `
+  -- The erasing of people. data: what the server keeps of one, as JSON.
+  CREATE TABLE erasures (
+    id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL,
+    is_done INTEGER NOT NULL,
+    data TEXT NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -19,6 +19,7 @@ export class SnapshotWriter {
   readonly #addPart
   readonly #begin
   readonly #complete
+  readonly #replace
   readonly #retire
   readonly #leftovers
   readonly #leftoversOf
@@ -34,10 +35,13 @@ export class SnapshotWriter {
        SELECT ?, ?, ?, ?, ?, ?, 0, ?
        WHERE EXISTS (SELECT 1 FROM documents WHERE id = ? AND created_at = ? AND position >= ?)`,
     )
-    // Not if another process has a newer one by now.
-    this.#complete = db.prepare<{ id: number; document: number; position: number }>(
+    // Not if another process has a newer one by now: one at `least` or above.
+    this.#complete = db.prepare<{ id: number; document: number; least: number }>(
       `UPDATE snapshots SET complete = 1 WHERE id = :id AND ${HAS_ALL_PARTS} AND NOT EXISTS (
-         SELECT 1 FROM snapshots WHERE document = :document AND complete = 1 AND position >= :position)`,
+         SELECT 1 FROM snapshots WHERE document = :document AND complete = 1 AND position >= :least)`,
+    )
+    this.#replace = db.prepare<[number, number, number]>(
+      'UPDATE snapshots SET complete = 0 WHERE document = ? AND position = ? AND complete = 1 AND id <> ?',
     )
     this.#retire = snapshotRetirer(db)
     this.#leftovers = db.prepare<[], unknown>('SELECT id FROM snapshots WHERE complete = 0').pluck()
@@ -52,11 +56,15 @@ export class SnapshotWriter {
     this.#deleteSnapshot = db.prepare<[unknown]>('DELETE FROM snapshots WHERE id = ? AND complete = 0')
   }
 
-  /** Makes `state` the document's snapshot, unless another process has made a newer one meanwhile. */
-  async write(document: DocumentRecord, state: Uint8Array): Promise<void> {
+  /**
+   * Makes `state` the document's snapshot, unless another process has made a newer one meanwhile, or one of the same
+   * position that it does not replace. Resolves with whether it is.
+   */
+  async write(document: DocumentRecord, state: Uint8Array, isReplacing = false): Promise<boolean> {
     const record = await this.add(document, { position: document.position, logBytes: document.bytes }, state)
-    if (record !== undefined) this.#publish(document, record)
+    const isPublished = record !== undefined && this.#publish(document, record, isReplacing)
     await this.deleteLeftovers(document.id)
+    return isPublished
   }
 
   /** Writes the parts of a snapshot that doesn't count yet; undefined if the document was erased meanwhile. */
@@ -84,11 +92,14 @@ export class SnapshotWriter {
     }
   }
 
-  #publish(document: DocumentRecord, { id, position }: SnapshotRecord): void {
-    this.#db
+  #publish(document: DocumentRecord, { id, position }: SnapshotRecord, isReplacing: boolean): boolean {
+    const least = isReplacing ? position + 1 : position
+    return this.#db
       .transaction(() => {
-        const complete = this.#complete.run({ id, document: document.id, position }).changes === 1
+        const complete = this.#complete.run({ id, document: document.id, least }).changes === 1
+        if (complete) this.#replace.run(document.id, position, id)
         if (complete) this.#retire(document.id)
+        return complete
       })
       .immediate()
   }

@@ -38,6 +38,10 @@ export class SqliteEvents implements EventStore {
     return JSON.parse(unpackText(await this.#write({ name: 'forget', given })))
   }
 
+  async remove(numbers: readonly number[]): Promise<number> {
+    return JSON.parse(unpackText(await this.#write({ name: 'remove', given: [numbers] })))
+  }
+
   async claim(...given: Parameters<EventStore['claim']>): Promise<number | undefined> {
     return JSON.parse(unpackText(await this.#write({ name: 'claim', given }))) ?? undefined
   }

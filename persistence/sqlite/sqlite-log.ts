@@ -53,6 +53,7 @@ import {
 import { SqliteAdmin } from './sqlite-admin.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { SqliteEvents } from './sqlite-events.ts'
+import { SqlitePeople } from './sqlite-people.ts'
 import { SqlitePushes } from './sqlite-pushes.ts'
 import { SqliteTexts } from './sqlite-texts.ts'
 import { type SqliteThread, startThread } from './sqlite-thread.ts'
@@ -101,6 +102,7 @@ class SqliteLog implements PortableLog {
   readonly texts: SqliteTexts
   readonly admin: SqliteAdmin
   readonly webhooks: SqliteWebhooks
+  readonly people: SqlitePeople
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -157,6 +159,17 @@ class SqliteLog implements PortableLog {
         this.#refuseIfClosed()
         return await this.#writer.call({ kind: 'webhook', call })
       },
+    })
+    this.people = new SqlitePeople({
+      read: (request) => this.#read(request),
+      write: (request) => this.#write(request),
+      compact: async (request) => {
+        this.#refuseIfClosed()
+        return await this.#compactions.between(() => this.#compactor.call(request))
+      },
+      start: (role) => this.#temporaryThread(role),
+      end: (thread) => this.#end(thread),
+      refuseIfClosed: () => this.#refuseIfClosed(),
     })
     this.#compactions = new Compactions(
       async (document) => unpackPosition(await this.#compactor.call({ kind: 'compact', document })),
@@ -231,18 +244,14 @@ class SqliteLog implements PortableLog {
     return answer === 'restored' || answer === 'erased' ? answer : 'not-deleted'
   }
 
-  async erase(document: string): Promise<boolean> {
-    this.#refuseIfClosed()
-    const eraser = this.#temporaryThread('eraser')
-    try {
+  erase(document: string): Promise<boolean> {
+    return this.#withThread('eraser', async (eraser) => {
       for (;;) {
         const state = unpackText(await eraser.call({ kind: 'erase', document }))
         if (state === 'done' || state === 'not-deleted') return state === 'done'
         this.#refuseIfClosed()
       }
-    } finally {
-      await this.#end(eraser)
-    }
+    })
   }
 
   async free(document: string): Promise<boolean> {
@@ -387,7 +396,6 @@ class SqliteLog implements PortableLog {
   }
 
   async *check(): AsyncGenerator<Damage> {
-    this.#refuseIfClosed()
     const checker = this.#temporaryThread('checker')
     try {
       for (;;) {
@@ -401,9 +409,7 @@ class SqliteLog implements PortableLog {
   }
 
   async backup(file: string): Promise<void> {
-    this.#refuseIfClosed()
-    const thread = this.#temporaryThread('backup')
-    await thread.call({ kind: 'backup', target: resolve(file) }).finally(() => this.#end(thread))
+    await this.#withThread('backup', (thread) => thread.call({ kind: 'backup', target: resolve(file) }))
   }
 
   async close(): Promise<void> {
@@ -444,7 +450,17 @@ class SqliteLog implements PortableLog {
     return startThread({ ...this.#settings, role }, this.#onProblem)
   }
 
+  async #withThread<T>(role: WorkerRole, use: (thread: SqliteThread) => Promise<T>): Promise<T> {
+    const thread = this.#temporaryThread(role)
+    try {
+      return await use(thread)
+    } finally {
+      await this.#end(thread)
+    }
+  }
+
   #temporaryThread(role: WorkerRole): SqliteThread {
+    this.#refuseIfClosed()
     const thread = this.#thread(role)
     this.#temporary.add(thread)
     return thread

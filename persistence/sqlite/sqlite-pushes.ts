@@ -22,6 +22,10 @@ export class SqlitePushes implements PushStore {
     await this.#write({ name: 'unsubscribe', given: [room, endpoint] })
   }
 
+  async endAll(room: string): Promise<number> {
+    return JSON.parse(unpackText(await this.#write({ name: 'endAll', given: [room] })))
+  }
+
   async subscriptions(options: {
     readonly after?: string
     readonly limit: number

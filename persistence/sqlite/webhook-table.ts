@@ -143,19 +143,24 @@ export function deliveryRestorer(db: Database): (deliveries: readonly Delivery[]
   }
 }
 
-/** Returns a function that takes deliveries away of which the events are gone; call it behind that, in its transaction. */
-export function deliveryForgetter(db: Database): () => void {
+/**
+ * Returns a function that takes deliveries away of which the events are gone, those of the numbers it is given or else the
+ * oldest ones; call it behind that, in its transaction.
+ */
+export function deliveryForgetter(db: Database): (events?: readonly number[]) => void {
   const forget = db.prepare(
     `DELETE FROM deliveries WHERE webhook IN (SELECT id FROM webhooks)
        AND event < (SELECT coalesce(min(number), ${Number.MAX_SAFE_INTEGER}) FROM events)`,
   )
+  const remove = db.prepare<[number]>('DELETE FROM deliveries WHERE webhook IN (SELECT id FROM webhooks) AND event = ?')
   // Those that waited for one that is gone.
   const release = db.prepare(
     `UPDATE deliveries AS d SET due_at = 0 WHERE state = ${State.Waiting} AND due_at IS NULL AND NOT EXISTS (
        SELECT 1 FROM deliveries WHERE webhook = d.webhook AND document = d.document AND state = ${State.Waiting}
          AND event < d.event)`,
   )
-  return () => {
-    if (forget.run().changes > 0) release.run()
+  return (events) => {
+    const gone = events?.reduce((sum, event) => sum + remove.run(event).changes, 0) ?? forget.run().changes
+    if (gone > 0) release.run()
   }
 }

@@ -12,6 +12,7 @@ import { DocumentCache } from './document-cache.ts'
 import { type EventCall, eventRestorer, eventTables, eventWriter } from './event-table.ts'
 import { historyWriter } from './history-tables.ts'
 import { expectationCheck, messageWriter } from './message-table.ts'
+import { erasureWriter } from './people-table.ts'
 import { placeGuard } from './place-guard.ts'
 import { nothing, type Request, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { type PushCall, pushTables, pushWriter } from './push-table.ts'
@@ -35,6 +36,7 @@ export function openWriter(settings: WorkerSettings): Role {
   const restoreBase = baseRestorer(db, settings.keys)
   const restoreDeliveries = db.transaction(deliveryRestorer(db))
   const restoreUntold = db.transaction(untoldRestorer(db))
+  const saveErasure = erasureWriter(db)
   const inPlace = placeGuard(settings.file)
   const history = historyKeeper(db, settings)
   return {
@@ -66,6 +68,11 @@ export function openWriter(settings: WorkerSettings): Role {
         return nothing()
       }
       if (request.kind === 'delete' || request.kind === 'undelete' || request.kind === 'free') return change(request)
+      if (request.kind === 'save-erasure') {
+        saveErasure(request.erasure)
+        inPlace()
+        return nothing()
+      }
       return history(request)
     },
     close() {
@@ -141,6 +148,7 @@ function pusher(db: Database, settings: WorkerSettings): (call: PushCall) => Uin
   return inTransaction(db, settings, 'pushes', (call) => {
     if (call.name === 'subscribe') return tables.subscribe(...call.given)
     if (call.name === 'unsubscribe') return tables.unsubscribe(...call.given)
+    if (call.name === 'endAll') return tables.endAll(...call.given)
     if (call.name === 'cancel') return tables.cancel(...call.given)
     if (call.name === 'claim') return tables.claim(...call.given)
     if (call.name === 'settle') return tables.settle(...call.given)
@@ -155,6 +163,7 @@ function eventKeeper(db: Database, settings: WorkerSettings): (call: EventCall) 
     if (call.name === 'add') return tables.add(...call.given)
     if (call.name === 'tellChanges') return tables.tellChanges(...call.given)
     if (call.name === 'forget') return tables.forget(...call.given)
+    if (call.name === 'remove') return tables.remove(...call.given)
     if (call.name === 'claim') return tables.claim(...call.given)
     if (call.name === 'pass') return tables.pass(...call.given)
     if (call.name === 'release') return tables.release(...call.given)

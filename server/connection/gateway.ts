@@ -112,6 +112,10 @@ export class Gateway {
     for (const connection of this.connections) connection.stopReading()
   }
 
+  closeUser(user: string, code: CloseCode, reason: string): void {
+    for (const connection of this.connections) if (connection.users.has(user)) connection.close(code, reason)
+  }
+
   closeAll(code: CloseCode, reason: string): void {
     for (const connection of this.connections) connection.close(code, reason)
   }

@@ -3,6 +3,9 @@ import { CloseCode } from '../../model/close-codes.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { ClientRange } from './check-update.ts'
 
+/** In place of the pseudonym of who was erased while the document was open: no user has this id. */
+const ERASED = ''
+
 /**
  * Whose Yjs client ids are whose, in one document. An id belongs to the first user that wrote with it; new structs
  * under somebody else's are refused, because a forged one would make the owner's next edit vanish.
@@ -16,6 +19,11 @@ export class ClientIds {
 
   ownerOf(client: number): string | undefined {
     return this.#owners.get(client)
+  }
+
+  /** What a user has belongs to nobody who can have a token. */
+  disown(user: string): void {
+    for (const [client, owner] of this.#owners) if (owner === user) this.#owners.set(client, ERASED)
   }
 
   claim(clients: readonly number[], user: string): void {

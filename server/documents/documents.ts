@@ -100,6 +100,16 @@ export class Documents extends Database {
     return this.#loads
   }
 
+  /** A user is erased: whoever comes under the same name is somebody else. */
+  disown(user: string): void {
+    for (const open of this.#open.values()) open.disown(user)
+  }
+
+  /** Has a document unloaded that nobody has open: it need not wait for those who come back. */
+  letGo(open: OpenDocument): void {
+    this.#idle.drop(open)
+  }
+
   override async onLoadDocument(payload: onLoadDocumentPayload): Promise<void> {
     try {
       const { documentName } = payload

@@ -59,6 +59,12 @@ export class IdleDocuments {
     this.#idle.delete(document)
   }
 
+  /** Has a document unloaded now that nobody has open. */
+  drop(document: OpenDocument): void {
+    const idle = this.#idle.get(document)
+    if (idle !== undefined) this.#unload(document, idle.unload)
+  }
+
   /** Has none of them unloaded any more. */
   close(): void {
     clearTimeout(this.#timer)

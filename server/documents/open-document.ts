@@ -28,7 +28,7 @@ export const SERVER = ''
 /** The origin of what was committed before it was applied. */
 export const COMMITTED = Symbol('committed')
 /** A Yjs update without structs and deletions. */
-const NO_CHANGE = Uint8Array.of(0, 0)
+export const NO_CHANGE = Uint8Array.of(0, 0)
 
 /** A row of the log that this instance did not write, or has only now had confirmed. */
 export interface CommittedUpdate {
@@ -168,6 +168,11 @@ export class OpenDocument {
    */
   get users(): ReadonlySet<string> {
     return new Set([...this.#subscribers.users(), ...this.presence.users])
+  }
+
+  /** A user is erased: their Yjs client ids can be used by nobody any more. */
+  disown(user: string): void {
+    this.#clientIds.disown(user)
   }
 
   /** Something happens by the change that the server is just making: it is stored with that change. */

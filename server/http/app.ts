@@ -21,6 +21,7 @@ import type { Visits } from '../documents/visits.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
+import type { Erasures } from '../people/erasures.ts'
 import type { Posting } from '../rooms/posting.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { DocumentSearch } from '../search/document-search.ts'
@@ -42,6 +43,7 @@ import { serveIce } from './ice.ts'
 import { serveLiveEvents } from './live-events.ts'
 import { type Measured, serveMetrics } from './metrics.ts'
 import { serveNotifications } from './notifications.ts'
+import { servePeople } from './people.ts'
 import { servePresence } from './presence.ts'
 import { HttpError, sendProblem } from './problem.ts'
 import { servePush } from './push.ts'
@@ -76,6 +78,7 @@ export interface AppParts extends AdminApi {
   readonly exchange: Exchange
   readonly deletions: Deletions
   readonly audit: Audit
+  readonly erasures: Erasures
   readonly history: History
   readonly conversions: Conversions
   readonly search: DocumentSearch
@@ -123,6 +126,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   serveMetrics(app, parts.measure)
   serveDocuments(app, parts.access, parts.log)
   serveDeletion(app, parts)
+  servePeople(app, parts)
   serveRooms(app, parts)
   serveNotifications(app, { ...parts, config })
   serveEvents(app, { ...parts, config })

@@ -19,6 +19,7 @@ const TAGS: Readonly<Record<RouteDescription['tag'], string>> = {
   chat: 'Messages in chat rooms',
   inbox: 'Notifications',
   calls: 'What calls need',
+  people: 'What is kept about a person',
   operations: 'Health and metrics',
   admin: 'How the server is, and whom admins keep from what; with an admin’s token',
   demo: 'Only in demo mode',

@@ -6,7 +6,17 @@ export type Content = z.ZodType | readonly string[]
 
 /** What the API's description says of a route, beside its method and path. */
 export interface RouteDescription {
-  readonly tag: 'documents' | 'history' | 'sync' | 'chat' | 'inbox' | 'calls' | 'operations' | 'admin' | 'demo'
+  readonly tag:
+    | 'documents'
+    | 'history'
+    | 'sync'
+    | 'chat'
+    | 'inbox'
+    | 'calls'
+    | 'people'
+    | 'operations'
+    | 'admin'
+    | 'demo'
   readonly summary: string
   readonly details?: string
   readonly parameters?: z.ZodObject

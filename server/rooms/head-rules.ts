@@ -31,7 +31,12 @@ export class HeadRules implements DocumentRules {
   /** Notes what moves marks, or the open segment, back in the room's head: of two written at once, either wins. */
   watch(head: Y.Doc): void {
     readsOf(head).observe(({ changes, target }) => {
-      for (const [user, { oldValue }] of changes.keys) {
+      for (const [user, { action, oldValue }] of changes.keys) {
+        // Only the server removes marks, when it erases people.
+        if (action === 'delete') {
+          this.#overwritten.delete(user)
+          continue
+        }
         const mark = Math.max(Number(oldValue ?? 0), this.#overwritten.get(user) ?? 0)
         if (Number(target.get(user) ?? 0) < mark) this.#overwritten.set(user, mark)
       }

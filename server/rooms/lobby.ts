@@ -7,6 +7,8 @@ import type { OpenDocument } from '../documents/open-document.ts'
 import { RELAYED, userOf } from '../documents/presence.ts'
 import { userOffline, userOnline } from '../events/presence-events.ts'
 
+/** So long after somebody was erased it is not written that they left: all instances close their connections by then. */
+const ERASED_MS = 30_000
 /** How much longer who left on another instance waits for that one to write it. */
 const TAKE_OVER_MS = 2_000
 
@@ -38,6 +40,8 @@ export class Lobbies {
   readonly #open = new Map<string, OpenDocument>()
   /** By lobby and user. */
   readonly #leaves = new Map<string, Leave>()
+  /** Who was erased lately. */
+  readonly #erased = new Set<string>()
   #isStopped = false
 
   constructor(options: LobbiesOptions) {
@@ -68,6 +72,13 @@ export class Lobbies {
     })
   }
 
+  /** Somebody is erased: that they leave now, or have just left, is not written. */
+  erased(user: string): void {
+    this.#erased.add(user)
+    void setTimeout(ERASED_MS, undefined, { ref: false }).then(() => this.#erased.delete(user))
+    for (const name of this.#open.keys()) this.#cancel(name, user)
+  }
+
   /** Writes at once who leaves because this instance stops. To be called before the connections are closed. */
   close(): void {
     if (this.#isStopped) return
@@ -88,7 +99,7 @@ export class Lobbies {
   }
 
   #left({ name, ydoc, presence }: OpenDocument, client: number, user: string, origin: unknown): void {
-    if (this.#isStopped) return
+    if (this.#isStopped || this.#erased.has(user)) return
     this.#cancel(name, user)
     const isSilent = origin === 'timeout'
     const isElsewhere = origin === RELAYED || (isSilent && presence.holderOf(client) === undefined)

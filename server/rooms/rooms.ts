@@ -155,6 +155,11 @@ export class Rooms {
     this.#heads.reconnected()
   }
 
+  /** Somebody is erased, and sent away. */
+  erased(user: string): void {
+    this.#lobbies.erased(user)
+  }
+
   /** Writes down what it knows, and nothing more by itself. To be called before the connections are closed. */
   close(): void {
     this.#lobbies.close()

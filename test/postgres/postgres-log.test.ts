@@ -8,6 +8,7 @@ import { describeAdminStore } from '../persistence/admin-store-contract.ts'
 import { describeEventStore } from '../persistence/event-store-contract.ts'
 import { describeHistoryTables } from '../persistence/history-contract.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
+import { describePeopleStore } from '../persistence/people-store-contract.ts'
 import { describePushStore } from '../persistence/push-store-contract.ts'
 import { describeReset } from '../persistence/reset-contract.ts'
 import { describeTextIndex } from '../persistence/text-index-contract.ts'
@@ -46,6 +47,7 @@ describeEventStore('Postgres', (folder) => open(folder))
 describeAdminStore('Postgres', (folder) => open(folder))
 describeUntold('Postgres', (folder) => open(folder))
 describeWebhookStore('Postgres', (folder) => open(folder))
+describePeopleStore('Postgres', (folder) => open(folder, encryption))
 
 test('no event appears behind one that was read, also where the commit of an earlier one is held up', async () => {
   const url = await postgres.createDatabase()

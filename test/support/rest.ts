@@ -37,7 +37,7 @@ export async function rest(
   })
   const text = await response.text()
   const answerType = response.headers.get('content-type')
-  const isJson = answerType?.includes('json') === true
+  const isJson = /[/+]json/.test(answerType ?? '')
   return {
     status: response.status,
     etag: response.headers.get('etag'),

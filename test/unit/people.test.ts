@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { actInCall, callsIn, callsOf, setCourse, startCall } from '../../model/calls.ts'
+import { type ChatMessage, messagesOf, readsOf, sendMessage, setReaction } from '../../model/chat.ts'
+import { entriesOf, lastSeenOf, setLobbyEntry } from '../../model/lobby.ts'
+import { forgetKeys } from '../../persistence/map-keys.ts'
+import { messageWithout } from '../../server/people/messages.ts'
+import { isAbout, isNamedAfter, isNamedIn, isNamedInUpdate } from '../../server/people/naming.ts'
+import { eraseFromHead, eraseFromLobby, eraseFromSegment } from '../../server/people/room-content.ts'
+import { HeadRules } from '../../server/rooms/head-rules.ts'
+
+const ann = { user: 'ann', pseudonym: 'erased-1' }
+const now = 1_800_000_000_000
+
+function message(changes: Partial<ChatMessage> = {}): ChatMessage {
+  return { id: 'm', author: 'bob', at: 1, text: 'ann, come here', seq: 3, receivedAt: 2, ...changes }
+}
+
+describe('a message without a person', () => {
+  test('is a deleted one of the pseudonym, if it was theirs', () => {
+    const theirs = message({
+      author: 'ann',
+      replyTo: 'r',
+      mentions: ['bob'],
+      anchor: { start: { tname: 'text' } },
+      attachments: [{ name: 'a', type: 'text/plain', size: 1, url: 'https://a.example' }],
+      reactions: { '👍 bob': 5, '👍 ann': 6 },
+    })
+    expect(messageWithout(ann, theirs, now)).toEqual({
+      ...message({ author: 'erased-1', text: '', replyTo: 'r', attachments: [], reactions: { '👍 bob': 5 } }),
+      deletedAt: now,
+    })
+    expect(messageWithout(ann, message({ author: 'ann', text: '', deletedAt: 7 }), now)?.deletedAt).toBe(7)
+  })
+
+  test('of somebody else loses mention and reaction and nothing else, and stays as it is without them', () => {
+    const named = message({ mentions: ['cleo', 'ann'], reactions: { '👍 ann': 6, '🎉 joann': 7, '🎉 mary ann': 8 } })
+    expect(messageWithout(ann, named, now)).toEqual(
+      message({ mentions: ['cleo'], reactions: { '🎉 joann': 7, '🎉 mary ann': 8 } }),
+    )
+    const mary = { user: 'mary ann', pseudonym: 'erased-1' }
+    expect(messageWithout(mary, named, now)?.reactions).toEqual({ '👍 ann': 6, '🎉 joann': 7 })
+    expect(messageWithout(ann, message({ mentions: ['anna'], reactions: { '👍 joann': 1 } }), now)).toBeUndefined()
+  })
+})
+
+test('who is named in what', () => {
+  expect(isNamedIn('ann', { to: [{ user: 'ann' }] })).toBe(true)
+  expect(isNamedIn('ann', { 'end ann': 'phone' })).toBe(true)
+  expect(isNamedIn('ann', { text: 'ann was here', 'end joann': null, to: ['anna', 1, undefined] })).toBe(false)
+  expect(isNamedAfter('ann', 'inbox/ann')).toBe(true)
+  expect(isNamedAfter('ann', 'dm/ann,bob@3')).toBe(true)
+  for (const name of ['inbox/anna', 'dm/bob,joann', 'dm/ann', 'notes/ann', 'chat/ann'])
+    expect([name, isNamedAfter('ann', name)]).toEqual([name, false])
+  const event = { id: 'e', number: 1, kind: 'k', at: 1, document: 'chat/a', users: ['bob'], json: '{"from":"cleo"}' }
+  expect(isAbout('ann', event)).toBe(false)
+  for (const other of [{ users: ['ann'] }, { document: 'dm/ann,bob' }, { json: '{"parties":[{"user":"ann"}]}' }])
+    expect(isAbout('ann', { ...event, ...other })).toBe(true)
+})
+
+/** Whether the document names ann, once its removed keys are forgotten. */
+function namesAnn(doc: Y.Doc): boolean {
+  forgetKeys(doc, 'ann')
+  return isNamedInUpdate('ann', Y.encodeStateAsUpdate(doc))
+}
+
+test('segments, heads and lobbies name nobody any more who was erased, and keep what the others have', () => {
+  const segment = new Y.Doc()
+  sendMessage(segment, 'ann', { text: 'secret', mentions: ['bob'] })
+  sendMessage(segment, 'bob', { text: 'ann?', mentions: ['ann'] })
+  const [, second] = messagesOf(segment).toArray()
+  if (second !== undefined) for (const user of ['ann', 'bob']) setReaction(second, '👍', user, true)
+  segment.transact(() => eraseFromSegment(segment, ann))
+  expect(messagesOf(segment).toJSON()).toMatchObject([
+    { author: 'erased-1', text: '', deletedAt: expect.any(Number) },
+    { author: 'bob', text: 'ann?', mentions: [], reactions: { '👍 bob': expect.any(Number) } },
+  ])
+  expect(messagesOf(segment).get(0).has('mentions')).toBe(false)
+  expect(namesAnn(segment)).toBe(false)
+
+  const head = new Y.Doc()
+  const rules = new HeadRules()
+  rules.watch(head)
+  for (const mark of [5, 4]) for (const user of ['ann', 'bob']) readsOf(head).set(user, mark)
+  startCall(head, { from: 'ann', to: ['bob', 'cleo'], media: 'video', device: 'ann1' })
+  startCall(head, { from: 'bob', to: ['ann'], media: 'audio', device: 'bob1' })
+  startCall(head, { from: 'bob', to: ['cleo'], media: 'audio', device: 'bob1' })
+  const [first, toAnn] = callsOf(head).toArray()
+  if (first !== undefined) actInCall(first, 'cancel', 'ann', 'ann1')
+  const parties = [{ user: 'ann', state: 'joined', device: 'ann1' } as const]
+  if (toAnn !== undefined) setCourse(toAnn, { state: 'answered', at: 1, parties })
+  head.transact(() => expect(eraseFromHead(head, ann)).toEqual({ readMarks: 1, calls: 2 }))
+  rules.restore(head) // bob's mark, which was moved back, and not the one that is gone
+  expect(readsOf(head).toJSON()).toEqual({ bob: 5 })
+  expect(callsIn(head)).toMatchObject([
+    { from: 'bob', to: ['erased-1'], state: 'answered', parties: [{ user: 'erased-1', device: 'erased' }] },
+    { from: 'erased-1', to: ['bob', 'cleo'] },
+    { from: 'bob', to: ['cleo'] },
+  ])
+  expect(JSON.stringify(callsOf(head))).toContain('"cancel erased-1":"erased"')
+  expect(namesAnn(head)).toBe(false)
+
+  const lobby = new Y.Doc()
+  setLobbyEntry(lobby, 'ann', { status: 'busy' })
+  for (const user of ['ann', 'bob']) lastSeenOf(lobby).set(user, 1)
+  lobby.transact(() => expect(eraseFromLobby(lobby, ann)).toEqual({ lobbyEntries: 1, lastSeen: 1 }))
+  expect([entriesOf(lobby).toJSON(), lastSeenOf(lobby).toJSON()]).toEqual([{}, { bob: 1 }])
+  expect(isNamedInUpdate('ann', Y.encodeStateAsUpdate(lobby))).toBe(true)
+  expect(namesAnn(lobby)).toBe(false)
+})
