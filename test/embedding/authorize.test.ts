@@ -92,6 +92,11 @@ const reading: Record<string, (server: Embedded, name: string) => Promise<Outcom
     socket.destroy()
     return outcome
   },
+  'server-sent events': async (server, name) => {
+    const response = await openEvents(server, name)
+    await response.body?.cancel()
+    return outcomeOf(response.status)
+  },
   ...request('GET sync', (name) => documentPath(name, '/sync')),
   ...request('GET text', (name) => documentPath(name, '?format=text')),
   ...request('GET history', (name) => documentPath(name, '/history')),
@@ -182,6 +187,7 @@ test('a revocation cuts off everybody on all instances, and nothing written afte
   const [here, there] = [await openFrames(at(one), name), await openFrames(at(other), name)]
   const chat = await openFrames(at(other), `chat/${name}`)
   const ben = await openFrames(at(other), name, 'ben')
+  const events = await openEvents(at(other), name)
   const yjs = await openYjs(at(other), name)
   await yjs.message((message) => syncPayload(message, SyncType.Step2, false) !== undefined)
   here.send(updateMessage(name, edit))
@@ -202,6 +208,7 @@ test('a revocation cuts off everybody on all instances, and nothing written afte
   await rechecked
   expect((await here.closed).code).toBe(CloseCode.Forbidden)
   for (const socket of [there, chat, yjs]) expect((await socket.closed).code).toBe(CloseCode.Forbidden)
+  await events.text()
   expect(performance.now() - started).toBeLessThan(CUT_OFF_MS)
   ben.send(
     updateMessage(
@@ -304,4 +311,9 @@ async function openYjs({ port }: Embedded, name: string): Promise<FrameSocket> {
   const socket = await FrameSocket.open({ port }, { path })
   socket.send(syncMessage(null, SyncType.Step1, Uint8Array.of(0)))
   return socket
+}
+
+function openEvents({ url }: Embedded, name: string): Promise<Response> {
+  const headers = { authorization: `Bearer ${tokenFor('ann')}`, accept: 'text/event-stream' }
+  return fetch(url + documentPath(name, '/events'), { headers })
 }
