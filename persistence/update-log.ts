@@ -37,8 +37,6 @@ export interface NewUpdate {
   readonly follows?: boolean | undefined
   /** Where the content begins that it belongs to, as load() tells; 0 by default. Left out where that begins elsewhere now. */
   readonly epoch?: number | undefined
-  /** The last position that the document must have; left out otherwise. */
-  readonly after?: number | undefined
   /** The document begins anew with this update: rows before it are history alone. */
   readonly resets?: boolean | undefined
 }

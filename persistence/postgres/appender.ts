@@ -30,7 +30,7 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
   const memory = Buffer.concat(batch.map(({ data }) => data))
   let end = 0
   return batch.map(
-    ({ document, at, author, data, clients, messages = [], expects, pushAt, follows, events, ...place }) => {
+    ({ document, at, author, data, clients, messages = [], expects, pushAt, follows, events, epoch = 0, resets }) => {
       end += data.length
       return {
         document: storable(document, 'the name of a document'),
@@ -47,9 +47,8 @@ export function copyBatch(batch: readonly NewUpdate[]): readonly NewUpdate[] {
         pushAt: pushAt === undefined ? undefined : natural(pushAt, 'pushAt'),
         expects: expects && copyOf(expects),
         follows,
-        epoch: natural(place.epoch ?? 0, 'epoch'),
-        after: place.after === undefined ? undefined : natural(place.after, 'after'),
-        resets: place.resets,
+        epoch: natural(epoch, 'epoch'),
+        resets,
         events: events?.map((event) => ({
           ...event,
           document: storable(event.document, 'the name of a document'),
@@ -102,10 +101,10 @@ export async function appendBatch(
 
   /** Takes an update, or leaves it out; see append(). Returns its position or 0. */
   function store(update: NewUpdate): number {
-    const { document: name, at, author, data, clients, expects, messages = [], epoch, after, resets = false } = update
+    const { document: name, at, author, data, clients, expects, messages = [], epoch, resets = false } = update
     if (broken.has(name) || deleted.has(name)) return 0
     const document = recordOf(records, name)
-    if (document.epoch !== epoch || (after !== undefined && document.position !== after)) return 0
+    if (document.epoch !== epoch) return 0
     if (expects !== undefined && 'position' in expects) {
       if (document.position !== expects.position) return 0
     } else if (expects !== undefined && !rooms.meets(expects, messages)) {

@@ -13,15 +13,15 @@ import { natural } from '../natural.ts'
 import type { ArchivedMessage, NewUpdate } from '../update-log.ts'
 
 /**
- * What follows of an expected room or position, with FOLLOWS where the update follows another, HAS_EVENTS where events come, and
- * HAS_PLACE where it tells where the content begins and ends.
+ * What follows of an expected room or position, with FOLLOWS where the update follows another, HAS_EVENTS where events
+ * come, HAS_EPOCH where the content that it belongs to begins behind a reset, and RESETS where it begins with this one.
  */
 const Expects = { Nothing: 0, Seq: 1, Ids: 2, Position: 3 } as const
 const FOLLOWS = 4
 const HAS_EVENTS = 8
-const HAS_PLACE = 16
+const HAS_EPOCH = 16
 const RESETS = 32
-const FLAGS = FOLLOWS | HAS_EVENTS | HAS_PLACE | RESETS
+const FLAGS = FOLLOWS | HAS_EVENTS | HAS_EPOCH | RESETS
 
 /** An update as the writer gets it. */
 export interface UnpackedUpdate extends NewUpdate {
@@ -41,8 +41,7 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
   writeVarUint(encoder, batch.length)
   for (const update of batch) {
     const { document, at, author, data, clients, messages = [], expects, pushAt, follows = false, events = [] } = update
-    const { epoch = 0, after, resets = false } = update
-    const hasPlace = epoch > 0 || after !== undefined
+    const { epoch = 0, resets = false } = update
     writeName(encoder, names, document)
     writeVarUint(encoder, natural(at, 'at'))
     writeName(encoder, names, author)
@@ -58,7 +57,7 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
     }
     writeVarUint(encoder, pushAt === undefined ? 0 : natural(pushAt, 'pushAt') + 1)
     const kind = kindOf(expects)
-    const flags = (follows ? FOLLOWS : 0) | (events.length > 0 ? HAS_EVENTS : 0) | (hasPlace ? HAS_PLACE : 0)
+    const flags = (follows ? FOLLOWS : 0) | (events.length > 0 ? HAS_EVENTS : 0) | (epoch > 0 ? HAS_EPOCH : 0)
     writeUint8(encoder, kind | flags | (resets ? RESETS : 0))
     if (expects !== undefined && 'position' in expects) {
       writeVarUint(encoder, natural(expects.position, 'position'))
@@ -67,10 +66,7 @@ export function packBatch(batch: readonly NewUpdate[]): Uint8Array<ArrayBuffer> 
       if (expects.lastSeq !== undefined) writeVarUint(encoder, natural(expects.lastSeq, 'lastSeq'))
     }
     if (events.length > 0) writeEvents(encoder, names, events)
-    if (hasPlace) {
-      writeVarUint(encoder, natural(epoch, 'epoch'))
-      writeVarUint(encoder, after === undefined ? 0 : natural(after, 'after') + 1)
-    }
+    if (epoch > 0) writeVarUint(encoder, natural(epoch, 'epoch'))
   }
   return toUint8Array(encoder)
 }
@@ -112,14 +108,13 @@ function readPushAt(decoder: Decoder): number | undefined {
 function readConditions(
   decoder: Decoder,
   readName: () => string,
-): Pick<UnpackedUpdate, 'expects' | 'follows' | 'events' | 'epoch' | 'after' | 'resets'> {
+): Pick<UnpackedUpdate, 'expects' | 'follows' | 'events' | 'epoch' | 'resets'> {
   const byte = readUint8(decoder)
   const [kind, follows] = [byte & ~FLAGS, (byte & FOLLOWS) > 0]
   const expects = readExpected(decoder, kind, readName)
   const events = byte & HAS_EVENTS ? readEvents(decoder, readName) : undefined
-  const [epoch, next] = byte & HAS_PLACE ? [readVarUint(decoder), readVarUint(decoder)] : [0, 0]
-  const after = next === 0 ? undefined : next - 1
-  return { expects, follows, events, epoch, after, resets: (byte & RESETS) > 0 }
+  const epoch = byte & HAS_EPOCH ? readVarUint(decoder) : 0
+  return { expects, follows, events, epoch, resets: (byte & RESETS) > 0 }
 }
 
 function kindOf(expects: NewUpdate['expects']): number {

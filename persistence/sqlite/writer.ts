@@ -242,12 +242,11 @@ function appender(
    * the documents of which an update was left out for its clients; what `happened` by stored ones is written at the end.
    */
   function store(update: UnpackedUpdate, broken: Set<string>, happened: NewEvent[]): number {
-    const { at, author, clients, data, expects, messages, events, epoch, after, resets = false } = update
+    const { at, author, clients, data, expects, messages, events, epoch, resets = false } = update
     if (broken.has(update.document)) return 0
     if (expects !== undefined && !meets(update.document, expects, messages)) return 0
     const document = documents.open(update.document, at)
     if (document === undefined || document.epoch !== epoch) return 0
-    if (after !== undefined && document.position !== after) return 0
     const position = document.position + 1
     // A document that was just made has no claims: none is left without a row.
     const claimed = claimClients(document, { clients, user: author, position })

@@ -58,7 +58,7 @@ export class Resets {
       const row = { document: name, at: Date.now(), author: user, epoch }
       const unclaimed = [...clocks.keys()].filter((client) => !owned.has(client))
       const [, stored = 0] = await log.append([
-        { ...row, data: deletionOfAll(clocks), clients: unclaimed, after: before },
+        { ...row, data: deletionOfAll(clocks), clients: unclaimed, expects: { position: before } },
         { ...row, data: anew.update, clients: anew.clients, follows: true, resets: true },
       ])
       if (stored === 0) continue

@@ -23,9 +23,10 @@ export function describeReset(name: string, open: (folder: string) => Promise<Po
   async function openReset(log: UpdateLog): Promise<Typist> {
     const [before, after] = [new Typist('a', 1), new Typist('a', 2)]
     await log.append([{ ...before.type('poison'), clients: [1] }, before.type('!')])
-    const gone = { ...before.edit((doc) => doc.getText('text').delete(0, 7)), author: 'mia', clients: [7], after: 2 }
+    const edit = before.edit((doc) => doc.getText('text').delete(0, 7))
+    const gone = { ...edit, author: 'mia', clients: [7], expects: { position: 2 } }
     const anew = { ...after.type('clean'), author: 'mia', clients: [2], follows: true, resets: true }
-    expect(await log.append([{ ...gone, after: 1 }, anew])).toEqual([0, 0])
+    expect(await log.append([{ ...gone, expects: { position: 1 } }, anew])).toEqual([0, 0])
     expect(await log.append([gone, anew])).toEqual([3, 4])
     return after
   }
