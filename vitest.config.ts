@@ -2,7 +2,13 @@ import { configDefaults, defineConfig } from 'vitest/config'
 import { isSoak } from './test/support/random.ts'
 
 /** What takes a minute each and fails seldom: a checkout on two cores must be tested within a quarter of an hour. */
-const LONG = ['test/fault/damage.test.ts', 'test/persistence/processes.test.ts', 'test/traces/automerge-paper.test.ts']
+const LONG = [
+  'test/browser/demo-calls.test.ts',
+  'test/fault/damage.test.ts',
+  'test/persistence/processes.test.ts',
+  'test/postgres/migrate.test.ts',
+  'test/traces/automerge-paper.test.ts',
+]
 if (!isSoak) process.stdout.write(`Left to \`npm run soak\`: ${LONG.join(', ')}\n`)
 
 export default defineConfig({

@@ -51,7 +51,7 @@ import { Posting } from './rooms/posting.ts'
 import { Rooms } from './rooms/rooms.ts'
 import { openSearch } from './search/open-search.ts'
 import { searchThreads } from './search/search-threads.ts'
-import { webhooksOf } from './webhooks/webhooks.ts'
+import { openWebhooks } from './webhooks/webhooks.ts'
 
 /** The longest time that Node's timers take. */
 const NEVER_MS = 2 ** 31 - 1
@@ -297,7 +297,7 @@ export async function createServer(
     maxBytes: config.MAX_UPLOAD_BYTES,
     onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
   })
-  const webhooks = webhooksOf(config, { log, bus, logger })
+  const webhooks = await openWebhooks(config, { log, bus, logger })
   const isStopping = () => draining !== undefined || stopping !== undefined
   const measure = (): Measured => ({
     connections: gateway.connections.size,
@@ -420,11 +420,11 @@ export async function createServer(
     await log.close()
   }
 
-  async function started(): Promise<void> {
+  function started(): void {
     pusher?.start()
     for (const chore of chores) chore.start()
     indexer?.start()
-    await webhooks.start()
+    webhooks.start()
   }
 
   return {
@@ -437,12 +437,12 @@ export async function createServer(
         port: config.PORT,
         listenTextResolver: (address) => `Coweave is listening on ${address}`,
       })
-      await started()
+      started()
       return portOf(app)
     },
     async open() {
       await app.ready()
-      await started()
+      started()
     },
     explain: (question) => explain({ log, durability, rulesOf }, question),
     async recheck(scope) {

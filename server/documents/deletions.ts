@@ -3,9 +3,16 @@ import type { Logger } from 'pino'
 import { CoweaveError } from '../../model/errors.ts'
 import { segmentName } from '../../model/rooms.ts'
 import { chatBeside, goesWith } from '../../persistence/beside.ts'
-import { DELETED, type Deletion, type Undeleted, type UpdateLog } from '../../persistence/update-log.ts'
+import {
+  DELETED,
+  type Deletion,
+  type NewDeletion,
+  type Undeleted,
+  type UpdateLog,
+} from '../../persistence/update-log.ts'
 import { documentDeletedEvent } from '../events/document-events.ts'
 import type { Durability } from './durability.ts'
+import { SERVER } from './open-document.ts'
 
 const DAY_MS = 24 * 60 * 60 * 1000
 /** How often it is looked for documents whose time is up, at least and at most. */
@@ -67,13 +74,14 @@ export class Deletions {
   }
 
   /** Resolves once it is on disk, and nobody has the document open here. @throws {StorageError} */
-  async delete(name: string, by: string): Promise<Deletion> {
-    const { log, durability } = this.#options
-    await durability.settled() // what was taken before belongs to it
+  delete(name: string, by: string): Promise<Deletion> {
     const at = Date.now()
-    const deletion = await log.delete(name, { at, by, events: [documentDeletedEvent(name, { at, by })] })
-    await this.#gone(name)
-    return deletion
+    return this.#delete(name, { at, by, events: [documentDeletedEvent(name, { at, by })] })
+  }
+
+  /** As delete(), by the server, and without an event: the name says whom it belonged to. @throws {StorageError} */
+  deleteUntold(name: string): Promise<Deletion> {
+    return this.#delete(name, { at: Date.now(), by: SERVER })
   }
 
   /** @throws {StorageError} */
@@ -89,6 +97,14 @@ export class Deletions {
   /** Lets the name of an erased document be used again. @throws {StorageError} */
   free(name: string): Promise<boolean> {
     return this.#options.log.free(name)
+  }
+
+  async #delete(name: string, deletion: NewDeletion): Promise<Deletion> {
+    const { log, durability } = this.#options
+    await durability.settled() // what was taken before belongs to it
+    const stored = await log.delete(name, deletion)
+    await this.#gone(name)
+    return stored
   }
 
   /** Erases nothing more by itself. What is under way ends when the log is closed, and goes on after the next start. */

@@ -66,7 +66,7 @@ export class DirectChats {
     await deletions.undelete(name)
     for (;;) {
       const copied = await this.#copyNow(name, target, person)
-      await deletions.delete(name, SERVER)
+      await deletions.deleteUntold(name)
       const [gone] = await log.documents({ prefix: name, limit: 1, deleted: true })
       if (gone?.name !== name || gone.position === copied) return
       await deletions.undelete(name)

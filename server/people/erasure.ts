@@ -4,7 +4,6 @@ import { inboxOf } from '../../model/rooms.ts'
 import type { StoredErasure } from '../../persistence/people-store.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { type Deletions, DOCUMENT_DELETED } from '../documents/deletions.ts'
-import { SERVER } from '../documents/open-document.ts'
 import type { DirectChats } from './direct-chats.ts'
 import type { Person } from './messages.ts'
 import { isAbout, isNamedAfter } from './naming.ts'
@@ -107,7 +106,7 @@ export class Erasure {
     const { log, deletions } = this.#options
     const inbox = inboxOf(user)
     add(counts, { subscriptions: await log.pushes.endAll(inbox), notifications: await this.#countMessages(inbox) })
-    await deletions.delete(inbox, SERVER)
+    await deletions.deleteUntold(inbox)
     await deletions.erase(inbox)
     await deletions.free(inbox)
   }

@@ -26,8 +26,9 @@ interface WebhookParts {
   readonly logger: Logger
 }
 
-export function webhooksOf(config: Config, { log, bus, logger }: WebhookParts): Webhooks {
-  return new Webhooks({
+/** Webhooks that are ready to start, with that of the settings. @throws {StorageError} */
+export async function openWebhooks(config: Config, { log, bus, logger }: WebhookParts): Promise<Webhooks> {
+  const webhooks = new Webhooks({
     webhooks: log.webhooks,
     events: log.events,
     bus,
@@ -38,6 +39,8 @@ export function webhooksOf(config: Config, { log, bus, logger }: WebhookParts): 
     retryForMs: config.WEBHOOK_RETRY_TIME,
     logger,
   })
+  await webhooks.prepare()
+  return webhooks
 }
 
 export type NewWebhook = Pick<Webhook, 'url' | 'kinds' | 'documents'>
@@ -62,7 +65,7 @@ export class Webhooks {
   }
 
   /** Registers the webhook of the settings, or ends the one that they had. @throws {StorageError} */
-  async start(): Promise<void> {
+  async prepare(): Promise<void> {
     const { webhooks, setting } = this.#options
     const known = (await webhooks.list()).find(({ id }) => id === SETTING)
     if (setting === undefined) {
@@ -70,6 +73,9 @@ export class Webhooks {
     } else if (known?.url !== setting.url || known.secret !== setting.secret) {
       await this.#put({ id: SETTING, ...setting, kinds: [], documents: undefined }, MAX_WEBHOOKS + 1)
     }
+  }
+
+  start(): void {
     this.#fanOut.start()
     this.sender.start()
   }

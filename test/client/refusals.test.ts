@@ -214,7 +214,7 @@ describe('a refused change', () => {
     expect(textOf(bob)).toBe('hello')
     write(bob, ' world')
     await bob.whenSaved()
-    expect(textOf(ann)).toBe('hello world')
+    await expect.poll(() => textOf(ann)).toBe('hello world')
     expect(bob.status.kind).toBe('online')
   })
 

@@ -12,6 +12,7 @@ import { openClient, whenDocument } from '../support/clients.ts'
 import { openInbox, whenTitles } from '../support/inbox.ts'
 import { enterLobby, whenLastSeen } from '../support/lobby-member.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
+import { isSoak } from '../support/random.ts'
 import { documentPath, type RestOptions, rest } from '../support/rest.ts'
 import { databaseUrl, startServer, type TestServer, temporaryFolder } from '../support/server.ts'
 
@@ -101,7 +102,7 @@ async function whenErased(server: TestServer, id: string) {
   return (await rest(server, `${path}/erasures/${id}`, asAdmin)).body
 }
 
-describe.each(['SQLite', 'Postgres'])('a person on %s', (database) => {
+describe.each(isSoak ? ['SQLite', 'Postgres'] : ['SQLite'])('a person on %s', (database) => {
   test(
     'is exported whole, and erased everywhere and from the database, also when the server is killed meanwhile',
     async () => {
