@@ -1,10 +1,16 @@
 import { configDefaults, defineConfig } from 'vitest/config'
 import { isSoak } from './test/support/random.ts'
 
-/** What takes a minute each and fails seldom: a checkout on two cores must be tested within a quarter of an hour. */
+/** What takes long and fails seldom: a checkout on two cores must be tested within a quarter of an hour. */
 const LONG = [
   'test/browser/demo-calls.test.ts',
+  'test/client/ends.test.ts',
   'test/fault/damage.test.ts',
+  'test/integration/doctor.test.ts',
+  'test/integration/http-sync.test.ts',
+  'test/integration/push.test.ts',
+  'test/integration/rates.test.ts',
+  'test/integration/uploads.test.ts',
   'test/persistence/processes.test.ts',
   'test/postgres/migrate.test.ts',
   'test/traces/automerge-paper.test.ts',

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
+import { callMedia, callsIn } from '../../model/calls.ts'
 import { parseDocumentName } from '../../model/document-name.ts'
 import { chatRoomOf } from '../../model/rooms.ts'
 import type { ArchivedMessage, UpdateLog } from '../../persistence/update-log.ts'
@@ -10,6 +11,7 @@ import type { Deletions } from '../documents/deletions.ts'
 import type { Author } from '../documents/guard.ts'
 import { messageShape } from '../rooms/chat-rules.ts'
 import type { Posting } from '../rooms/posting.ts'
+import type { Rooms } from '../rooms/rooms.ts'
 import { HttpError } from './problem.ts'
 import { countRequest } from './rate.ts'
 import { authenticate, parse } from './request.ts'
@@ -36,6 +38,18 @@ const postBody = z.strictObject({ id: id.exactOptional(), text, replyTo, mention
 const roomParameters = z.object({
   room: z.string().describe('The name of a room, percent-encoded: `chat%2Fnotes%2Fplan`'),
 })
+const callShape = z.object({
+  id: z.string(),
+  from: z.string(),
+  to: z.array(z.string()),
+  media: z.enum(callMedia),
+  state: z.enum(['ringing', 'answered', 'declined', 'missed', 'cancelled', 'ended', 'failed']),
+  at: z.int(),
+  answeredAt: z.int().optional(),
+  endedAt: z.int().optional(),
+  duration: z.int().optional().describe('From answer to end, ms'),
+  parties: z.array(z.object({ user: z.string(), state: z.string(), device: z.string().optional() })),
+})
 const messagePage = z.object({
   messages: z.array(anything),
   next: z.int().optional().describe('What to give as `before` to go on'),
@@ -44,18 +58,20 @@ const messagePage = z.object({
 export interface RoomsApi {
   readonly access: Access
   readonly log: UpdateLog
+  readonly rooms: Pick<Rooms, 'withDocument'>
   readonly posting: Posting
   readonly rates: UserRates
   readonly deletions: Deletions
 }
 
 /**
- * The messages of chat rooms over HTTP:
+ * The messages and calls of chat rooms over HTTP:
  * - `GET /api/rooms/<room>/messages`: the newest page, or the one before the `seq` given as `before`;
  * - `GET /api/search/messages`: in all rooms that the token may read, or in one, newest first;
- * - `POST /api/rooms/<room>/messages`: for programs, which need not speak Yjs.
+ * - `POST /api/rooms/<room>/messages`: for programs, which need not speak Yjs;
+ * - `GET /api/rooms/<room>/calls`: the calls that are under way, and the last ones that are over.
  */
-export function serveRooms(app: FastifyInstance, { access, log, posting, rates, deletions }: RoomsApi): void {
+export function serveRooms(app: FastifyInstance, { access, log, rooms, posting, rates, deletions }: RoomsApi): void {
   const reading = describe({
     tag: 'chat',
     summary: 'Read the messages of a room',
@@ -138,6 +154,20 @@ export function serveRooms(app: FastifyInstance, { access, log, posting, rates, 
       .status(isNew ? 201 : 200)
       .type(JSON_TYPE)
       .send(message.json)
+  })
+
+  const listing = describe({
+    tag: 'chat',
+    summary: 'The calls of a room',
+    details: 'Those that are under way, and the last ones that are over.',
+    parameters: roomParameters,
+    answers: { 200: { text: 'Oldest first', content: z.object({ calls: z.array(callShape) }) } },
+  })
+  app.get('/api/rooms/:room/calls', listing, async (request, reply) => {
+    const { room } = await admit(request, access, 'read')
+    await deletions.refuse(room)
+    void reply.header('Cache-Control', 'no-store')
+    return { calls: await rooms.withDocument(room, callsIn) }
   })
 }
 

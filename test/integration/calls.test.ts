@@ -5,6 +5,7 @@ import { directChat } from '../../model/rooms.ts'
 import { act, callFrom, callOf, whenCall } from '../support/calls.ts'
 import { ChatPeer } from '../support/chat-peer.ts'
 import { replayFromLog } from '../support/replay.ts'
+import { rest } from '../support/rest.ts'
 import { startServer, type TestServer } from '../support/server.ts'
 
 const room = directChat('ann', 'bob')
@@ -56,6 +57,9 @@ describe('a call in a room', () => {
     expect(call.duration).toBe(Number(call.endedAt) - Number(call.answeredAt))
     expect(call.duration).toBeGreaterThanOrEqual(300)
     expect(call.endedAt).toBeLessThanOrEqual(Date.now())
+    const path = `/api/rooms/${encodeURIComponent(room)}/calls`
+    expect((await rest(server, path, { user: 'bob' })).body).toEqual({ calls: [call] })
+    expect((await rest(server, path, { user: 'eve' })).status).toBe(403)
   })
 
   test('stops ringing on all devices of a user when one of them answers', async () => {

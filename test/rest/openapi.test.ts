@@ -72,6 +72,7 @@ const ROUTES = [
   'GET /api/me/events',
   'GET /api/openapi.json',
   'GET /api/push',
+  'GET /api/rooms/{room}/calls',
   'GET /api/rooms/{room}/messages',
   'GET /api/search/documents',
   'GET /api/search/messages',
