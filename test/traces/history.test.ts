@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'
 import type { Difference, HistoryRoot } from '../../model/history.ts'
@@ -18,6 +19,8 @@ const SAMPLES = isSoak ? 200 : 8
 /** Too few rows for a snapshot of their own accord. */
 const FEW_ROWS = 1_500
 const RESTORED = isSoak ? 50 : 1
+/** Faster than anybody types, and so slow that there are characters enough for all restores. */
+const KEYSTROKE_MS = 10
 
 /** The trace as rows of a log, a transaction a row, and the text after each row of `samples`. */
 interface Recorded {
@@ -227,6 +230,7 @@ class Typing {
       this.#client.text.insert(this.#client.text.length, character)
       typed.push(character)
       await this.#client.saved()
+      await setTimeout(KEYSTROKE_MS)
     }
     await done
     // A reader who comes later sees the same: by then all of it has come here too.
