@@ -80,6 +80,8 @@ export interface DocumentState {
   readonly kept: boolean
   /** How many of the unsaved edits this device's storage has not committed: closing the page now would lose them. */
   readonly unkept: number
+  /** Of a crowd, how many more users have the document open than `presence` lists. */
+  readonly unseenPeople: number
 }
 
 /** A change that the server refused. The document is back to what the server has; nothing is lost but what is here. */

@@ -38,6 +38,7 @@ export class SharedDocument {
     unsaved: 0,
     kept: false,
     unkept: 0,
+    unseenPeople: 0,
   })
   readonly presence = new PresenceList()
   readonly #context: SessionContext
@@ -315,6 +316,7 @@ export class SharedDocument {
       unsaved: unacknowledgedEdits(replica.save),
       kept: replica.save.kept,
       unkept: unsafeEdits(replica.save),
+      unseenPeople: replica.unseenPeople,
     }
     if (!sameState(this.state.get(), next)) this.state.set(next)
     this.#settle(next)
@@ -360,6 +362,6 @@ function notSaved({ rule, reason }: RefusalNotice): NotSavedError {
 }
 
 function sameState(a: DocumentState, b: DocumentState): boolean {
-  const keys = ['status', 'ready', 'synced', 'readOnly', 'unsaved', 'kept', 'unkept'] as const
+  const keys = ['status', 'ready', 'synced', 'readOnly', 'unsaved', 'kept', 'unkept', 'unseenPeople'] as const
   return keys.every((key) => a[key] === b[key])
 }

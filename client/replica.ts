@@ -1,5 +1,6 @@
 import { Awareness } from 'y-protocols/awareness'
 import * as Y from 'yjs'
+import { decodeCrowd } from '../model/crowd.ts'
 import { decodeRefusal, type RefusalNotice, SCHEMA_TOO_OLD } from '../model/refusals.ts'
 import type { DocumentState } from './api.ts'
 import { retryDelayMs } from './back-off.ts'
@@ -41,6 +42,7 @@ export class Replica {
   #awareness: Awareness | undefined
   #save: SaveState = initialSaveState
   #isAuthenticated = false
+  #unseenPeople = 0
   #isSynced = false
   #hasSynced = false
   /** The sync steps of this connection are not all done. */
@@ -99,6 +101,11 @@ export class Replica {
   /** The server's content has arrived over the present connection. */
   get isSynced(): boolean {
     return this.#isSynced
+  }
+
+  /** How many more users have it open than the awareness tells. */
+  get unseenPeople(): number {
+    return this.#unseenPeople
   }
 
   /** The server's content has arrived, over this connection or another. */
@@ -175,6 +182,7 @@ export class Replica {
   }
 
   #reset(): void {
+    this.#unseenPeople = 0
     this.#isAuthenticated = false
     this.#isSynced = false
     this.#isAsking = false
@@ -239,6 +247,12 @@ export class Replica {
   #stateless(payload: string): void {
     if (payload === SCHEMA_TOO_OLD) {
       this.#schemaIsTooOld()
+      return
+    }
+    const crowd = decodeCrowd(payload)
+    if (crowd !== undefined) {
+      this.#unseenPeople = crowd.unseen
+      this.#options.events.onChange()
       return
     }
     const notice = decodeRefusal(payload)

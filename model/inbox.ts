@@ -24,6 +24,8 @@ export interface Notification {
   readonly link: string
   /** Who caused it; nobody did where a program sent it. */
   readonly from?: string
+  /** Where it happened, as far as the server itself notified of it: the document that a chat is beside. */
+  readonly document?: string
   /** By the server, ms since 1970. */
   readonly at: number
   /** By the owner's clock, ms since 1970. */
@@ -78,7 +80,7 @@ export function dismissNotifications(inbox: Y.Doc, ids: Iterable<string>, origin
 
 function readNotification(entry: Y.Map<unknown>): Notification {
   const text = (key: string) => String(entry.get(key) ?? '')
-  const [from, readAt] = [entry.get('from'), entry.get('readAt')]
+  const [from, document, readAt] = [entry.get('from'), entry.get('document'), entry.get('readAt')]
   return {
     id: text('id'),
     kind: text('kind'),
@@ -86,6 +88,7 @@ function readNotification(entry: Y.Map<unknown>): Notification {
     body: text('body'),
     link: text('link'),
     ...(typeof from === 'string' ? { from } : {}),
+    ...(typeof document === 'string' ? { document } : {}),
     at: Number(entry.get('at') ?? 0),
     ...(typeof readAt === 'number' ? { readAt } : {}),
   }

@@ -28,6 +28,9 @@ export interface Restriction extends NewRestriction {
   readonly version: number
 }
 
+/** An admin sends a user away who has connected before then, from one document or, where it is empty, all. */
+export type Kick = Pick<Restriction, 'user' | 'document' | 'at'>
+
 /** Something that an admin is about to do. */
 export interface NewAction {
   /** ms since 1970. */

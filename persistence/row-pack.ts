@@ -106,18 +106,19 @@ export function disownPack(
   return { pack: sealPack(keys, document, given), count }
 }
 
-/** When a user's rows in a pack were taken; none for a pack that can't be read. */
+/** When a user's rows in a pack were taken; none for a pack that can't be read, unless `isStrict`. @throws as openPack() */
 export function timesInPack(
   keys: KeyRing | undefined,
   document: DocumentKey,
   values: readonly unknown[],
   user: string,
+  isStrict = false,
 ): number[] {
   try {
     const rows = openPack(keys, document, values)
     return rows.filter(({ author }) => author === user).map(({ at }) => at)
   } catch (error) {
-    if (error instanceof StorageError) return [] // as rows are, it is counted without being verified
+    if (!isStrict && error instanceof StorageError) return [] // as rows are, it is counted without being verified
     throw error
   }
 }

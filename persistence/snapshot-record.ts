@@ -4,6 +4,7 @@ import type { TailWeight } from './compaction.ts'
 import type { DocumentKey, DocumentRecord } from './document-record.ts'
 import type { KeyRing } from './encryption.ts'
 import { type SealContext, type SealedBytes, seal, unseal } from './sealed-bytes.ts'
+import type { Snapshot } from './snapshot-builder.ts'
 import { StorageError } from './storage-error.ts'
 
 /** Snapshots are stored in parts of this size. */
@@ -18,18 +19,20 @@ export interface SnapshotRecord {
   /** Plain bytes of all rows up to `position`. */
   readonly logBytes: number
   readonly parts: number
+  /** As Snapshot has it. Snapshots of before there was one have none. */
+  readonly vector: Uint8Array | undefined
 }
 
 /** Stands for "no snapshot", so that sums over the tail need no special case. */
-export const NO_SNAPSHOT: SnapshotRecord = { id: 0, position: 0, bytes: 0, logBytes: 0, parts: 0 }
+export const NO_SNAPSHOT: SnapshotRecord = { id: 0, position: 0, bytes: 0, logBytes: 0, parts: 0, vector: undefined }
 
 /** The record of a snapshot that is to be written. */
 export function newSnapshot(
   { position, logBytes }: Pick<SnapshotRecord, 'position' | 'logBytes'>,
-  state: Uint8Array,
+  { state, vector }: Snapshot,
 ): SnapshotRecord {
   const parts = Math.ceil(state.length / PART_BYTES)
-  return { id: randomInt(1, MAX_ID), position, bytes: state.length, logBytes, parts }
+  return { id: randomInt(1, MAX_ID), position, bytes: state.length, logBytes, parts, vector }
 }
 
 /** One of the parts of a snapshot, from 0. */
@@ -38,27 +41,29 @@ export function partOf(state: Uint8Array, part: number): Uint8Array {
 }
 
 /** What parseSnapshot() takes. */
-export const SNAPSHOT_COLUMNS = 'id, position, bytes, log_bytes, parts, checksum'
+export const SNAPSHOT_COLUMNS = 'id, position, bytes, log_bytes, parts, vector, checksum'
 
 export interface SealedPart extends SealedBytes {
   readonly checksum: number
 }
 
 export function snapshotChecksum(documentId: number, record: SnapshotRecord): number {
-  return checksum([documentId, record.id, record.position, record.bytes, record.logBytes, record.parts])
+  const { id, position, bytes, logBytes, parts, vector } = record
+  return checksum([documentId, id, position, bytes, logBytes, parts], ...(vector === undefined ? [] : [vector]))
 }
 
 /** Verifies a row of the table of snapshots. @throws {StorageError} `storage/corrupt`, naming the document */
 export function parseSnapshot(document: DocumentKey, values: readonly unknown[]): SnapshotRecord {
-  const [id, position, bytes, logBytes, parts, sum] = values
+  const [id, position, bytes, logBytes, parts, vector, sum] = values
   if (
     typeof id === 'number' &&
     typeof position === 'number' &&
     typeof bytes === 'number' &&
     typeof logBytes === 'number' &&
-    typeof parts === 'number'
+    typeof parts === 'number' &&
+    (vector === null || vector instanceof Uint8Array)
   ) {
-    const record = { id, position, bytes, logBytes, parts }
+    const record = { id, position, bytes, logBytes, parts, vector: vector ?? undefined }
     if (snapshotChecksum(document.id, record) === sum) return record
   }
   throw damaged(document, position)

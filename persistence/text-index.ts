@@ -81,6 +81,13 @@ export interface TextIndex {
    */
   search(query: string, search: TextSearch): Promise<FoundDocument[]>
 
+  /**
+   * Makes the index of messages' words anew from the archive, with what is copied out of messages to be searched, and
+   * throws away all texts of documents and their index, so that all are made anew. Resolves with how many messages it
+   * read; damaged ones are left out.
+   */
+  rebuild(): Promise<number>
+
   /** The texts of documents that were found, in UTF-8 and in their order; empty for one that is gone. */
   texts(ids: readonly number[]): Promise<Uint8Array<ArrayBuffer>[]>
 }

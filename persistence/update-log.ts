@@ -113,6 +113,8 @@ export interface StoredDocument {
   readonly epoch: number
   /** The newest snapshot, if there is one, then each update after it, from `epoch` on. Views on one piece of memory. */
   readonly parts: readonly Uint8Array[]
+  /** The state vector of the snapshot, if it is known that nothing in it waits for updates that have not come. */
+  readonly vector?: Uint8Array | undefined
   /** Yjs client id → the user it belongs to. */
   readonly clients: ReadonlyMap<number, string>
   /** Those of them that were claimed before `epoch`: nobody may write with them, or come with what they wrote. */

@@ -39,6 +39,13 @@ export interface Delivery {
   readonly problem: string
 }
 
+/** What webhooks are still to be told of. */
+export interface Backlog {
+  readonly deliveries: number
+  /** Since when the oldest of them is there, ms since 1970; undefined if there are none. */
+  readonly since: number | undefined
+}
+
 export type NewDelivery = Pick<Delivery, 'webhook' | 'event' | 'document'>
 
 export interface DeliveryOutcome extends Pick<Delivery, 'webhook' | 'event'> {
@@ -96,6 +103,9 @@ export interface WebhookStore {
     webhook: string,
     options: { readonly state?: DeliveryState | undefined; readonly after: number; readonly limit: number },
   ): Promise<Delivery[]>
+
+  /** The deliveries to all webhooks that are not dead, from an index of them. */
+  backlog(): Promise<Backlog>
 
   /** Has a dead delivery tried again from `now` on. Returns whether there was one. */
   resend(delivery: Pick<Delivery, 'webhook' | 'event'>, options: { readonly now: number }): Promise<boolean>
@@ -155,6 +165,31 @@ export function parseDelivery(values: readonly unknown[]): Delivery {
 export function deliveryValues(delivery: Delivery): readonly (string | number | null)[] {
   const { webhook, event, document, state, at, attempts, dueAt = null, problem } = delivery
   return [webhook, event, document, stateNumber(state), at, attempts, dueAt, problem]
+}
+
+/** What finds deliveries that nobody would post, and what is told of each row of that; `schema` as before tables. */
+export function deliveryChecks(schema: '' | 'coweave.'): readonly {
+  readonly sql: string
+  readonly problem: (values: readonly unknown[]) => string
+}[] {
+  const deliveries = `${schema}deliveries`
+  return [
+    {
+      sql: `SELECT DISTINCT webhook FROM ${deliveries} WHERE webhook NOT IN (SELECT id FROM ${schema}webhooks)`,
+      problem: ([webhook]) => `deliveries belong to a webhook with the id ${webhook}, which is missing`,
+    },
+    {
+      sql: `SELECT webhook, event FROM ${deliveries} WHERE state NOT BETWEEN 0 AND ${STATES.length - 1}`,
+      problem: ([webhook, event]) => `the delivery of the event ${event} to the webhook ${webhook} has no known state`,
+    },
+    {
+      sql: `SELECT webhook, event FROM ${deliveries} d WHERE due_at IS NULL AND (state = ${State.Resent}
+        OR state = ${State.Waiting} AND (document = '' OR NOT EXISTS (
+          SELECT 1 FROM ${deliveries} e WHERE e.webhook = d.webhook AND e.document = d.document
+            AND e.state = ${State.Waiting} AND e.event < d.event)))`,
+      problem: ([webhook, event]) => `the delivery of the event ${event} to the webhook ${webhook} waits for nothing`,
+    },
+  ]
 }
 
 function context(id: string): SealContext {

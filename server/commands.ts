@@ -10,7 +10,6 @@ import { levels } from './access/grants.ts'
 import { Tokens } from './access/tokens.ts'
 import { type Config, describeSettings, isDemo, readConfig } from './config.ts'
 import { type CoweaveServer, createServer } from './coweave.ts'
-import { runDoctor } from './doctor/doctor.ts'
 import { createLogger } from './logger.ts'
 import { newVapidKeys } from './push/vapid.ts'
 
@@ -21,6 +20,7 @@ const usage = `coweave: a collaboration server for Yjs
   coweave                      starts the server
   coweave check                reads the whole log and names what is damaged; exit code 1 if anything is
   coweave backup <file>        writes a copy of the log while the server goes on
+  coweave reindex              makes what is searched in anew from the log: words of messages, texts of documents
   coweave inspect <document>   what the log holds of a document
   coweave migrate --from URL --to URL
                                copies the log of one database into an empty one (sqlite:… or postgres://…) and
@@ -55,6 +55,7 @@ export async function runCommand(args: readonly string[], environment: Environme
   }
   if (command === 'doctor') {
     // It looks at a server from outside: the settings here are not that server's.
+    const { runDoctor } = await import('./doctor/doctor.ts')
     await runDoctor(required(argument, 'doctor needs the URL of a server'), values, print)
     return
   }
@@ -72,6 +73,8 @@ export async function runCommand(args: readonly string[], environment: Environme
       return withLog(config, check)
     case 'backup':
       return withLog(config, (log) => log.backup(required(argument, 'backup needs a file')))
+    case 'reindex':
+      return withLog(config, reindexLog)
     case 'inspect': {
       const document = required(argument, 'inspect needs a document')
       return withLog(config, async (log) =>
@@ -162,6 +165,16 @@ async function check(log: UpdateLog): Promise<void> {
   }
   if (damaged > 0) throw new CoweaveError('storage/corrupt', `${damaged} damaged; restore them from a backup`)
   print('no damage found\n')
+}
+
+async function reindexLog(log: UpdateLog): Promise<void> {
+  const { reindex } = await import('./search/reindex.ts')
+  const { messages, documents, failed } = await reindex(log, (document, error) => {
+    printProblem(new Error(`${document}: ${error.message}`))
+  })
+  print(`${messages} messages and ${documents} documents can be searched\n`)
+  if (failed > 0)
+    throw new CoweaveError('search/incomplete', `${failed} documents could not be read; run coweave check`)
 }
 
 async function migrateLog(from: string, to: string, { ENCRYPTION_KEY }: Config): Promise<void> {

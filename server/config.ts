@@ -6,7 +6,6 @@ import { shownUrl } from '../persistence/database-url.ts'
 import { parseRedisUrl } from './cluster/redis-url.ts'
 import { PUBLIC_PUSH_HOSTS, pushHostProblem } from './push/push-hosts.ts'
 import { isPair, isPublicKey, type Vapid } from './push/vapid.ts'
-
 import { secretProblem } from './webhooks/signature.ts'
 import { privateHostProblem, webhookUrlProblem } from './webhooks/targets.ts'
 
@@ -172,6 +171,9 @@ export const settings = {
   PRESENCE_CHANGES_PER_SECOND: int(0)
     .default(200)
     .describe('Changes of presence a second of one connection, after a minute of them at once; 0 for any number'),
+  PRESENCE_SHOWN: int(1)
+    .default(200)
+    .describe('Clients of one document whose presence is told; of more it is told how many there are'),
   MAX_EVENT_LOOP_DELAY: int(10)
     .default(1_000)
     .describe('How late the event loop may be before new connections get 503, ms'),

@@ -13,11 +13,11 @@ import { Restrictions } from './admin/restrictions.ts'
 import { Cluster } from './cluster/cluster.ts'
 import { type Config, isDemo, vapidOf } from './config.ts'
 import { AccessWatch } from './connection/access-watch.ts'
-import { Authentication } from './connection/authentication.ts'
 import { ConnectionCounts } from './connection/connection-counts.ts'
 import { EgressGroup } from './connection/egress.ts'
 import { Gateway } from './connection/gateway.ts'
 import { LoadGuard } from './connection/load-guard.ts'
+import { Opener } from './connection/opener.ts'
 import { UserRates } from './connection/user-rates.ts'
 import { conversionThreads } from './conversions/conversion-threads.ts'
 import { Conversions } from './conversions/conversions.ts'
@@ -33,18 +33,24 @@ import { type Explanation, explain, type Question } from './embedding/explain.ts
 import type { Hooks } from './embedding/hooks.ts'
 import { Observers } from './embedding/observers.ts'
 import { productRules } from './embedding/rules-of.ts'
+import type { Background } from './events/background.ts'
 import { ChangeAnnouncer } from './events/change-announcer.ts'
 import { EventBus } from './events/event-bus.ts'
 import { eventRetention } from './events/event-retention.ts'
+import { OpenStreams } from './events/open-streams.ts'
 import { History } from './history/history.ts'
 import { historyPacking, historyRetention } from './history/history-retention.ts'
 import { historyThreads } from './history/history-threads.ts'
 import { createApp } from './http/app.ts'
+import { LeftFolders } from './http/left-folders.ts'
 import type { Measured } from './http/metrics.ts'
 import { SealedFiles } from './http/sealed-files.ts'
 import { readTls } from './http/tls.ts'
 import { Uploads } from './http/uploads.ts'
+import { HeldNotifications } from './inbox/held-notifications.ts'
 import { Notifications } from './inbox/notifications.ts'
+import { Loading } from './loading/loading.ts'
+import { loadingThreads } from './loading/loading-threads.ts'
 import { Erasures } from './people/erasures.ts'
 import { loadRedis, portOf, uploadFolder } from './places.ts'
 import { Posting } from './rooms/posting.ts'
@@ -52,9 +58,6 @@ import { Rooms } from './rooms/rooms.ts'
 import { openSearch } from './search/open-search.ts'
 import { searchThreads } from './search/search-threads.ts'
 import { openWebhooks } from './webhooks/webhooks.ts'
-
-/** The longest time that Node's timers take. */
-const NEVER_MS = 2 ** 31 - 1
 
 export interface CoweaveServer {
   /** Starts listening. Resolves with the port. */
@@ -81,8 +84,8 @@ export interface ServerOptions {
   /** Whether the demo's pages are served. */
   readonly demo?: boolean
   readonly hooks?: Hooks
-  /** What tells it from others that have the same database, now; by default its port. */
-  readonly instance?: string
+  /** Whether it is a part of another process, so that its port tells it from no others. */
+  readonly isEmbedded?: boolean
 }
 
 /**
@@ -92,7 +95,24 @@ export interface ServerOptions {
 export async function createServer(
   config: Config,
   logger: Logger,
-  { demo = false, hooks = {}, instance }: ServerOptions = {},
+  options: ServerOptions = {},
+): Promise<CoweaveServer> {
+  const opened = new AsyncDisposableStack()
+  try {
+    return await wire(config, logger, options, opened)
+  } catch (error) {
+    // What is open would keep the process for ever, and what is around a server goes on without it.
+    await opened.disposeAsync()
+    throw error
+  }
+}
+
+/** Puts what would go on without the server into `opened`. */
+async function wire(
+  config: Config,
+  logger: Logger,
+  { demo = false, hooks = {}, isEmbedded = false }: ServerOptions,
+  opened: AsyncDisposableStack,
 ): Promise<CoweaveServer> {
   const tokens = new Tokens(config)
   const { authorize, seed } = hooks
@@ -104,6 +124,7 @@ export async function createServer(
     create: true,
     onProblem: (error) => logger.error({ error }, 'storage problem'),
   })
+  opened.defer(() => log.close())
   const observers = new Observers(hooks, logger)
   const durability = new Durability(log, {
     commitTimeoutMs: config.COMMIT_TIMEOUT,
@@ -120,7 +141,7 @@ export async function createServer(
   })
   const onEventProblem = (error: unknown) => logger.warn({ error }, 'events can not be read or forgotten now')
   const bus = new EventBus({ events: log.events, onProblem: onEventProblem })
-  const chores = [
+  const chores: Background[] = [
     eventRetention({ events: log.events, days: config.EVENT_DAYS, onProblem: onEventProblem }),
     historyRetention({ log, logger, keptDays: config.HISTORY_DAYS }),
     ...(config.HISTORY_PACK_DAYS > 0 ? [historyPacking({ log, logger, afterDays: config.HISTORY_PACK_DAYS })] : []),
@@ -147,6 +168,7 @@ export async function createServer(
     onReset: ({ name }) => forgetReset(new Set([name])),
     onRecheck: (scope) => void accessWatch.recheck(scope),
   })
+  opened.defer(() => cluster.close())
   const catchUp = (open: OpenDocument) => cluster.catchUp(open)
   const egresses = new EgressGroup(durability)
   const openDocument = (name: string) => {
@@ -161,12 +183,15 @@ export async function createServer(
     pushDelayMs: vapid && config.PUSH_DELAY,
     onProblem: (error) => logger.error({ error }, 'notifications could not be stored'),
   })
+  const onHeldProblem = (error: unknown) => logger.error({ error }, 'notifications that wait could not be told now')
+  if (access.isAsking) chores.push(new HeldNotifications({ log, bus, access, notifications, onProblem: onHeldProblem }))
   const rooms = new Rooms({
     log,
     durability,
     logger,
     limits: { maxTextLength: config.CHAT_MESSAGE_LENGTH, maxMessages: config.CHAT_SEGMENT_MESSAGES },
     notifications,
+    asksFirst: access.isAsking,
     link: config.NOTIFICATION_LINK,
     present: (name) => openDocument(name)?.users ?? new Set(),
     isOpenToAll: isDemo(config) || config.NOTIFY === 'anyone',
@@ -177,9 +202,17 @@ export async function createServer(
   const maxBytes = config.MAX_DOCUMENT_BYTES
   const seeding = seed && new Seeding({ seed, durability, timeoutMs: config.SEED_TIMEOUT, maxBytes })
   const rulesOf = hooks.rules && productRules(hooks.rules, logger)
+  const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
+  const threads = {
+    loading: loadingThreads(onThreadEnd),
+    history: historyThreads(onThreadEnd),
+    conversions: conversionThreads(onThreadEnd),
+    search: searchThreads(onThreadEnd),
+  }
   const documents = new Documents({
     log,
     rooms,
+    loading: new Loading(threads.loading, logger),
     seeding,
     rulesOf,
     onOpened: (open) => cluster.opened(open),
@@ -192,22 +225,23 @@ export async function createServer(
     durability,
     logger,
     idle: { timeMs: config.IDLE_DOCUMENT_TIME, maxBytes: config.IDLE_DOCUMENT_BYTES },
+    writingMs: egresses.writingMs,
     maxPresenceBytes: config.MAX_PRESENCE_BYTES,
+    maxShown: config.PRESENCE_SHOWN,
     maxBytes,
     relayedClientIds: config.CLIENT_IDS === 'relay',
     isMuted: (user, document) => restrictions.isMuted(user, document),
   })
   const hocuspocus = new Hocuspocus({
     quiet: true,
-    // Pings and deadlines are ours, and so is the bound of documents that wait (socket-connection.ts).
-    timeout: NEVER_MS,
-    maxPendingDocuments: config.MAX_UNAUTHENTICATED_DOCUMENTS + 1,
-    extensions: [documents, new Authentication(access, logger), cluster.extension],
+    extensions: [documents, cluster.extension],
   })
   rooms.use(hocuspocus)
   const load = new LoadGuard({ maxDelayMs: config.MAX_EVENT_LOOP_DELAY, maxMemoryBytes: config.MAX_MEMORY_BYTES })
+  opened.defer(() => load.close())
   const users = new ConnectionCounts(config.MAX_CONNECTIONS_PER_USER)
   const counters = redis?.connectForCommands(redis.target)
+  opened.defer(() => counters?.disconnect())
   const rates = new UserRates({
     messagesPerSecond: config.USER_MESSAGES_PER_SECOND,
     bytesPerSecond: config.USER_BYTES_PER_SECOND,
@@ -215,16 +249,22 @@ export async function createServer(
     onProblem: (error) => logger.warn({ error }, 'the rates of users can not be counted'),
   })
   const isRevoked = (principal: Principal) => restrictions.isRevoked(principal)
-  const parts = { config, logger, access, documents, durability, egresses, users, rates, catchUp, isRevoked }
-  const gateway = new Gateway(hocuspocus, parts, load)
+  const opener = new Opener({ hocuspocus, access, documents, logger, catchUp })
+  const parts = { config, logger, opener, documents, durability, egresses, users, rates, catchUp, isRevoked }
+  const gateway = new Gateway(parts, load)
+  const streams = new OpenStreams()
   const restrictions = await Restrictions.open({
     store: log.admin,
     relay,
     logger,
     onKick(kick) {
       for (const connection of gateway.connections) connection.kicked(kick)
+      streams.kicked(kick)
+      visits.kicked(kick)
     },
+    onRevoked: () => gateway.revoked(),
   })
+  opened.defer(() => restrictions.close())
   tokens.restrain(restrictions)
   const audit = new Audit(log.admin)
   const accessWatch = new AccessWatch({ access, timeMs: config.AUTHORIZE_TIME, connections: gateway.connections })
@@ -240,6 +280,7 @@ export async function createServer(
       timeoutMs: config.PUSH_TIMEOUT,
       delayMs: config.PUSH_DELAY,
       present: (users, since) => gateway.present(users, since),
+      mayBeTold: (user, document) => access.mayBeTold(user, document),
       logger,
     })
   const deletions = new Deletions({
@@ -251,6 +292,7 @@ export async function createServer(
     onGone: (names) => forgetDeleted(names),
     tell: (names) => cluster.lookAgain(names),
   })
+  opened.defer(() => deletions.close())
   const erasures = new Erasures({
     log,
     durability,
@@ -266,19 +308,16 @@ export async function createServer(
       documents.disown(user)
     },
   })
+  opened.defer(() => erasures.close())
   const exchange = new Exchange({ documents, durability, rooms, catchUp, access })
-  const onThreadEnd = (error: Error) => logger.error({ error }, 'a thread ended')
-  const threads = {
-    history: historyThreads(onThreadEnd),
-    conversions: conversionThreads(onThreadEnd),
-    search: searchThreads(onThreadEnd),
-  }
-  const conversions = new Conversions({ log, threads: threads.conversions })
+  const conversions = new Conversions({ log, threads: threads.conversions, maxBytes: config.HISTORY_BYTES })
   const { search, indexer } = openSearch({ config, log, logger, threads: threads.search, access })
   const history = new History({ log, threads: threads.history, maxBytes: config.HISTORY_BYTES })
   const visits = new Visits({
     documents,
     rooms,
+    access,
+    isRevoked,
     changesPerSecond: config.PRESENCE_CHANGES_PER_SECOND,
     maxVisits: config.MAX_DOCUMENTS_PER_CONNECTION,
     presenceKnown: (open) => cluster.presenceKnown(open),
@@ -292,12 +331,15 @@ export async function createServer(
     onReset: (names) => forgetReset(names),
     tell: (names) => cluster.lookAgain(names),
   })
+  const uploadPlace = uploadFolder(config, isEmbedded)
   const uploads = new Uploads({
-    files: await SealedFiles.open(uploadFolder(config, instance)),
+    files: await SealedFiles.open(uploadPlace.folder),
+    left: new LeftFolders(uploadPlace.left),
     maxBytes: config.MAX_UPLOAD_BYTES,
     onProblem: (error) => logger.warn({ error }, 'parts of an upload could not be removed'),
   })
   const webhooks = await openWebhooks(config, { log, bus, logger })
+  const background = [...chores, webhooks, ...(pusher ? [pusher] : [])]
   const isStopping = () => draining !== undefined || stopping !== undefined
   const measure = (): Measured => ({
     connections: gateway.connections.size,
@@ -312,6 +354,7 @@ export async function createServer(
     cluster: cluster.counts,
     pushes: pusher?.counts,
     deliveries: webhooks.sender.counts,
+    backlog: webhooks.sender.backlog,
     isRelayUp: relay?.isUp,
   })
   const app = await createApp(config, logger, {
@@ -324,6 +367,7 @@ export async function createServer(
     posting,
     notifications,
     bus,
+    streams,
     rates,
     gateway,
     exchange,
@@ -404,8 +448,7 @@ export async function createServer(
     bus.close()
     deletions.close()
     erasures.close()
-    const pushed = pusher?.stop()
-    const done = Promise.all([...chores, webhooks].map((chore) => chore.stop()))
+    const done = Promise.all(background.map((work) => work.stop()))
     await app.close()
     await indexer?.stop()
     await Promise.all(Object.values(threads).map((pool) => pool.close()))
@@ -413,7 +456,6 @@ export async function createServer(
     documents.close()
     durability.close()
     await observers.close()
-    await pushed
     await done
     await cluster.close()
     counters?.disconnect()
@@ -421,10 +463,8 @@ export async function createServer(
   }
 
   function started(): void {
-    pusher?.start()
-    for (const chore of chores) chore.start()
+    for (const work of background) work.start()
     indexer?.start()
-    webhooks.start()
   }
 
   return {

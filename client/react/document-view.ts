@@ -14,6 +14,8 @@ interface DocumentFields {
   readonly readOnly: DocumentState['readOnly']
   /** Who has it open. */
   readonly presence: readonly Presence[]
+  /** How many more have, in a crowd. */
+  readonly unseenPeople: number
 }
 
 /** There is something true to show. */
@@ -47,6 +49,7 @@ export const unopenedDocument: UnreadyDocument = {
   unkept: 0,
   readOnly: false,
   presence: [],
+  unseenPeople: 0,
   document: undefined,
   ydoc: undefined,
   awareness: undefined,
@@ -71,10 +74,10 @@ export class OpenDocument implements Opened<DocumentView> {
     const [state, presence] = [document.state.get(), document.presence.get()]
     const last = this.#last
     if (last?.state === state && last.view.presence === presence && last.view.ydoc === ydoc) return last.view
-    const { ready, status, unsaved, kept, unkept, readOnly } = state
+    const { ready, status, unsaved, kept, unkept, readOnly, unseenPeople } = state
     const { awareness } = document
     const shared = { presence, document, ydoc, awareness, chat: this.#chat }
-    const view = { ready, status, unsaved, kept, unkept, readOnly, ...shared }
+    const view = { ready, status, unsaved, kept, unkept, readOnly, unseenPeople, ...shared }
     this.#last = { state, view }
     return view
   }

@@ -11,8 +11,7 @@ import {
   type Restriction,
   restrictionChecksum,
 } from '../admin-store.ts'
-import { deletionOf } from '../document-record.ts'
-import { tailWeight } from '../snapshot-record.ts'
+import { figuresOf } from '../document-figures.ts'
 import type { Damage } from '../update-log.ts'
 import type { Connections } from './connections.ts'
 import { findHead } from './document-table.ts'
@@ -95,19 +94,7 @@ export async function readRestrictions(session: Session, after: number): Promise
 
 export async function readFigures(session: Session, document: string): Promise<DocumentFigures | undefined> {
   const head = await findHead(session, document)
-  if (head === undefined) return undefined
-  const { record, snapshot } = head
-  const { createdAt, updatedAt, position, forgotten, bytes, tombstone } = record
-  return {
-    createdAt,
-    updatedAt,
-    position,
-    forgotten,
-    bytes,
-    snapshot: { position: snapshot.position, bytes: snapshot.bytes },
-    tailBytes: tailWeight(record, snapshot).tailBytes,
-    deleted: tombstone && deletionOf(tombstone),
-  }
+  return head && figuresOf(head.record, head.snapshot)
 }
 
 /** Each damaged action and restriction. */

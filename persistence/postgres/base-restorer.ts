@@ -22,5 +22,6 @@ export async function restoreBase(session: Session, keys: KeyRing | undefined, r
      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[], $4::bigint[], $5::int[])`,
     claimColumns(claims.map((claim) => ({ ...claim, document }))),
   )
-  await addSnapshot(session, keys, { document, position: base.position, logBytes: base.logBytes, state: base.state })
+  const { position, logBytes, state } = base
+  await addSnapshot(session, keys, { document, position, logBytes, state, vector: undefined })
 }

@@ -17,6 +17,7 @@ import { attempt } from './problem.ts'
 import type { Session } from './session.ts'
 import { readSnapshot } from './snapshot-table.ts'
 import { rawPage, readPage } from './update-table.ts'
+import { findWebhookDamages } from './webhook-table.ts'
 
 const SEEN_PER_PAGE = 1_000
 
@@ -38,6 +39,7 @@ export async function* findDamages(connections: Connections, keys: KeyRing | und
   }
   yield* findMessageDamages(connections, keys)
   yield* findEventDamages(connections, keys)
+  yield* findWebhookDamages(connections, keys)
   yield* findAdminDamages(connections)
   yield* orphans(connections)
 }

@@ -18,6 +18,8 @@ export interface ConnectionOptions {
   readonly place: string
   /** How many may be open at once; who comes later waits, in order. */
   readonly max: number
+  /** STATEMENT_TIMEOUT_MS by default; 0 for no end. */
+  readonly statementTimeoutMs?: number
   /** Told of idle connections that were lost. */
   readonly onProblem: (error: Error) => void
 }
@@ -32,7 +34,7 @@ export class Connections {
   readonly #waiting: (() => void)[] = []
   #used = 0
 
-  constructor({ url, place, max, onProblem }: ConnectionOptions) {
+  constructor({ url, place, max, statementTimeoutMs = STATEMENT_TIMEOUT_MS, onProblem }: ConnectionOptions) {
     this.#max = max
     const options = {
       connectionString: url,
@@ -40,7 +42,7 @@ export class Connections {
       max,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
       idleTimeoutMillis: KEEP_IDLE_MS,
-      query_timeout: STATEMENT_TIMEOUT_MS,
+      query_timeout: statementTimeoutMs,
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_MS,
       // Statements don't wait for the answers to those before them (session.ts).

@@ -70,8 +70,8 @@ async function move(
     const first =
       snapshot.position > 0 ? [{ ...snapshot, data: await readSnapshot(session, keys, record, snapshot) }] : []
     const logBytes = rows.reduce((sum, { data }) => sum + data.length, snapshot.logBytes)
-    const state = buildSnapshot({ name: record.name, parts: [...first, ...rows] })
-    await addSnapshot(session, keys, { document: record, position: last.position, logBytes, state })
+    const made = buildSnapshot({ name: record.name, parts: [...first, ...rows] })
+    await addSnapshot(session, keys, { document: record, position: last.position, logBytes, ...made })
   }
   // Nobody appends from here to the commit, nor names a position that goes.
   const now = await findRecord(session, record.name, 'FOR UPDATE')

@@ -8,17 +8,17 @@ import type { Session } from './session.ts'
 const PAGE_PACKS = 20
 const LAST_POSITION = Number.MAX_SAFE_INTEGER - MAX_PACK_ROWS
 
-/** When the packed rows of a user were taken. */
+/** When the packed rows of a user were taken; see timesInPack(). */
 export async function packedTimes(
   session: Session,
   keys: KeyRing | undefined,
   document: DocumentKey,
-  user: string,
+  { user, isStrict }: { readonly user: string; readonly isStrict: boolean },
 ): Promise<number[]> {
   const times: number[] = []
   for (let after = 0; ; ) {
     const page = await rawPacks(session, document, { after, until: LAST_POSITION }, PAGE_PACKS)
-    for (const values of page) times.push(...timesInPack(keys, document, values, user))
+    for (const values of page) times.push(...timesInPack(keys, document, values, user, isStrict))
     const [, last] = page.at(-1) ?? []
     if (typeof last !== 'number') return times
     after = last

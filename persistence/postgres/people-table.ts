@@ -6,11 +6,14 @@ import { type Session, toBytes, toText } from './session.ts'
 /** Documents that are looked through by one statement. */
 const PAGE_DOCUMENTS = 200
 
-/** Looks through a page of documents for what they keep of a user. `next` is the last of them, undefined at the end. */
+/**
+ * Looks through a page of documents for what they keep of a user. `next` is the last of them, undefined at the end. With
+ * `isStrict`, a pack that can't be read, and so may keep something, is an error.
+ */
 export async function pageOfTraces(
   session: Session,
   keys: KeyRing | undefined,
-  { user, after }: { readonly user: string; readonly after: string },
+  { user, after, isStrict }: { readonly user: string; readonly after: string; readonly isStrict: boolean },
 ): Promise<{ traces: PersonTrace[]; next: string | undefined }> {
   const count = (table: string, owner: string) =>
     `(SELECT count(*) FROM coweave.${table} WHERE document = d.id AND ${owner} = $2)`
@@ -26,7 +29,8 @@ export async function pageOfTraces(
   const traces: PersonTrace[] = []
   for (const [id, hasPacks, name, updates, firstAt, lastAt, clients, versions, seen] of rows) {
     const document = String(name)
-    const packed = hasPacks === true ? await packedTimes(session, keys, { id: Number(id), name: document }, user) : []
+    const key = { id: Number(id), name: document }
+    const packed = hasPacks === true ? await packedTimes(session, keys, key, { user, isStrict }) : []
     const times = [...(Number(updates) > 0 ? [Number(firstAt), Number(lastAt)] : []), ...packed]
     traces.push({
       document,

@@ -17,9 +17,7 @@ import {
   restoreActions,
   restrict,
 } from './admin-table.ts'
-import type { Session } from './session.ts'
-
-type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
+import type { Run } from './session.ts'
 
 /** What admins do, in a log in Postgres. */
 export class PostgresAdmin implements AdminStore {

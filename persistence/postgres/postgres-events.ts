@@ -12,9 +12,7 @@ import {
   removeEvents,
   storeEvents,
 } from './event-table.ts'
-import type { Session } from './session.ts'
-
-type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
+import type { Run } from './session.ts'
 
 /** The events of a log in Postgres. */
 export class PostgresEvents implements EventStore {

@@ -2,9 +2,7 @@ import type { KeyRing } from '../encryption.ts'
 import type { Disowned, PeopleStore, PersonTrace, StoredErasure } from '../people-store.ts'
 import { disown } from './disowner.ts'
 import { pageOfTraces, readErasures, saveErasure } from './people-table.ts'
-import type { Session } from './session.ts'
-
-type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
+import type { Run } from './session.ts'
 
 export interface PostgresPeopleOptions {
   readonly read: Run
@@ -24,17 +22,21 @@ export class PostgresPeople implements PeopleStore {
     this.#options = options
   }
 
-  async *traces(user: string): AsyncGenerator<PersonTrace> {
+  traces(user: string): AsyncGenerator<PersonTrace> {
+    return this.#traces(user, false)
+  }
+
+  disown(user: string, pseudonym: string): Promise<Disowned> {
+    return disown(this.#options.erase, this.#keys, this.#traces(user, true), { user, pseudonym })
+  }
+
+  async *#traces(user: string, isStrict: boolean): AsyncGenerator<PersonTrace> {
     for (let after: string | undefined = ''; after !== undefined; ) {
-      const place: { user: string; after: string } = { user, after }
+      const place: { user: string; after: string; isStrict: boolean } = { user, after, isStrict }
       const page = await this.#options.read((session) => pageOfTraces(session, this.#keys, place))
       yield* page.traces
       after = page.next
     }
-  }
-
-  disown(user: string, pseudonym: string): Promise<Disowned> {
-    return disown(this.#options.erase, this.#keys, this.traces(user), { user, pseudonym })
   }
 
   scrub(document: string, user: string): Promise<number> {

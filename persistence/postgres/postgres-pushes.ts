@@ -1,9 +1,7 @@
 import type { KeyRing } from '../encryption.ts'
 import type { ClaimedPush, PushOutcome, PushStore, RoomSubscription, WaitingRoom } from '../push-store.ts'
 import { cancel, claim, endAll, pageOfSubscriptions, settle, subscribe, unsubscribe, upcoming } from './push-table.ts'
-import type { Session } from './session.ts'
-
-type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
+import type { Run } from './session.ts'
 
 /** The pushes of a log in Postgres. */
 export class PostgresPushes implements PushStore {

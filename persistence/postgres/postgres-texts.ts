@@ -43,6 +43,15 @@ export class PostgresTexts implements TextIndex {
     return await this.#options.search((session) => searchTexts(session, query, search))
   }
 
+  async rebuild(): Promise<number> {
+    refuseEncrypted(this.#options.isEncrypted)
+    return await this.#options.write(async (thread) => {
+      const messages = await thread.call({ kind: 'rebuild-texts' })
+      if (typeof messages === 'number') return messages
+      throw new TypeError('the thread answered something else than how many messages there are')
+    })
+  }
+
   async texts(ids: readonly number[]): Promise<Uint8Array<ArrayBuffer>[]> {
     refuseEncrypted(this.#options.isEncrypted)
     return await this.#options.search((session) => readTexts(session, ids))

@@ -1,6 +1,6 @@
 import type { KeyRing } from '../encryption.ts'
-import type { Delivery, Webhook, WebhookStore } from '../webhook-store.ts'
-import type { Session } from './session.ts'
+import type { Backlog, Delivery, Webhook, WebhookStore } from '../webhook-store.ts'
+import type { Run } from './session.ts'
 import {
   claimDeliveries,
   dueWebhooks,
@@ -8,12 +8,11 @@ import {
   listWebhooks,
   pageOfDeliveries,
   putWebhook,
+  readBacklog,
   removeWebhook,
   resendDelivery,
   settleDeliveries,
 } from './webhook-table.ts'
-
-type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
 
 /** The webhooks of a log in Postgres. */
 export class PostgresWebhooks implements WebhookStore {
@@ -57,6 +56,10 @@ export class PostgresWebhooks implements WebhookStore {
 
   deliveries(...given: Parameters<WebhookStore['deliveries']>): Promise<Delivery[]> {
     return this.#read((session) => pageOfDeliveries(session, given))
+  }
+
+  backlog(): Promise<Backlog> {
+    return this.#read(readBacklog)
   }
 
   resend(...given: Parameters<WebhookStore['resend']>): Promise<boolean> {

@@ -33,7 +33,15 @@ export async function loadDocument(session: Session, keys: KeyRing | undefined, 
   const claims = await readClaims(session, record)
   const [clients, retired] = [owners(claims), retiredBefore(record.epoch, claims)]
   return {
-    stored: { position: record.position, snapshot: snapshot.position, epoch: record.epoch, parts, clients, retired },
+    stored: {
+      position: record.position,
+      snapshot: snapshot.position,
+      epoch: record.epoch,
+      vector: snapshot.vector,
+      parts,
+      clients,
+      retired,
+    },
     due: shouldCompact(tailWeight(record, snapshot)),
   }
 }

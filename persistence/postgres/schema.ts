@@ -275,6 +275,14 @@ export const MIGRATIONS = [
     data bytea NOT NULL
   );
   `,
+  `
+  -- How many deliveries wait, and since when: all but the dead.
+  CREATE INDEX deliveries_by_age ON coweave.deliveries (at, state) WHERE state <> 1;
+  `,
+  `
+  -- vector: the state vector, if nothing in the snapshot waits for updates that have not come.
+  ALTER TABLE coweave.snapshots ADD COLUMN vector bytea;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -108,6 +108,9 @@ export class Session {
   }
 }
 
+/** Runs work on a connection, in a transaction. */
+export type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
+
 function nameOf(text: string): string {
   const name = names.get(text) ?? `coweave_${names.size}`
   names.set(text, name)

@@ -1,5 +1,6 @@
 import type { DocumentKey, DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
+import type { Snapshot } from '../snapshot-builder.ts'
 import {
   epochOf,
   joinParts,
@@ -30,35 +31,34 @@ export async function readSnapshot(
   return joinParts(keys, document, record, rows)
 }
 
-/** Makes `state` the document's snapshot in place of those before; call it inside a transaction. */
+/** Makes it the document's snapshot in place of those before; call it inside a transaction. */
 export async function replaceSnapshot(
   session: Session,
   keys: KeyRing | undefined,
   document: DocumentRecord,
-  state: Uint8Array,
+  snapshot: Snapshot,
 ): Promise<void> {
   await session.rows(
     `WITH old AS (DELETE FROM coweave.snapshots WHERE document = $1 AND position = $2 RETURNING id)
      DELETE FROM coweave.snapshot_parts WHERE snapshot IN (SELECT id FROM old)`,
     [document.id, document.position],
   )
-  await addSnapshot(session, keys, { document, position: document.position, logBytes: document.bytes, state })
+  await addSnapshot(session, keys, { document, position: document.position, logBytes: document.bytes, ...snapshot })
   await retireSnapshots(session, document)
 }
 
-export interface NewSnapshot {
+export interface NewSnapshot extends Snapshot {
   readonly document: DocumentKey
   readonly position: number
   readonly logBytes: number
-  readonly state: Uint8Array
 }
 
 export async function addSnapshot(
   session: Session,
   keys: KeyRing | undefined,
-  { document, position, logBytes, state }: NewSnapshot,
+  { document, position, logBytes, state, vector }: NewSnapshot,
 ): Promise<void> {
-  const record = newSnapshot({ position, logBytes }, state)
+  const record = newSnapshot({ position, logBytes }, { state, vector })
   for (let part = 0; part < record.parts; part++) {
     const { key, data, checksum } = sealPart(keys, document, record, part, partOf(state, part))
     await session.rows(
@@ -67,9 +67,18 @@ export async function addSnapshot(
     )
   }
   await session.rows(
-    `INSERT INTO coweave.snapshots (id, document, position, bytes, log_bytes, parts, checksum)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-    [record.id, document.id, position, record.bytes, logBytes, record.parts, snapshotChecksum(document.id, record)],
+    `INSERT INTO coweave.snapshots (id, document, position, bytes, log_bytes, parts, vector, checksum)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+    [
+      record.id,
+      document.id,
+      position,
+      record.bytes,
+      logBytes,
+      record.parts,
+      vector ?? null,
+      snapshotChecksum(document.id, record),
+    ],
   )
 }
 

@@ -13,9 +13,10 @@ export type Request =
   | { readonly kind: 'check-next' }
   | { readonly kind: 'claim-text'; readonly document: string; readonly forMs: number }
   | { readonly kind: 'put-text'; readonly text: NewText }
+  | { readonly kind: 'rebuild-texts' }
 
 /**
- * The snapshot's position; how far forgetting or packing has come; what became of a claim; or the next damage,
+ * The snapshot's position, or how many messages were read; how far forgetting or packing has come; what became of a claim; or the next damage,
  * undefined once the check is over.
  */
 export type Answer = number | Forgetting | Packing | Damage | TextClaim | undefined

@@ -1,7 +1,10 @@
 import type { KeyRing } from '../encryption.ts'
+import type { Damage } from '../update-log.ts'
 import {
+  type Backlog,
   DELIVERY_COLUMNS,
   type Delivery,
+  deliveryChecks,
   deliveryValues,
   parseDelivery,
   parseWebhook,
@@ -12,6 +15,8 @@ import {
   type Webhook,
   type WebhookStore,
 } from '../webhook-store.ts'
+import type { Connections } from './connections.ts'
+import { attempt } from './problem.ts'
 import type { Session } from './session.ts'
 
 type Given<Name extends keyof WebhookStore> = Parameters<WebhookStore[Name]>
@@ -105,7 +110,8 @@ export async function settleDeliveries(session: Session, [outcomes, { now }]: Gi
   await session.rows(LOCK)
   for (const { webhook, event, became, dueAt, problem } of outcomes) {
     if (became === 'again') {
-      const postpone = 'UPDATE coweave.deliveries SET due_at = $3, problem = $4 WHERE webhook = $1 AND event = $2'
+      const postpone = `UPDATE coweave.deliveries SET due_at = $3, problem = $4
+        WHERE webhook = $1 AND event = $2 AND state <> ${State.Dead}`
       await session.rows(postpone, [webhook, event, dueAt, problem])
       continue
     }
@@ -142,6 +148,13 @@ export async function pageOfDeliveries(
   return rows.map(parseDelivery)
 }
 
+export async function readBacklog(session: Session): Promise<Backlog> {
+  const [[deliveries = 0, since] = []] = await session.rows(
+    `SELECT count(*), min(at) FROM coweave.deliveries WHERE state <> ${State.Dead}`,
+  )
+  return { deliveries: Number(deliveries), since: typeof since === 'number' ? since : undefined }
+}
+
 export async function resendDelivery(
   session: Session,
   [{ webhook, event }, { now }]: Given<'resend'>,
@@ -152,6 +165,26 @@ export async function resendDelivery(
     [now, webhook, event],
   )
   return rows.length > 0
+}
+
+/** Each webhook that can't be read, and deliveries that nobody would post. */
+export async function* findWebhookDamages(
+  connections: Connections,
+  keys: KeyRing | undefined,
+): AsyncGenerator<Damage, void, undefined> {
+  const read = async function* (sql: string) {
+    const { found = [], problem } = await attempt('webhooks', () => connections.read((session) => session.rows(sql)))
+    if (problem !== undefined) yield { document: undefined, position: undefined, problem }
+    return found
+  }
+  const webhooks = yield* read(`SELECT ${WEBHOOK_COLUMNS} FROM coweave.webhooks`)
+  for (const values of webhooks) {
+    const { problem } = await attempt('webhooks', async () => parseWebhook(keys, values))
+    if (problem !== undefined) yield { document: undefined, position: undefined, problem }
+  }
+  for (const { sql, problem } of deliveryChecks('coweave.')) {
+    for (const values of yield* read(sql)) yield { document: undefined, position: undefined, problem: problem(values) }
+  }
 }
 
 /** Stores deliveries as they are; call it inside a transaction. */

@@ -9,6 +9,7 @@ import { Connections } from './connections.ts'
 import { forgetSome } from './forgetter.ts'
 import { packSome } from './packer.ts'
 import { toStorageError } from './postgres-errors.ts'
+import { rebuildTexts } from './text-rebuilder.ts'
 import { claimText, putText } from './text-table.ts'
 import type { Answer, Request } from './thread-messages.ts'
 
@@ -46,6 +47,11 @@ async function answerOf(request: Request): Promise<Answer> {
     const words = tsvectorOf(Buffer.from(text.buffer, text.byteOffset, text.length).toString())
     await connections.write((session) => putText(session, request.text, words))
     return undefined
+  }
+  if (request.kind === 'rebuild-texts') {
+    // Building an index takes as long as it takes.
+    const patient = new Connections({ url, place, max: 1, statementTimeoutMs: 0, onProblem: () => {} })
+    return await rebuildTexts(patient).finally(() => patient.close())
   }
   if (request.kind === 'pack') {
     return await connections

@@ -9,8 +9,7 @@ import {
   RESTRICTION_COLUMNS,
   restrictionChecksum,
 } from '../admin-store.ts'
-import { deletionOf } from '../document-record.ts'
-import { tailWeight } from '../snapshot-record.ts'
+import { figuresOf } from '../document-figures.ts'
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
 import { documentFinder } from './document-table.ts'
@@ -39,29 +38,14 @@ export function adminReader(db: Database): { [Name in AdminReads]: Answers<Name>
     .raw()
   const find = documentFinder(db)
   const findSnapshot = snapshotFinder(db)
-  const look = db.transaction((name: string) => {
+  const figures = db.transaction((name: string) => {
     const record = find(name)
-    return record && { record, snapshot: findSnapshot(record) }
+    return record && figuresOf(record, findSnapshot(record))
   })
   return {
     actions: ({ before = Number.MAX_SAFE_INTEGER, limit }) => actions.all(before, limit).map(parseAction),
     restrictions: ({ after }) => restrictions.all(after).map(parseRestriction),
-    figures(name) {
-      const found = look(name)
-      if (found === undefined) return undefined
-      const { record, snapshot } = found
-      const { createdAt, updatedAt, position, forgotten, bytes, tombstone } = record
-      return {
-        createdAt,
-        updatedAt,
-        position,
-        forgotten,
-        bytes,
-        snapshot: { position: snapshot.position, bytes: snapshot.bytes },
-        tailBytes: tailWeight(record, snapshot).tailBytes,
-        deleted: tombstone && deletionOf(tombstone),
-      }
-    },
+    figures,
   }
 }
 

@@ -27,7 +27,7 @@ export function baseRestorer(db: Database, keys: KeyRing | undefined): (restored
     const record = baseRecord(Number(insert.run(name).lastInsertRowid), restored)
     save(record)
     for (const { client, user, position } of claims) claim(record, { clients: [client], user, position })
-    const snapshot = newSnapshot(base, base.state)
+    const snapshot = newSnapshot(base, { state: base.state, vector: undefined })
     const { id, position, bytes, logBytes, parts } = snapshot
     insertSnapshot.run(id, record.id, position, bytes, logBytes, parts, snapshotChecksum(record.id, snapshot))
     for (let part = 0; part < parts; part++) addPart(record, snapshot, part, partOf(base.state, part))

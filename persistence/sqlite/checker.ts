@@ -17,6 +17,7 @@ import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts
 import { packDamage } from './replies.ts'
 import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
 import { rowReader } from './update-table.ts'
+import { webhookDamages } from './webhook-table.ts'
 
 const SEEN_PER_PAGE = 1_000
 
@@ -52,6 +53,7 @@ function* findDamages(db: Database, keys: KeyRing | undefined): Generator<Damage
     }
     yield* messageDamages(db, keys)
     yield* eventDamages(db, keys)
+    yield* webhookDamages(db, keys)
     yield* adminDamages(db)
     yield* orphans(db)
   } catch (error) {

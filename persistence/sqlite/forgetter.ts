@@ -122,8 +122,8 @@ export class Forgetter {
     let id: number | undefined = snapshot.id
     if (snapshot.position < last.position) {
       const logBytes = snapshot.logBytes + source.rowBytes
-      const state = buildSnapshot({ name: document, parts })
-      id = (await this.#snapshots.add(record, { position: last.position, logBytes }, state))?.id
+      const made = buildSnapshot({ name: document, parts })
+      id = (await this.#snapshots.add(record, { position: last.position, logBytes }, made))?.id
     }
     const moved = id !== undefined && this.#publish(record, { position: last.position, at: last.at, snapshot: id })
     await this.#snapshots.deleteLeftovers(record.id)

@@ -40,7 +40,7 @@ export function historyStartReader(db: Database, keys: KeyRing | undefined) {
     return { position: forgotten, at: forgottenAt }
   }
 
-  const baseOf = db.transaction((name: string): HistoryBase | undefined => {
+  const baseOf: (name: string) => HistoryBase | undefined = db.transaction((name: string) => {
     const record = find(name)
     if (record === undefined || record.forgotten === 0) return undefined
     const snapshot = findSnapshot(record, record.forgotten)

@@ -3,6 +3,7 @@ import { placeGuard } from './place-guard.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packText } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
+import { rebuildTexts } from './text-rebuilder.ts'
 import { textTables } from './text-table.ts'
 
 /** The thread that stores the texts of documents, with a connection of its own, since a long text takes a while. */
@@ -13,6 +14,7 @@ export function openIndexer(settings: WorkerSettings): Role {
   const tables = textTables(db)
   const claim = db.transaction(tables.claim)
   const put = db.transaction(tables.put)
+  const rebuild = db.transaction(() => rebuildTexts(db))
   const inPlace = placeGuard(settings.file)
   return {
     handle(request) {
@@ -26,6 +28,11 @@ export function openIndexer(settings: WorkerSettings): Role {
           put.immediate(request.text)
           inPlace()
           return packText('')
+        }
+        if (request.kind === 'rebuild-texts') {
+          const messages = rebuild.immediate()
+          inPlace()
+          return packText(JSON.stringify(messages))
         }
       } catch (error) {
         throw toStorageError(error, `${'document' in request ? request.document : settings.file}: indexing`)

@@ -68,6 +68,7 @@ export type Request =
     }
   | { readonly kind: 'claim-text'; readonly document: string; readonly forMs: number }
   | { readonly kind: 'put-text'; readonly text: NewText }
+  | { readonly kind: 'rebuild-texts' }
   | { readonly kind: 'lagging'; readonly after: number; readonly limit: number }
   | { readonly kind: 'search-texts'; readonly search: TextSearch & { readonly query: string } }
   | { readonly kind: 'texts'; readonly ids: readonly number[] }

@@ -83,6 +83,7 @@ export function openReader(settings: WorkerSettings): Role {
           position: 0,
           snapshot: 0,
           epoch: 0,
+          vector: undefined,
           clients: new Map(),
           retired: new Set<number>(),
           due: false,
@@ -95,6 +96,7 @@ export function openReader(settings: WorkerSettings): Role {
         position: record.position,
         snapshot: snapshot.position,
         epoch: record.epoch,
+        vector: snapshot.vector,
         clients: owners(claims),
         retired: retiredBefore(record.epoch, claims),
         due: shouldCompact(tailWeight(record, snapshot)),
@@ -187,6 +189,7 @@ export function openReader(settings: WorkerSettings): Role {
           if (call.name === 'list') return packText(JSON.stringify(webhooks.list()))
           if (call.name === 'due') return packText(JSON.stringify(webhooks.due(...call.given)))
           if (call.name === 'deliveries') return packText(JSON.stringify(webhooks.deliveries(...call.given)))
+          if (call.name === 'backlog') return packText(JSON.stringify(webhooks.backlog()))
         }
         if (request.kind === 'versions') return packVersions(lookAt(request.document, versions, []))
         if (request.kind === 'seen') {

@@ -67,6 +67,8 @@ export interface LoadHeader {
   readonly position: number
   readonly snapshot: number
   readonly epoch: number
+  /** As StoredDocument has it. */
+  readonly vector: Uint8Array | undefined
   readonly clients: ReadonlyMap<number, string>
   readonly retired: ReadonlySet<number>
   /** Whether it is time to compact the document. */
@@ -80,6 +82,8 @@ export function packLoadReply(header: LoadHeader, eachPart: (add: (part: Uint8Ar
   writeVarUint(encoder, header.snapshot)
   writeVarUint(encoder, header.epoch)
   writeUint8(encoder, header.due ? 1 : 0)
+  // Empty where there is none: that of an empty document has one byte.
+  writeVarUint8Array(encoder, header.vector ?? new Uint8Array(0))
   writeVarUint(encoder, header.clients.size)
   for (const [client, user] of header.clients) {
     writeVarUint(encoder, client)
@@ -98,6 +102,7 @@ export function unpackLoadReply(packed: Packed): { stored: StoredDocument; due: 
   const snapshot = readVarUint(decoder)
   const epoch = readVarUint(decoder)
   const due = readUint8(decoder) === 1
+  const vector = readVarUint8Array(decoder)
   const clients = new Map<number, string>()
   for (let left = readVarUint(decoder); left > 0; left--) clients.set(readVarUint(decoder), readVarString(decoder))
   const retired = new Set<number>()
@@ -105,7 +110,10 @@ export function unpackLoadReply(packed: Packed): { stored: StoredDocument; due: 
   const deleted = readDeletion(decoder)
   const parts: Uint8Array[] = []
   while (hasContent(decoder)) parts.push(readVarUint8Array(decoder))
-  return { stored: { position, snapshot, epoch, parts, clients, retired, deleted }, due }
+  return {
+    stored: { position, snapshot, epoch, ...(vector.length > 0 && { vector }), parts, clients, retired, deleted },
+    due,
+  }
 }
 
 /** A page of rows, and the position up to which the document has been committed. */

@@ -305,6 +305,14 @@ const MIGRATIONS = [
     data TEXT NOT NULL
   ) WITHOUT ROWID;
   `,
+  `
+  -- How many deliveries wait, and since when: all but the dead.
+  CREATE INDEX deliveries_by_age ON deliveries (at, state) WHERE state <> 1;
+  `,
+  `
+  -- vector: the state vector, if nothing in the snapshot waits for updates that have not come.
+  ALTER TABLE snapshots ADD COLUMN vector BLOB;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

@@ -1,6 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { DocumentRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
+import type { Snapshot } from '../snapshot-builder.ts'
 import { newSnapshot, partOf, type SnapshotRecord, snapshotChecksum } from '../snapshot-record.ts'
 import { partInserter } from './snapshot-table.ts'
 import { yielding } from './yielding.ts'
@@ -30,9 +31,11 @@ export class SnapshotWriter {
     this.#db = db
     this.#addPart = partInserter(db, keys)
     // Not if the document was erased meanwhile; from here on, erasing it takes this snapshot away.
-    this.#begin = db.prepare<[number, number, number, number, number, number, number, number, number, number]>(
-      `INSERT INTO snapshots (id, document, position, bytes, log_bytes, parts, complete, checksum)
-       SELECT ?, ?, ?, ?, ?, ?, 0, ?
+    this.#begin = db.prepare<
+      [number, number, number, number, number, number, Uint8Array | null, number, number, number, number]
+    >(
+      `INSERT INTO snapshots (id, document, position, bytes, log_bytes, parts, vector, complete, checksum)
+       SELECT ?, ?, ?, ?, ?, ?, ?, 0, ?
        WHERE EXISTS (SELECT 1 FROM documents WHERE id = ? AND created_at = ? AND position >= ?)`,
     )
     // Not if another process has a newer one by now: one at `least` or above.
@@ -57,11 +60,11 @@ export class SnapshotWriter {
   }
 
   /**
-   * Makes `state` the document's snapshot, unless another process has made a newer one meanwhile, or one of the same
+   * Makes it the document's snapshot, unless another process has made a newer one meanwhile, or one of the same
    * position that it does not replace. Resolves with whether it is.
    */
-  async write(document: DocumentRecord, state: Uint8Array, isReplacing = false): Promise<boolean> {
-    const record = await this.add(document, { position: document.position, logBytes: document.bytes }, state)
+  async write(document: DocumentRecord, snapshot: Snapshot, isReplacing = false): Promise<boolean> {
+    const record = await this.add(document, { position: document.position, logBytes: document.bytes }, snapshot)
     const isPublished = record !== undefined && this.#publish(document, record, isReplacing)
     await this.deleteLeftovers(document.id)
     return isPublished
@@ -71,11 +74,13 @@ export class SnapshotWriter {
   async add(
     document: DocumentRecord,
     at: Pick<SnapshotRecord, 'position' | 'logBytes'>,
-    state: Uint8Array,
+    snapshot: Snapshot,
   ): Promise<SnapshotRecord | undefined> {
-    const record = newSnapshot(at, state)
+    const { state } = snapshot
+    const record = newSnapshot(at, snapshot)
+    const { id, position, bytes, logBytes, vector = null } = record
     const sum = snapshotChecksum(document.id, record)
-    const row = [record.id, document.id, record.position, record.bytes, record.logBytes, record.parts, sum] as const
+    const row = [id, document.id, position, bytes, logBytes, record.parts, vector, sum] as const
     if (this.#begin.run(...row, document.id, document.createdAt, at.position).changes === 0) return undefined
     for (let part = 0; part < record.parts; part++) {
       if (!(await yielding(() => this.#addPart(document, record, part, partOf(state, part))))) break

@@ -107,7 +107,8 @@ class SqliteLog implements PortableLog {
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
   readonly #reader: SqliteThread
-  readonly #compactor: SqliteThread
+  /** Started by the first document that is to be compacted. */
+  #compactor: SqliteThread | undefined
   /** A reader of its own, since a search may take longer than opening a document should wait. */
   #searcher: SqliteThread | undefined
   /** Started by the first that is to be forgotten. */
@@ -125,7 +126,6 @@ class SqliteLog implements PortableLog {
     this.#onProblem = onProblem
     this.#writer = this.#thread('writer')
     this.#reader = this.#thread('reader')
-    this.#compactor = this.#thread('compactor')
     this.pushes = new SqlitePushes({
       read: (call) => this.#read({ kind: 'push', call }),
       write: async (call) => {
@@ -165,21 +165,21 @@ class SqliteLog implements PortableLog {
       write: (request) => this.#write(request),
       compact: async (request) => {
         this.#refuseIfClosed()
-        return await this.#compactions.between(() => this.#compactor.call(request))
+        return await this.#compactions.between(() => this.#compact(request))
       },
       start: (role) => this.#temporaryThread(role),
       end: (thread) => this.#end(thread),
       refuseIfClosed: () => this.#refuseIfClosed(),
     })
     this.#compactions = new Compactions(
-      async (document) => unpackPosition(await this.#compactor.call({ kind: 'compact', document })),
+      async (document) => unpackPosition(await this.#compact({ kind: 'compact', document })),
       onProblem,
     )
   }
 
-  /** Waits until every thread is there, so that the first edit and the first load do not. */
+  /** Waits until these threads are there, so that the first edit and the first load do not. */
   async start(): Promise<void> {
-    const threads = [this.#writer, this.#reader, this.#compactor]
+    const threads = [this.#writer, this.#reader]
     const opened = await Promise.allSettled(threads.map((thread) => thread.call({ kind: 'open' })))
     const failed = opened.find((result) => result.status === 'rejected')
     if (failed === undefined) return
@@ -419,8 +419,9 @@ class SqliteLog implements PortableLog {
 
   async #close(): Promise<void> {
     await this.#compactions.stop()
-    const started = [this.#searcher, this.#retention, this.#indexer].filter((thread) => thread !== undefined)
-    const threads = [this.#reader, this.#compactor, ...started, ...this.#temporary]
+    const later = [this.#compactor, this.#searcher, this.#retention, this.#indexer]
+    const started = later.filter((thread) => thread !== undefined)
+    const threads = [this.#reader, ...started, ...this.#temporary]
     await Promise.all(threads.map((thread) => thread.close()))
     // Last: the last connection to close copies the write-ahead log into the file.
     await this.#writer.close()
@@ -440,6 +441,11 @@ class SqliteLog implements PortableLog {
   #write(request: Request): Promise<Uint8Array<ArrayBuffer>> {
     this.#refuseIfClosed()
     return this.#writer.call(request)
+  }
+
+  #compact(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+    this.#compactor ??= this.#thread('compactor')
+    return this.#compactor.call(request)
   }
 
   async #change(request: Request): Promise<boolean> {

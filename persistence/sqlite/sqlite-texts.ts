@@ -35,6 +35,10 @@ export class SqliteTexts implements TextIndex {
     return JSON.parse(unpackText(await this.#read({ kind: 'search-texts', search: { ...search, query } })))
   }
 
+  async rebuild(): Promise<number> {
+    return JSON.parse(unpackText(await this.#write({ kind: 'rebuild-texts' })))
+  }
+
   async texts(ids: readonly number[]): Promise<Uint8Array<ArrayBuffer>[]> {
     return unpackBytes(await this.#read({ kind: 'texts', ids }))
   }

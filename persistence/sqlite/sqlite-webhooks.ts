@@ -1,4 +1,4 @@
-import type { Delivery, Webhook, WebhookStore } from '../webhook-store.ts'
+import type { Backlog, Delivery, Webhook, WebhookStore } from '../webhook-store.ts'
 import { unpackText } from './replies.ts'
 import type { WebhookCall } from './webhook-table.ts'
 
@@ -44,6 +44,10 @@ export class SqliteWebhooks implements WebhookStore {
 
   async deliveries(...given: Parameters<WebhookStore['deliveries']>): Promise<Delivery[]> {
     return JSON.parse(unpackText(await this.#read({ name: 'deliveries', given })))
+  }
+
+  async backlog(): Promise<Backlog> {
+    return JSON.parse(unpackText(await this.#read({ name: 'backlog', given: [] })))
   }
 
   async resend(...given: Parameters<WebhookStore['resend']>): Promise<boolean> {

@@ -1,8 +1,12 @@
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
+import { StorageError } from '../storage-error.ts'
+import type { Damage } from '../update-log.ts'
 import {
+  type Backlog,
   DELIVERY_COLUMNS,
   type Delivery,
+  deliveryChecks,
   deliveryValues,
   type NewDelivery,
   parseDelivery,
@@ -19,7 +23,7 @@ export type WebhookCall = {
   [Name in keyof WebhookStore]: { readonly name: Name; readonly given: Parameters<WebhookStore[Name]> }
 }[keyof WebhookStore]
 
-export type WebhookReads = 'list' | 'due' | 'deliveries'
+export type WebhookReads = 'list' | 'due' | 'deliveries' | 'backlog'
 
 type Answers<Name extends keyof WebhookStore> = (
   ...given: Parameters<WebhookStore[Name]>
@@ -39,12 +43,19 @@ export function webhookReader(db: Database, keys: KeyRing | undefined): { [Name 
        WHERE webhook = ? AND event > ? AND (? IS NULL OR state = ?) ORDER BY event LIMIT ?`,
     )
     .raw()
+  const backlog = db.prepare<[], { deliveries: number; since: number | null }>(
+    `SELECT count(*) AS deliveries, min(at) AS since FROM deliveries WHERE state <> ${State.Dead}`,
+  )
   return {
     list: () => list.all().map((values) => parseWebhook(keys, values)),
     due: (now) => due.all(now),
     deliveries(webhook, { state, after, limit }) {
       const wanted = state === undefined ? null : stateNumber(state)
       return page.all(webhook, after, wanted, wanted, limit).map(parseDelivery)
+    },
+    backlog(): Backlog {
+      const { deliveries = 0, since } = backlog.get() ?? {}
+      return { deliveries, since: since ?? undefined }
     },
   }
 }
@@ -83,7 +94,9 @@ export function webhookTables(
   const bury = db.prepare(
     `UPDATE deliveries SET state = ${State.Dead}, due_at = NULL, problem = ? WHERE webhook = ? AND event = ?`,
   )
-  const postpone = db.prepare('UPDATE deliveries SET due_at = ?, problem = ? WHERE webhook = ? AND event = ?')
+  const postpone = db.prepare(
+    `UPDATE deliveries SET due_at = ?, problem = ? WHERE webhook = ? AND event = ? AND state <> ${State.Dead}`,
+  )
   const next = db.prepare(
     `UPDATE deliveries SET due_at = ? WHERE due_at IS NULL AND webhook = ? AND event = (
        SELECT min(event) FROM deliveries WHERE webhook = ? AND document = ? AND state = ${State.Waiting})`,
@@ -130,6 +143,23 @@ export function webhookTables(
       }
     },
     resend: ({ webhook, event }, { now }) => resend.run(now, now, webhook, event).changes > 0,
+  }
+}
+
+/** Each webhook that can't be read, and deliveries that nobody would post. */
+export function* webhookDamages(db: Database, keys: KeyRing | undefined): Generator<Damage, void, undefined> {
+  for (const values of db.prepare<[], unknown[]>(`SELECT ${WEBHOOK_COLUMNS} FROM webhooks`).raw().all()) {
+    try {
+      parseWebhook(keys, values)
+    } catch (error) {
+      if (!(error instanceof StorageError)) throw error
+      yield { document: undefined, position: undefined, problem: error.message }
+    }
+  }
+  for (const { sql, problem } of deliveryChecks('')) {
+    for (const values of db.prepare<[], unknown[]>(sql).raw().all()) {
+      yield { document: undefined, position: undefined, problem: problem(values) }
+    }
   }
 }
 

@@ -53,11 +53,12 @@ export class Access {
   }
 
   /**
-   * Returns if who was let in to change `document` a while ago may still do so.
-   * @throws {AccessError} `access/no-grant`  @throws {CoweaveError} `access/unavailable`
+   * Returns if who was let in a while ago may still do `needed` in `document`, by default change it.
+   * @throws {AccessError} `access/no-grant`, `access/token-revoked`  @throws {CoweaveError} `access/unavailable`
    */
-  async confirm(document: string, principal: Principal): Promise<void> {
-    if (this.#decisions !== undefined) await this.need(document, principal, levelToChange(document))
+  async confirm(document: string, principal: Principal, needed = levelToChange(document)): Promise<void> {
+    if (this.#decisions !== undefined) await this.need(document, principal, needed)
+    this.#tokens.refuseRevoked(principal)
   }
 
   /**
@@ -72,6 +73,18 @@ export class Access {
       for (const [index, name] of batch.entries()) if (levels[index] !== undefined) readable.add(name)
     }
     return readable
+  }
+
+  /**
+   * Whether `user`, of whom no token is at hand, may be told of what happened in `document`. Of a user who belongs to it as
+   * far as the server knows, only a product knows more.
+   * @throws {CoweaveError} `document/bad-name`, `access/unavailable`
+   */
+  async mayBeTold(user: string, document: string): Promise<boolean> {
+    const name = this.#decisions === undefined ? undefined : askedName(document)
+    if (this.#decisions === undefined || name === undefined) return true
+    const asker = { user, name: user, admin: false, granted: 'read', isAbsent: true } as const
+    return (await this.#decisions.level(asker, name)) !== undefined
   }
 
   /** How long ago it was asked what `principal` may do in `document`, ms; undefined where nobody is asked. */

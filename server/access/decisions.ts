@@ -8,8 +8,13 @@ export interface Asker {
   readonly name: string
   /** Whether the token opens the management API. */
   readonly admin: boolean
-  /** What the token's `access` grants; what a product makes of it is up to the product. */
+  /**
+   * What the token's `access` grants; what a product makes of it is up to the product. Of somebody who is absent no token
+   * is at hand: then it is `read`, since they have been there, as far as the server knows (docs/inbox.md).
+   */
   readonly granted: Level | undefined
+  /** Nobody asks for the document: this user is to be notified of what happened there. Their `name` is not known. */
+  readonly isAbsent?: boolean
 }
 
 /**
@@ -153,8 +158,8 @@ export function matcherOf({ user, document }: RecheckScope): (user: string, docu
     (user === undefined || user === asked) && (pattern === undefined || name === document || pattern.matches(name))
 }
 
-function keyOf({ user, name, admin, granted }: Asker, document: string): string {
-  return JSON.stringify([document, user, name, admin, granted])
+function keyOf({ user, name, admin, granted, isAbsent }: Asker, document: string): string {
+  return JSON.stringify([document, user, name, admin, granted, isAbsent])
 }
 
 /** @throws {TypeError} for what is no answer */

@@ -11,6 +11,11 @@ import { levels, type Principal, parseGrant } from './grants.ts'
 const MAX_TOKEN_LENGTH = 16 * 1024
 const CLOCK_TOLERANCE_S = 5
 const JWKS_TIMEOUT_MS = 5_000
+/** Tokens that are remembered as good; the oldest go first. */
+const MAX_REMEMBERED = 1_000
+const MAX_REMEMBERED_LENGTH = 4 * 1024
+/** For how long, ms: a key that is no longer good counts so much longer. */
+const REMEMBERED_MS = 60_000
 
 export const REVOKED_REASON = 'the token has been revoked: get a new one'
 
@@ -43,11 +48,19 @@ export interface Restraint {
   refuseMuted(user: string, document: string): void
 }
 
+interface Remembered {
+  readonly principal: Principal
+  /** On the clock of `performance`. */
+  readonly until: number
+}
+
 /** Verifies tokens, and signs them where the server holds the secret. */
 export class Tokens {
   readonly #config: Config
   readonly #verification: Verification
   readonly #secret: string | undefined
+  /** By the token itself: its signature need not be checked for each document that is opened with it. */
+  readonly #remembered = new Map<string, Remembered>()
   #restraint: Restraint | undefined
 
   /** @throws {CoweaveError} `config/invalid` for a public key that can't be read */
@@ -64,12 +77,36 @@ export class Tokens {
   async verify(token: string): Promise<Principal> {
     if (token === '') throw refusal('access/token-missing', 'no token was sent')
     if (token.length > MAX_TOKEN_LENGTH) throw refusal('access/token-invalid', 'the token is too long')
+    const principal = this.#rememberedOf(token) ?? this.#remember(token, await this.#principalOf(token))
+    this.refuseRevoked(principal)
+    return principal
+  }
+
+  /** What is remembered of a token that has not ended. */
+  #rememberedOf(token: string): Principal | undefined {
+    const remembered = this.#remembered.get(token)
+    if (remembered === undefined) return undefined
+    const { principal, until } = remembered
+    if (performance.now() < until && Date.now() < (principal.expires ?? Number.POSITIVE_INFINITY)) return principal
+    this.#remembered.delete(token)
+    return undefined
+  }
+
+  #remember(token: string, principal: Principal): Principal {
+    if (token.length > MAX_REMEMBERED_LENGTH) return principal
+    this.#remembered.set(token, { principal, until: performance.now() + REMEMBERED_MS })
+    const [oldest] = this.#remembered.keys()
+    if (this.#remembered.size > MAX_REMEMBERED && oldest !== undefined) this.#remembered.delete(oldest)
+    return principal
+  }
+
+  async #principalOf(token: string): Promise<Principal> {
     const payload = claims.safeParse(await this.#payload(token))
     if (!payload.success)
       throw refusal('access/token-invalid', `the token's claims are wrong: ${z.prettifyError(payload.error)}`)
     const { sub, name, exp, iat, access, admin, relay, agent } = payload.data
     if (exp === undefined && !isDemo(this.#config)) throw refusal('access/token-invalid', 'the token has no `exp`')
-    const principal = {
+    return {
       user: sub,
       name: name ?? sub,
       grants: Object.entries(access).map(([pattern, level]) => parseGrant(pattern, level)),
@@ -79,13 +116,16 @@ export class Tokens {
       relay,
       agent,
     }
-    if (this.#restraint?.isRevoked(principal)) throw refusal('access/token-revoked', REVOKED_REASON)
-    return principal
   }
 
   /** From now on tokens count only as far as admins let them. */
   restrain(restraint: Restraint): void {
     this.#restraint = restraint
+  }
+
+  /** @throws {AccessError} `access/token-revoked` when an admin has revoked the token, also since it was verified */
+  refuseRevoked(principal: Principal): void {
+    if (this.#restraint?.isRevoked(principal)) throw refusal('access/token-revoked', REVOKED_REASON)
   }
 
   /** @throws {AccessError} `access/muted` when an admin lets the user only read the document */

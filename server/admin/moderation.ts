@@ -1,3 +1,4 @@
+import { inboxOf, isUserId } from '../../model/rooms.ts'
 import type { NewRestriction } from '../../persistence/admin-store.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Audit } from './audit.ts'
@@ -40,10 +41,15 @@ export class Moderation {
     return until
   }
 
-  /** Refuses the tokens that the user has got until now. */
+  /** Refuses the tokens that the user has got until now, and pushes nothing to browsers that subscribed with them. */
   async revoke(by: string, user: string): Promise<number> {
     const at = Date.now()
-    await this.#restrict('revoke', { kind: 'revocation', user, document: '', at, until: undefined, by }, '')
+    const { audit, restrictions, log } = this.#options
+    await audit.of({ admin: by, action: 'revoke', user, document: '', detail: '' }, async () => {
+      await restrictions.add({ kind: 'revocation', user, document: '', at, until: undefined, by })
+      // Whoever has one of these tokens may have subscribed with it.
+      if (isUserId(user)) await log.pushes.endAll(inboxOf(user))
+    })
     return at
   }
 

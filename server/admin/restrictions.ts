@@ -17,6 +17,8 @@ export interface RestrictionsOptions {
   readonly logger: Logger
   /** A user is to be sent away; told on every instance, once each. */
   readonly onKick: (kick: Restriction) => void
+  /** isRevoked() says something else than before. */
+  readonly onRevoked: () => void
   readonly pollMs?: number
 }
 
@@ -129,6 +131,7 @@ export class Restrictions {
     for (const restriction of await this.#options.store.restrictions({ after: this.#version })) {
       this.#take(restriction)
       if (restriction.kind === 'kick') this.#options.onKick(restriction)
+      if (restriction.kind === 'revocation') this.#options.onRevoked()
     }
   }
 

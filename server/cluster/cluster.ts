@@ -59,10 +59,11 @@ export class Cluster {
     return this.#follower.counts
   }
 
-  /** What Hocuspocus' own messages to all clients of a document need to reach those of other instances. */
+  /** What Hocuspocus' own messages to all clients of a document need to reach them, here and at other instances. */
   readonly extension: Extension = {
     extensionName: 'cluster',
     beforeBroadcastStateless: async ({ documentName, payload }) => {
+      this.#open.get(documentName)?.tellAll(payload)
       this.#options.relay?.publish(documentName, { kind: 'stateless', payload })
     },
   }
@@ -199,7 +200,7 @@ export class Cluster {
         this.#publishPresence(open, open.presence.own())
         return
       case 'stateless':
-        open.ydoc.relayStateless(message.payload)
+        open.tellAll(message.payload)
         return
       case 'direct':
         open.deliver(message)

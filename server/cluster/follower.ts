@@ -4,6 +4,7 @@ import { HISTORY_FORGOTTEN } from '../../persistence/retention.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import { DELETED, type UpdateLog } from '../../persistence/update-log.ts'
 import type { CommittedUpdate, OpenDocument } from '../documents/open-document.ts'
+import { LogEnds } from './log-ends.ts'
 
 /** How long a gap may be one of order only, before the log is asked. */
 const GAP_MS = 100
@@ -60,6 +61,7 @@ interface Followed {
  */
 export class Follower {
   readonly #options: FollowerOptions
+  readonly #ends: LogEnds
   readonly #followed = new Map<OpenDocument, Followed>()
   readonly #unchecked = new Set<OpenDocument>()
   readonly #pollTimer: NodeJS.Timeout
@@ -71,6 +73,7 @@ export class Follower {
 
   constructor(options: FollowerOptions) {
     this.#options = options
+    this.#ends = new LogEnds(options.log)
     this.#pollTimer = setInterval(() => void this.#poll(), POLL_MS)
     this.#pollTimer.unref()
   }
@@ -183,9 +186,8 @@ export class Follower {
 
   async #readMissing(entry: Followed): Promise<void> {
     const { open } = entry
-    const { log } = this.#options
     const asOf = performance.now()
-    const [until = 0] = await log.positions([open.name])
+    const until = await this.#ends.of(open.name)
     if (until === DELETED) this.#deleted(open)
     else if (open.cursor.position < until)
       await this.#readUpTo(entry, until).catch((error) => this.#unreadable(open, error))

@@ -1,9 +1,5 @@
-import { setTimeout } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import type { OpenDocument } from '../documents/open-document.ts'
-
-/** How long a client that joins waits until a document has what others have committed. */
-const JOIN_MS = 1_000
 
 export interface CatchUpOptions {
   readonly logger: Logger
@@ -49,12 +45,6 @@ export class CatchUp {
     this.#held = undefined
     this.#options.receive(message, true)
     for (const later of held) this.#options.receive(later, false)
-  }
-
-  /** Waits a little at most: with storage away, those who have a document open go on, and so may who joins them. */
-  async beforeJoining(document: OpenDocument): Promise<void> {
-    const caughtUp = this.#options.catchUp(document).catch((error: unknown) => this.#warn(document, error))
-    await Promise.race([caughtUp, setTimeout(JOIN_MS, undefined, { ref: false })])
   }
 
   #warn({ name }: OpenDocument, error: unknown): void {

@@ -1,4 +1,3 @@
-import type { Connection } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import { CloseCode } from '../../model/close-codes.ts'
 import { directRequestIn, encodeDirectRefusal } from '../../model/direct.ts'
@@ -7,10 +6,12 @@ import { AccessError } from '../access/access-error.ts'
 import { allows, type Level, type Principal } from '../access/grants.ts'
 import { MUTED, MUTED_REASON, muted } from '../access/muted.ts'
 import { SCHEMA_REASON, schemaTooOld } from '../access/schema.ts'
+import { NO_CHANGE } from '../documents/apply-update.ts'
 import { RefusedError } from '../documents/guard.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import type { Subscriber } from '../documents/subscribers.ts'
 import { admitDirect } from '../rooms/direct-messages.ts'
+import type { EarlyAnswer } from './early-answer.ts'
 import type { Egress } from './egress.ts'
 import {
   type Address,
@@ -22,14 +23,16 @@ import {
   statelessFrame,
   syncFrame,
   syncStatusFrame,
+  tokenRequestFrame,
 } from './frames.ts'
+import type { Admitted } from './opener.ts'
 import type { TokenBucket } from './token-bucket.ts'
 
-export interface ChannelOptions {
-  readonly document: OpenDocument
-  readonly principal: Principal
-  readonly level: Level
-  readonly address: Address
+/** A new token is asked for so long before the old one ends. */
+const RENEWAL_MS = 60_000
+
+/** What a channel needs of its connection. */
+export interface ChannelClient {
   readonly egress: Egress
   readonly acknowledges: boolean
   /** How often the connection may change its presence, over all its documents. */
@@ -38,8 +41,6 @@ export interface ChannelOptions {
   readonly directRate: TokenBucket
   /** Whether the client's schema is older than this server lets write. */
   readonly isSchemaOld: boolean
-  /** Hocuspocus' side of it, which keeps the document in memory. */
-  readonly connection: Connection
 }
 
 /**
@@ -59,31 +60,26 @@ export class MayBeBehind extends Error {
 /** One document open on one socket: what its sync and awareness messages do. */
 export class Channel implements Subscriber {
   readonly document: OpenDocument
+  /** What its connection knows it by. */
+  readonly key: string
   readonly address: Address
-  readonly connection: Connection
-  readonly #egress: Egress
-  readonly #acknowledges: boolean
-  readonly #presenceRate: TokenBucket
-  readonly #directRate: TokenBucket
-  readonly #isSchemaOld: boolean
+  readonly #client: ChannelClient
   #principal: Principal
   #level: Level
   #understandsRefusals = false
   /** Whether the client has answered our sync step, and so brought all it had. */
   #hasAnswered = false
   #owedAcknowledgements = 0
+  /** Whether a new token was asked for, since this one ends soon. */
+  #isTokenAsked = false
 
-  constructor(options: ChannelOptions) {
-    this.document = options.document
-    this.address = options.address
-    this.connection = options.connection
-    this.#egress = options.egress
-    this.#acknowledges = options.acknowledges
-    this.#presenceRate = options.presenceRate
-    this.#directRate = options.directRate
-    this.#isSchemaOld = options.isSchemaOld
-    this.#principal = options.principal
-    this.#level = options.level
+  constructor(client: ChannelClient, document: OpenDocument, key: string, address: Address, admitted: Admitted) {
+    this.document = document
+    this.key = key
+    this.address = address
+    this.#client = client
+    this.#principal = admitted.principal
+    this.#level = admitted.level
     this.document.join(this)
   }
 
@@ -100,13 +96,27 @@ export class Channel implements Subscriber {
     return this.#understandsRefusals
   }
 
-  /** Tells the client what it has to know before anything else. */
-  greet(): void {
-    const states = this.document.presence.current()
-    if (states !== undefined) this.#egress.send(awarenessFrame(this.address, states), true)
-    if (this.#isTooOldToWrite && this.#acknowledges) {
-      this.#egress.send(statelessFrame(this.address, SCHEMA_TOO_OLD), true)
+  /** Tells the client what it has to know before anything else; `knowsScope` says that it knows what it may do. */
+  greet(knowsScope: boolean): void {
+    if (this.#client.acknowledges && !knowsScope)
+      this.#client.egress.send(scopeFrame(this.address, this.#mayWrite), true)
+    const states = this.document.crowd.current()
+    if (states !== undefined) this.#client.egress.send(awarenessFrame(this.address, states), true)
+    const { notice } = this.document.crowd
+    if (notice !== undefined) this.tell(notice)
+    if (this.#isTooOldToWrite && this.#client.acknowledges) {
+      this.#client.egress.send(statelessFrame(this.address, SCHEMA_TOO_OLD), true)
     }
+  }
+
+  /** Goes on with the answer to a client that was given what is stored, with what came since. */
+  goOn(early: EarlyAnswer): void {
+    early.end()
+    const since = early.isWhole ? this.document.shownSince(early.position, this.address) : undefined
+    for (const frame of since ?? this.document.wholeAnswer(this.address)) this.#client.egress.send(frame, true)
+    if (since !== undefined && !early.isDone)
+      this.#client.egress.send(syncFrame(this.address, SyncType.Step2, NO_CHANGE), true)
+    this.#client.egress.send(syncFrame(this.address, SyncType.Step1, this.document.stateVector()), true)
   }
 
   /** Takes a stateless message; false for one that says nothing to us. */
@@ -119,30 +129,52 @@ export class Channel implements Subscriber {
   }
 
   tell(payload: string): void {
-    if (this.#acknowledges) this.#egress.send(statelessFrame(this.address, payload))
+    if (this.#client.acknowledges) this.#client.egress.send(statelessFrame(this.address, payload))
   }
 
-  send(frame: Frame, isCommitted: boolean): void {
-    if (isCommitted) this.#egress.sendCommitted(frame)
-    else this.#egress.send(frame)
+  send(frames: Frame, after: number, since?: number): void {
+    this.#client.egress.tell(frames, after, since)
+  }
+
+  get isBehind(): boolean {
+    return this.#client.egress.isBehind
   }
 
   countPresence(): void {
-    this.#presenceRate.take(1)
-    if (this.#presenceRate.waitMs() === 0) return
+    this.#client.presenceRate.take(1)
+    if (this.#client.presenceRate.waitMs() === 0) return
     throw new AccessError('presence/too-many', CloseCode.TooMany, 'presence changes too often')
   }
 
   /** The same user's newer token takes effect from the next message on. */
   renew(principal: Principal, level: Level): void {
     const mightWrite = this.#mayWrite
+    // A static one comes back as it was: asking again would not help.
+    if (principal.expires !== this.#principal.expires) this.#isTokenAsked = false
     this.#principal = principal
     this.#level = level
-    this.connection.readOnly = !this.#mayWrite
     if (this.#mayWrite === mightWrite) return
-    if (this.#acknowledges) this.#egress.send(scopeFrame(this.address, this.#mayWrite), true)
+    if (this.#client.acknowledges) this.#client.egress.send(scopeFrame(this.address, this.#mayWrite), true)
     // What the client wrote meanwhile was not taken.
-    if (this.#mayWrite) this.#egress.send(syncFrame(this.address, SyncType.Step1, this.document.stateVector()), true)
+    if (this.#mayWrite)
+      this.#client.egress.send(syncFrame(this.address, SyncType.Step1, this.document.stateVector()), true)
+  }
+
+  /** Whether the token has ended; asks for a new one a while before, once. */
+  hasExpired(now: number): boolean {
+    const { expires } = this.#principal
+    if (expires === undefined || now < expires - RENEWAL_MS) return false
+    if (now >= expires) return true
+    if (!this.#isTokenAsked && this.#client.acknowledges)
+      this.#client.egress.send(tokenRequestFrame(this.address), true)
+    this.#isTokenAsked = true
+    return false
+  }
+
+  /** When hasExpired() has something to do next, ms since 1970. */
+  get renewalAt(): number {
+    const { expires = Number.POSITIVE_INFINITY } = this.#principal
+    return this.#isTokenAsked ? expires : expires - RENEWAL_MS
   }
 
   /**
@@ -161,8 +193,8 @@ export class Channel implements Subscriber {
         this.document.presence.receive(this, decoding.readVarUint8Array(decoder))
         return
       case MessageType.QueryAwareness: {
-        const states = this.document.presence.current()
-        if (states !== undefined) this.#egress.send(awarenessFrame(this.address, states), true)
+        const states = this.document.crowd.current()
+        if (states !== undefined) this.#client.egress.send(awarenessFrame(this.address, states), true)
         return
       }
       default:
@@ -176,7 +208,7 @@ export class Channel implements Subscriber {
 
   /** It is kept nowhere, so that one too many is dropped, and nothing waits for it. */
   #sendDirect(text: string): void {
-    const isTooMany = this.#directRate.waitMs() > 0
+    const isTooMany = this.#client.directRate.waitMs() > 0
     const isMuted = this.document.isMuted(this.#principal.user)
     const outcome = isMuted
       ? DIRECT_MUTED
@@ -184,20 +216,20 @@ export class Channel implements Subscriber {
         ? TOO_MANY
         : admitDirect(text, this.document.name, this.document.ydoc, this)
     if ('rule' in outcome) {
-      this.#egress.send(statelessFrame(this.address, encodeDirectRefusal(outcome)), true)
+      this.#client.egress.send(statelessFrame(this.address, encodeDirectRefusal(outcome)), true)
       return
     }
-    this.#directRate.take(Math.ceil(text.length / 1024))
+    this.#client.directRate.take(Math.ceil(text.length / 1024))
     this.document.sendDirect(outcome)
   }
 
   get #mayWrite(): boolean {
-    return allows(this.#level, this.document.levelToChange) && !this.#isSchemaOld
+    return allows(this.#level, this.document.levelToChange) && !this.#client.isSchemaOld
   }
 
   /** Whether it is only the schema that keeps the client from writing. */
   get #isTooOldToWrite(): boolean {
-    return allows(this.#level, this.document.levelToChange) && this.#isSchemaOld
+    return allows(this.#level, this.document.levelToChange) && this.#client.isSchemaOld
   }
 
   #receiveSync(syncType: number, payload: Uint8Array, messageType: number, isCaughtUp: boolean): void {
@@ -215,9 +247,13 @@ export class Channel implements Subscriber {
   }
 
   #answer(stateVector: Uint8Array, messageType: number): void {
-    this.#egress.send(syncFrame(this.address, SyncType.Step2, this.document.missingFrom(stateVector)), true)
+    if (isNewcomer(stateVector)) {
+      for (const frame of this.document.wholeAnswer(this.address)) this.#client.egress.send(frame, true)
+    } else {
+      this.#client.egress.send(syncFrame(this.address, SyncType.Step2, this.document.missingFrom(stateVector)), true)
+    }
     if (messageType === MessageType.SyncReply) return
-    this.#egress.send(syncFrame(this.address, SyncType.Step1, this.document.stateVector()), true)
+    this.#client.egress.send(syncFrame(this.address, SyncType.Step1, this.document.stateVector()), true)
   }
 
   #take(update: Uint8Array, isAnswer: boolean, isCaughtUp: boolean): void {
@@ -259,8 +295,8 @@ export class Channel implements Subscriber {
   /** Tells the client that a change was refused; throws where it would not understand. */
   #refuse(error: AccessError, reason: string): void {
     if (!this.#understandsRefusals) throw error
-    this.#egress.traffic.refused(error.code)
-    this.#egress.send(statelessFrame(this.address, encodeRefusal({ rule: error.code, reason })), true)
+    this.#client.egress.traffic.refused(error.code)
+    this.#client.egress.send(statelessFrame(this.address, encodeRefusal({ rule: error.code, reason })), true)
     this.#acknowledge(false)
   }
 
@@ -270,12 +306,17 @@ export class Channel implements Subscriber {
   }
 
   #acknowledge(stored: boolean): void {
-    if (this.#acknowledges) this.#egress.acknowledge(syncStatusFrame(this.address, stored))
+    if (this.#client.acknowledges) this.#client.egress.acknowledge(syncStatusFrame(this.address, stored))
   }
 }
 
 const DIRECT_MUTED = { rule: MUTED, reason: MUTED_REASON }
 const TOO_MANY = { rule: 'direct/too-many', reason: 'direct messages come too fast' }
+
+/** Whether a replica with that state vector has nothing yet. */
+export function isNewcomer(stateVector: Uint8Array): boolean {
+  return stateVector.length === 1 && stateVector[0] === 0
+}
 
 /** Whether a change is refused for what the document holds. */
 function isRefusal(error: unknown): error is AccessError {

@@ -23,14 +23,11 @@ export class CommitWindow {
     return this.#end > this.#durability.committed && (this.#updates >= MAX_UPDATES || this.#bytes >= MAX_BYTES)
   }
 
-  /** Calls `take`, and counts `bytes` with the updates it appends. */
-  count(bytes: number, take: () => void): void {
-    const before = this.#durability.appended
-    take()
+  /** One message of `bytes` has appended so many updates. */
+  count(updates: number, bytes: number): void {
     const { appended, committed } = this.#durability
-    if (appended === before) return
     if (this.#end <= committed) this.#updates = this.#bytes = 0
-    this.#updates += appended - before
+    this.#updates += updates
     this.#bytes += bytes
     this.#end = appended
   }

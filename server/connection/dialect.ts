@@ -1,7 +1,7 @@
 import * as decoding from 'lib0/decoding'
 import { CloseCode } from '../../model/close-codes.ts'
 import { AccessError } from '../access/access-error.ts'
-import { type Address, AuthType, type Frame, frameOf, hocuspocusAddress, MessageType, noAddress } from './frames.ts'
+import { type Address, hocuspocusAddress, MessageType, noAddress } from './frames.ts'
 
 /** A message of a client, taken apart as far as its type. */
 export interface Message {
@@ -19,8 +19,6 @@ export interface Dialect {
   /** @throws {AccessError} `protocol/unknown-message`  @throws {Error} when the message can't be decoded */
   read(data: Uint8Array): Message
   addressOf(key: string): Address
-  /** A message that Hocuspocus made for this socket, as its client should get it; undefined for nothing. */
-  translate(message: Uint8Array): Frame | undefined
 }
 
 /** Hocuspocus: each message starts with the document's name, so that many share a socket. */
@@ -31,15 +29,9 @@ export const hocuspocusDialect: Dialect = {
     return { key: decoding.readVarString(decoder), type: decoding.readVarUint(decoder), decoder }
   },
   addressOf: hocuspocusAddress,
-  translate(message) {
-    const decoder = decoding.createDecoder(message)
-    decoding.readVarString(decoder)
-    // Hocuspocus tells who is present a little before the channel listens: who comes in between would be missed.
-    return decoding.readVarUint(decoder) === MessageType.Awareness ? undefined : frameOf(message)
-  },
 }
 
-/** What y-websocket clients send. The rest would be read by Hocuspocus, which takes the first bytes for a document's name. */
+/** What y-websocket clients send. */
 const yWebsocketTypes: ReadonlySet<number> = new Set([
   MessageType.Sync,
   MessageType.Awareness,
@@ -59,7 +51,6 @@ export function yWebsocketDialect(document: string): Dialect {
       return { key: document, type, decoder }
     },
     addressOf: () => noAddress,
-    translate: () => undefined,
   }
 }
 
@@ -67,13 +58,4 @@ export function yWebsocketDialect(document: string): Dialect {
 export function documentOfKey(key: string): string {
   const end = key.indexOf('\0')
   return end === -1 ? key : key.slice(0, end)
-}
-
-/** Why Hocuspocus denied a document, if `message` says that it did. */
-export function deniedReason(message: Uint8Array): { key: string; reason: string } | undefined {
-  const decoder = decoding.createDecoder(message)
-  const key = decoding.readVarString(decoder)
-  if (decoding.readVarUint(decoder) !== MessageType.Auth) return undefined
-  if (decoding.readVarUint(decoder) !== AuthType.PermissionDenied) return undefined
-  return { key, reason: decoding.readVarString(decoder) }
 }

@@ -5,9 +5,20 @@ import type { Frame } from './frames.ts'
 import type { Transport } from './transport.ts'
 
 /** What is handed to the operating system's side at most; the rest waits here, where it can be counted and dropped. */
-const SOCKET_BYTES = 1024 * 1024
+const SOCKET_BYTES = 256 * 1024
+/** Who waits for more than this is written to after all others… */
+const HEAVY_BYTES = 256 * 1024
+/** …and for so long in one turn of the loop: hundreds who join a large document at once hold up nobody. */
+const HEAVY_TURN_MS = 4
 /** What a close frame has room for (RFC 6455, section 5.5); ws throws for more. */
 const MAX_REASON_BYTES = 123
+/** Whoever has this much waiting is not shown every move of the others. */
+const BEHIND_BYTES = 256 * 1024
+/** What a write to a socket takes where nothing was measured yet, ms. */
+const FIRST_WRITE_MS = 0.008
+/** Writes that go together tell how long one takes; fewer of them take no time to speak of. */
+const MEASURED_SOCKETS = 32
+const SMOOTHED_OVER = 8
 /** How long a closed socket may take to answer before it is destroyed. */
 const CLOSE_GRACE_MS = 5_000
 
@@ -54,9 +65,7 @@ export class Egress {
   /** The transport has room again. */
   drained(): void {
     this.#stalled = false
-    this.#group.endTurn()
-    if (!this.flush()) this.#group.add(this)
-    this.#group.endTurn()
+    this.#group.add(this)
   }
 
   /** Whether answers to this client's requests pile up: don't read more of its requests now. */
@@ -67,6 +76,16 @@ export class Egress {
   /** Whether anything waits that reveals updates not yet committed. */
   get awaitsCommit(): boolean {
     return this.#lastAfter > this.#durability.committed
+  }
+
+  /** Whether much of what it didn't ask for waits. */
+  get isBehind(): boolean {
+    return this.#unrequestedBytes > BEHIND_BYTES
+  }
+
+  /** Whether so much waits that others come first. */
+  get isHeavy(): boolean {
+    return this.#requestedBytes + this.#unrequestedBytes > HEAVY_BYTES
   }
 
   get closed(): boolean {
@@ -87,9 +106,18 @@ export class Egress {
     this.#add(frame, this.#durability.appended, true, this.receivedAt)
   }
 
-  /** Sends `frame`, which reveals nothing that is not committed, behind what waits already. */
-  sendCommitted(frame: Frame): void {
-    this.#add(frame, this.#lastAfter, false)
+  /** Sends `frames` once so many updates are committed, behind what waits already. @see Subscriber.send */
+  tell(frames: Frame, after: number, since?: number): void {
+    this.#add(frames, Math.max(after, this.#lastAfter), false, since)
+  }
+
+  /** Asks for a sign of life. `beside` tells nothing, and leaves with it at once. */
+  ping(beside: Frame | undefined): void {
+    this.#transport.ping(beside)
+    if (beside === undefined) return
+    this.lastWriteAt = Date.now()
+    this.traffic.frames += 1
+    this.traffic.frameBytes += beside.length
   }
 
   /** Writes what may leave. Returns whether nothing is left to wait for a commit. */
@@ -109,6 +137,7 @@ export class Egress {
         if (next === undefined || next.after > committed) break
         if (this.#transport.writableLength > SOCKET_BYTES) {
           this.#stalled = true
+          this.#transport.awaitDrain()
           break
         }
         this.#first += 1
@@ -180,7 +209,10 @@ export class EgressGroup {
   #now = 0
   readonly #members = new Set<Egress>()
   readonly #pending = new Set<Egress>()
+  /** Of those pending, who must wait for the others. */
+  readonly #heavy = new Set<Egress>()
   #scheduled = false
+  #writeMs = FIRST_WRITE_MS
 
   constructor(durability: Durability) {
     durability.onCommit(() => this.#flush())
@@ -204,10 +236,20 @@ export class EgressGroup {
   leave(egress: Egress): void {
     this.#members.delete(egress)
     this.#pending.delete(egress)
+    this.#heavy.delete(egress)
   }
 
   add(egress: Egress): void {
-    this.#pending.add(egress)
+    if (egress.isHeavy) {
+      this.#pending.delete(egress)
+      this.#heavy.add(egress)
+    } else if (!this.#heavy.has(egress)) {
+      this.#pending.add(egress)
+    }
+    this.#schedule()
+  }
+
+  #schedule(): void {
     if (this.#scheduled) return
     this.#scheduled = true
     setImmediate(() => {
@@ -218,8 +260,10 @@ export class EgressGroup {
 
   /** Resolves once everything that may leave now is handed to the sockets that take it. */
   async sent(): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve))
-    this.#flush()
+    do {
+      await new Promise((resolve) => setImmediate(resolve))
+      this.#flush()
+    } while (this.#heavy.size > 0)
   }
 
   /** Closes every socket that waits for updates which will not be committed. */
@@ -229,11 +273,35 @@ export class EgressGroup {
     }
   }
 
+  /** How long writing to so many sockets takes, as it was of late, ms. */
+  readonly writingMs = (sockets: number): number => sockets * this.#writeMs
+
+  #flushHeavy(): void {
+    if (this.#heavy.size === 0) return
+    const until = performance.now() + HEAVY_TURN_MS
+    for (const egress of this.#heavy) {
+      this.#heavy.delete(egress)
+      // What waits for a commit is looked at again after that.
+      if (!egress.flush()) this.#pending.add(egress)
+      if (performance.now() < until || this.#heavy.size === 0) continue
+      this.#schedule()
+      return
+    }
+  }
+
   #flush(): void {
     this.endTurn()
+    const sockets = this.#pending.size
+    const startedAt = this.now
     for (const egress of this.#pending) {
-      if (egress.flush()) this.#pending.delete(egress)
+      if (egress.isHeavy) this.#heavy.add(egress)
+      if (egress.isHeavy || egress.flush()) this.#pending.delete(egress)
     }
+    const written = sockets - this.#pending.size
+    if (written >= MEASURED_SOCKETS) {
+      this.#writeMs += ((performance.now() - startedAt) / written - this.#writeMs) / SMOOTHED_OVER
+    }
+    this.#flushHeavy()
     this.endTurn()
   }
 }

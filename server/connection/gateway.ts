@@ -1,8 +1,6 @@
 import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Hocuspocus } from '@hocuspocus/server'
-import * as encoding from 'lib0/encoding'
 import { WebSocketServer } from 'ws'
 import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
@@ -13,14 +11,13 @@ import { parseSchema } from '../access/schema.ts'
 import { HttpError, isTemporary, RETRY_AFTER_S, statusOf } from '../http/problem.ts'
 import { ConnectionCounts } from './connection-counts.ts'
 import { type Dialect, hocuspocusDialect, yWebsocketDialect } from './dialect.ts'
-import { AuthType, MessageType } from './frames.ts'
 import type { LoadGuard } from './load-guard.ts'
-import { type Parts, SocketConnection } from './socket-connection.ts'
+import { type ConnectionOwner, type Parts, SocketConnection } from './socket-connection.ts'
 import { SocketTransport } from './socket-transport.ts'
 import { Strangers } from './strangers.ts'
 import type { Transport } from './transport.ts'
+import { Wheel } from './wheel.ts'
 
-const TICK_MS = 1_000
 /** How long a refused socket has for hearing why. */
 const REFUSAL_MS = 1_000
 const Y_WEBSOCKET_PREFIX = '/yjs/'
@@ -34,20 +31,18 @@ interface Route {
 }
 
 /** From an upgrade request to a connection: path, origin and dialect. Keeps all connections and their clock. */
-export class Gateway {
+export class Gateway implements ConnectionOwner {
   readonly connections = new Set<SocketConnection>()
-  readonly #hocuspocus: Hocuspocus
   readonly #parts: Parts
   readonly #load: LoadGuard
   readonly #addresses: ConnectionCounts
   readonly #strangers: Strangers
   readonly #sockets: WebSocketServer
-  readonly #clock: NodeJS.Timeout
+  readonly #clock = new Wheel<SocketConnection>()
   #draining = false
   #stopping = false
 
-  constructor(hocuspocus: Hocuspocus, parts: Parts, load: LoadGuard) {
-    this.#hocuspocus = hocuspocus
+  constructor(parts: Parts, load: LoadGuard) {
     this.#parts = parts
     this.#load = load
     this.#addresses = new ConnectionCounts(parts.config.MAX_CONNECTIONS_PER_ADDRESS)
@@ -60,13 +55,11 @@ export class Gateway {
       // A browser gives up a socket whose server picks none of the subprotocols it offered.
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : ([...offered][0] ?? false)),
     })
-    this.#clock = setInterval(() => this.#tick(), TICK_MS)
-    this.#clock.unref()
   }
 
   /** Handles the `upgrade` event of an HTTP server. */
   readonly upgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    socket.on('error', (error) => this.#parts.logger.debug({ error }, 'socket error before the handshake'))
+    socket.on('error', this.#onSocketError)
     try {
       this.#accept(request, socket, head, this.#routeOf(request))
     } catch (error) {
@@ -83,7 +76,7 @@ export class Gateway {
   present(users: ReadonlySet<string>, since: number): Set<string> {
     const present = new Set<string>()
     for (const connection of this.connections) {
-      const wanted = [...connection.users].filter((user) => users.has(user))
+      const wanted = connection.users.filter((user) => users.has(user))
       if (wanted.length > 0 && connection.probe(since)) for (const user of wanted) present.add(user)
     }
     return present
@@ -108,12 +101,12 @@ export class Gateway {
   /** Accepts no more sockets and takes no more messages; what was taken goes on to be committed and answered. */
   stop(): void {
     this.#stopping = true
-    clearInterval(this.#clock)
+    this.#clock.stop()
     for (const connection of this.connections) connection.stopReading()
   }
 
   closeUser(user: string, code: CloseCode, reason: string): void {
-    for (const connection of this.connections) if (connection.users.has(user)) connection.close(code, reason)
+    for (const connection of this.connections) if (connection.users.includes(user)) connection.close(code, reason)
   }
 
   closeAll(code: CloseCode, reason: string): void {
@@ -146,6 +139,26 @@ export class Gateway {
     this.#connect(open(), { dialect: hocuspocusDialect, schema }, address)
   }
 
+  authenticated(connection: SocketConnection): void {
+    this.#strangers.delete(connection)
+  }
+
+  retimed(connection: SocketConnection): void {
+    this.#clock.put(connection, connection.dueAt)
+  }
+
+  closed(connection: SocketConnection): void {
+    this.connections.delete(connection)
+    this.#clock.delete(connection)
+    this.#strangers.delete(connection)
+    this.#addresses.leave(connection.address)
+  }
+
+  /** Admins have revoked tokens. */
+  revoked(): void {
+    for (const connection of this.connections) connection.revoked()
+  }
+
   /** @throws {CoweaveError} for what can't become a connection */
   #routeOf(request: IncomingMessage): Route {
     this.admitNew(request)
@@ -169,7 +182,7 @@ export class Gateway {
         this.#connect(new SocketTransport(ws, socket, this.#parts.config.MAX_UNAUTHENTICATED_BYTES), route, address)
       } else {
         // A browser's page learns the code of a socket, and never the status of a handshake.
-        ws.on('error', (error) => this.#parts.logger.debug({ error }, 'socket error'))
+        ws.on('error', this.#onSocketError)
         ws.close(CloseCode.TooMany, this.#tooMany)
         setTimeout(() => ws.terminate(), REFUSAL_MS).unref()
       }
@@ -180,28 +193,19 @@ export class Gateway {
     return `an address has at most ${this.#addresses.max} connections`
   }
 
+  /** The same for all where nobody counts them: to ask for it costs a system call. */
   #addressOf(request: IncomingMessage): string {
+    if (this.#addresses.max === 0) return ''
     return clientAddress(request, this.#parts.config.TRUSTED_PROXIES)
   }
 
   #connect(transport: Transport, { dialect, schema, authentication }: Route, address: string): void {
-    const client = {
-      dialect,
-      schema,
-      onAuthenticated: () => this.#strangers.delete(connection),
-      onClosed: () => {
-        this.connections.delete(connection)
-        this.#strangers.delete(connection)
-        this.#addresses.leave(address)
-      },
-    }
-    const connection = new SocketConnection(transport, client, this.#hocuspocus, this.#parts)
+    const client = { owner: this, dialect, schema, address }
+    const connection = new SocketConnection(transport, client, this.#parts)
     this.connections.add(connection)
     this.#strangers.add(connection)
-    if (authentication !== undefined) {
-      const { key, token } = authentication
-      connection.authenticate(key, authenticationMessage(key, token))
-    }
+    this.#clock.put(connection, connection.dueAt)
+    if (authentication !== undefined) connection.authenticate(authentication.key, authentication.token)
   }
 
   /** What was taken of the client is answered first, as far as storage and the client take it now. */
@@ -212,24 +216,11 @@ export class Gateway {
     connection.close(CloseCode.GoingAway, 'the server is stopping')
   }
 
-  #tick(): void {
-    const now = Date.now()
-    for (const connection of this.connections) connection.tick(now)
-  }
+  readonly #onSocketError = (error: Error): void => this.#parts.logger.debug({ error }, 'socket error')
 }
 
 function serverIsStopping(): HttpError {
   return new HttpError(503, 'connection/stopping', 'the server is stopping')
-}
-
-/** The message a Hocuspocus client would have sent. */
-function authenticationMessage(key: string, token: string): Uint8Array {
-  return encoding.encode((encoder) => {
-    encoding.writeVarString(encoder, key)
-    encoding.writeVarUint(encoder, MessageType.Auth)
-    encoding.writeVarUint(encoder, AuthType.Token)
-    encoding.writeVarString(encoder, token)
-  })
 }
 
 /** A token offered as a subprotocol stays out of the logs of proxies. */

@@ -1,17 +1,22 @@
 import type { Transport } from './transport.ts'
 
-/** Pings a peer, and tells when it is dead: nothing at all came from it between two pings. */
+/** When a peer is to be pinged, and when it is dead: nothing at all came from it between two pings. */
 export class Heartbeat {
   readonly #transport: Transport
   readonly #intervalMs: number
   /** When something last came from the peer, ms since 1970. */
   #heardAt = Date.now()
   #heardFrom = true
-  #lastPingAt = Date.now()
+  #lastPingAt = this.#heardAt
 
   constructor(transport: Transport, intervalMs: number) {
     this.#transport = transport
     this.#intervalMs = intervalMs
+  }
+
+  /** When the next ping is due at the latest, ms since 1970. */
+  get dueAt(): number {
+    return this.#lastPingAt + this.#intervalMs
   }
 
   /** Something came from the peer. */
@@ -27,14 +32,13 @@ export class Heartbeat {
     return false
   }
 
-  /** To be called about once a second. Returns whether the peer seems to be there. */
-  tick(now: number): boolean {
-    if (now - this.#lastPingAt < this.#intervalMs) return true
+  /** To be called before each ping. Returns whether the peer seems to be there. */
+  beat(now: number): boolean {
+    const hasSpoken = this.#transport.hasSpoken()
     // A peer that we don't read can't be heard.
-    if (!this.#heardFrom && !this.#transport.isPaused) return false
+    if (!this.#heardFrom && !hasSpoken && !this.#transport.isPaused) return false
     this.#heardFrom = false
     this.#lastPingAt = now
-    this.#transport.ping()
     return true
   }
 }

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import { CloseCode } from '../../model/close-codes.ts'
 import { TunnelEvent } from '../../model/tunnel.ts'
 import { HttpError } from '../http/problem.ts'
-import { type Frame, messageOf } from './frames.ts'
+import { type Frame, payloadsOf } from './frames.ts'
 import { MessageAssembler } from './message-assembler.ts'
 import type { Transport, TransportListener } from './transport.ts'
 
@@ -35,12 +35,15 @@ export interface TunnelLimits {
 export class HttpTunnel implements Transport {
   /** Names it in the requests of its client, and of nobody else. */
   readonly id = randomBytes(ID_BYTES).toString('base64url')
+  /** Of a message that isn't whole yet. */
+  #fragments: Buffer[] = []
   readonly #response: ServerResponse
   readonly #socket: Socket
   readonly #limits: TunnelLimits
   readonly #assembler: MessageAssembler
   readonly #resumed: (() => void)[] = []
   #listener: TransportListener | undefined
+  #isTrusted = false
   #next = 0
   #isOpen = true
   #isPaused = false
@@ -71,15 +74,26 @@ export class HttpTunnel implements Transport {
 
   listen(listener: TransportListener): void {
     this.#listener = listener
-    // The answer itself tells only of what it alone has filled.
-    const onDrain = () => listener.drained()
-    this.#socket.on('drain', onDrain)
     this.#response.on('error', (error) => listener.failed(error))
     this.#response.on('close', () => {
-      this.#socket.off('drain', onDrain)
+      this.#socket.off('drain', this.#drained)
       this.#stop()
-      listener.closed(this.#end.code, this.#end.reason)
+      listener.closed()
     })
+  }
+
+  trust(): void {
+    this.#isTrusted = true
+  }
+
+  /** Each part of a request is told of as it comes. */
+  hasSpoken(): boolean {
+    return false
+  }
+
+  awaitDrain(): void {
+    // The answer itself tells only of what it alone has filled.
+    this.#socket.once('drain', this.#drained)
   }
 
   /** A part of a request of this client came. */
@@ -112,11 +126,19 @@ export class HttpTunnel implements Transport {
     this.#response.uncork()
   }
 
-  write(frame: Frame): void {
-    this.#response.write(`data: ${messageOf(frame).toString('base64')}\n\n`, 'latin1')
+  write(frames: Frame): void {
+    for (const { payload, isLast } of payloadsOf(frames)) {
+      this.#fragments.push(payload)
+      if (!isLast) continue
+      // An event holds a whole message.
+      const message = this.#fragments.length === 1 ? payload : Buffer.concat(this.#fragments)
+      this.#fragments = []
+      this.#response.write(`data: ${message.toString('base64')}\n\n`, 'latin1')
+    }
   }
 
-  ping(): void {
+  ping(beside?: Frame): void {
+    if (beside !== undefined) this.write(beside)
     this.#send(TunnelEvent.Ping, '')
   }
 
@@ -143,6 +165,8 @@ export class HttpTunnel implements Transport {
     this.#response.destroy()
   }
 
+  readonly #drained = (): void => this.#listener?.drained()
+
   #finish(code: number, reason: string): void {
     if (!this.#isOpen) return
     this.#end = { code, reason }
@@ -160,12 +184,11 @@ export class HttpTunnel implements Transport {
     const listener = this.#listener
     if (listener === undefined || !this.#isOpen) return
     for (const message of this.#assemble(listener, piece)) {
-      if (!listener.isKnown() && message.length > this.#limits.maxStrangerBytes) this.#refuseStranger(listener)
+      if (!this.#isTrusted && message.length > this.#limits.maxStrangerBytes) this.#refuseStranger(listener)
       listener.message(message)
     }
     // Counted as they come, since a token may be on its way in front of them.
-    if (!listener.isKnown() && this.#assembler.waitingBytes > this.#limits.maxStrangerBytes)
-      this.#refuseStranger(listener)
+    if (!this.#isTrusted && this.#assembler.waitingBytes > this.#limits.maxStrangerBytes) this.#refuseStranger(listener)
   }
 
   #assemble(listener: TransportListener, piece: Buffer): readonly Buffer[] {

@@ -8,6 +8,19 @@ const PAUSE_MS = 5
 /** A client that sent too much is looked at again at least this often. */
 const LONGEST_PAUSE_MS = 250
 
+/** Whose messages they are. */
+export interface Receiver {
+  /** Whether nothing more is to be taken of it for now. */
+  readonly mustWait: boolean
+  /** `arrivedAt` is on the clock of `performance`. */
+  take(data: Uint8Array, arrivedAt: number): void
+}
+
+interface Waiting {
+  readonly data: Uint8Array
+  readonly arrivedAt: number
+}
+
 /**
  * One client's way in. Its messages are taken in order, a few milliseconds' worth a turn; its transport is paused while
  * `mustWait` says so, or it has sent more than `meter` lets it. Nothing is dropped: that slows the sender down.
@@ -15,34 +28,26 @@ const LONGEST_PAUSE_MS = 250
 export class Ingress {
   readonly #transport: Transport
   readonly #meter: Meter
-  readonly #mustWait: () => boolean
-  readonly #receive: (data: Uint8Array, arrivedAt: number) => void
-  #queue: Uint8Array[] = []
-  /** When each of the queue came, on the clock of `performance`. */
-  #arrivedAt: number[] = []
+  readonly #receiver: Receiver
+  /** Undefined while nothing waits, as mostly. */
+  #queue: Waiting[] | undefined
   #scheduled = false
   #stopped = false
+  /** On the clock of `performance`; 0 between turns. */
   #turnStartedAt = 0
-  #turn = 0
 
-  constructor(
-    transport: Transport,
-    meter: Meter,
-    mustWait: () => boolean,
-    receive: (data: Uint8Array, arrivedAt: number) => void,
-  ) {
+  constructor(transport: Transport, meter: Meter, receiver: Receiver) {
     this.#transport = transport
     this.#meter = meter
-    this.#mustWait = mustWait
-    this.#receive = receive
+    this.#receiver = receiver
   }
 
   push(data: Uint8Array): void {
     if (this.#stopped) return
     const now = performance.now()
     if (this.#scheduled || !this.#hasTime(now) || this.#isHeldBack()) {
-      this.#queue.push(data)
-      this.#arrivedAt.push(now)
+      this.#queue ??= []
+      this.#queue.push({ data, arrivedAt: now })
       this.#wait()
     } else {
       this.#take(data, now)
@@ -52,29 +57,24 @@ export class Ingress {
   /** Takes nothing more. The transport goes on, so that its closing is noticed. */
   stop(): void {
     this.#stopped = true
-    this.#queue = []
-    this.#arrivedAt = []
+    this.#queue = undefined
     this.#transport.resume()
   }
 
   #take(data: Uint8Array, arrivedAt: number): void {
     this.#meter.count(data.length)
-    this.#receive(data, arrivedAt)
+    this.#receiver.take(data, arrivedAt)
   }
 
   #isHeldBack(): boolean {
-    return this.#meter.waitMs() > 0 || this.#mustWait()
+    return this.#meter.waitMs() > 0 || this.#receiver.mustWait
   }
 
   /** Whether this client has some of the current turn of the loop left. */
   #hasTime(now: number): boolean {
-    if (this.#turn === 0) {
-      this.#turn = 1
+    if (this.#turnStartedAt === 0) {
       this.#turnStartedAt = now
-      setImmediate(() => {
-        this.#turn = 0
-        this.#meter.endTurn()
-      })
+      endOfTurn.tell(this)
       return true
     }
     return now - this.#turnStartedAt < TURN_MS
@@ -85,25 +85,43 @@ export class Ingress {
     this.#scheduled = true
     this.#transport.pause()
     const waitMs = this.#meter.waitMs()
-    if (waitMs > 0) setTimeout(this.#resume, Math.min(waitMs, LONGEST_PAUSE_MS))
-    else if (this.#mustWait()) setTimeout(this.#resume, PAUSE_MS)
-    else setImmediate(this.#resume)
+    if (waitMs > 0) setTimeout(() => this.#resume(), Math.min(waitMs, LONGEST_PAUSE_MS))
+    else if (this.#receiver.mustWait) setTimeout(() => this.#resume(), PAUSE_MS)
+    else setImmediate(() => this.#resume())
   }
 
-  readonly #resume = (): void => {
+  #resume(): void {
     this.#scheduled = false
-    const queue = this.#queue
+    const queue = this.#queue ?? []
     let next = 0
-    while (!this.#stopped && next < queue.length && this.#hasTime(performance.now()) && !this.#isHeldBack()) {
-      const data = queue[next]
-      const arrivedAt = this.#arrivedAt[next] ?? 0
+    while (!this.#stopped && this.#hasTime(performance.now()) && !this.#isHeldBack()) {
+      const waiting = queue[next]
+      if (waiting === undefined) break
       next += 1
-      if (data !== undefined) this.#take(data, arrivedAt)
+      this.#take(waiting.data, waiting.arrivedAt)
     }
     if (this.#stopped) return
-    this.#queue = queue.slice(next)
-    this.#arrivedAt = this.#arrivedAt.slice(next)
-    if (this.#queue.length > 0) this.#wait()
+    this.#queue = next < queue.length ? queue.slice(next) : undefined
+    if (this.#queue !== undefined) this.#wait()
     else this.#transport.resume()
   }
+
+  turnEnded(): void {
+    this.#turnStartedAt = 0
+    this.#meter.endTurn()
+  }
+}
+
+/** Tells all who took something in this turn of the loop when it has ended: one callback for all sockets. */
+const endOfTurn = {
+  waiting: [] as Ingress[],
+
+  tell(ingress: Ingress): void {
+    if (this.waiting.push(ingress) > 1) return
+    setImmediate(() => {
+      const ended = this.waiting
+      this.waiting = []
+      for (const each of ended) each.turnEnded()
+    })
+  },
 }

@@ -7,16 +7,17 @@ import type { UserRates } from './user-rates.ts'
  * connections share is settled once a turn of the loop, since that may be kept elsewhere.
  */
 export class Meter {
-  readonly #messages: TokenBucket
-  readonly #bytes: TokenBucket
+  /** Undefined where there is no limit. */
+  readonly #messages: TokenBucket | undefined
+  readonly #bytes: TokenBucket | undefined
   readonly #users: UserRates
   #user: string | undefined
   #turnMessages = 0
   #turnBytes = 0
 
   constructor(config: Config, users: UserRates) {
-    this.#messages = new TokenBucket(config.CONNECTION_MESSAGES_PER_SECOND)
-    this.#bytes = new TokenBucket(config.CONNECTION_BYTES_PER_SECOND)
+    this.#messages = bucketFor(config.CONNECTION_MESSAGES_PER_SECOND)
+    this.#bytes = bucketFor(config.CONNECTION_BYTES_PER_SECOND)
     this.#users = users
   }
 
@@ -27,8 +28,8 @@ export class Meter {
 
   /** Counts a message that is taken. */
   count(bytes: number): void {
-    this.#messages.take(1)
-    this.#bytes.take(bytes)
+    this.#messages?.take(1)
+    this.#bytes?.take(bytes)
     this.#turnMessages += 1
     this.#turnBytes += bytes
   }
@@ -43,9 +44,13 @@ export class Meter {
   /** How long to take nothing more, ms; 0 for not at all. */
   waitMs(): number {
     return Math.max(
-      this.#messages.waitMs(),
-      this.#bytes.waitMs(),
+      this.#messages?.waitMs() ?? 0,
+      this.#bytes?.waitMs() ?? 0,
       this.#user === undefined ? 0 : this.#users.waitMs(this.#user),
     )
   }
+}
+
+function bucketFor(perSecond: number): TokenBucket | undefined {
+  return perSecond === 0 ? undefined : new TokenBucket(perSecond)
 }

@@ -3,8 +3,8 @@ import { AccessError } from '../access/access-error.ts'
 
 interface PendingDocument {
   readonly since: number
-  /** When its token came, which is being checked, or its document loaded; on the clock of `performance`. */
-  openingSince: number | undefined
+  /** Whether its token has come, which is being checked, or its document loaded. */
+  isOpening: boolean
   readonly messages: Uint8Array[]
 }
 
@@ -30,36 +30,50 @@ export class PendingDocuments {
     return this.#bytes > this.#maxBytes
   }
 
+  get isEmpty(): boolean {
+    return this.#documents.size === 0
+  }
+
   /** How many have sent their token. */
   get opening(): number {
     let count = 0
-    for (const { openingSince } of this.#documents.values()) if (openingSince !== undefined) count += 1
+    for (const { isOpening } of this.#documents.values()) if (isOpening) count += 1
     return count
   }
 
   /** Notes that the token of `key` has come. Returns whether one is being checked already. @throws {AccessError} */
   open(key: string): boolean {
     const document = this.#get(key)
-    const already = document.openingSince !== undefined
-    document.openingSince ??= performance.now()
+    const already = document.isOpening
+    document.isOpening = true
     return already
+  }
+
+  /** Whether a message of `key` that `matches` waits. */
+  has(key: string, matches: (message: Uint8Array) => boolean): boolean {
+    return this.#documents.get(key)?.messages.some(matches) ?? false
+  }
+
+  /** Takes the first message of `key` that `matches` out of those that wait. Returns whether there was one. */
+  remove(key: string, matches: (message: Uint8Array) => boolean): boolean {
+    const messages = this.#documents.get(key)?.messages ?? []
+    const index = messages.findIndex(matches)
+    if (index === -1) return false
+    this.#bytes -= messages[index]?.length ?? 0
+    messages.splice(index, 1)
+    return true
   }
 
   /** Whether the token of `key` has come and its document is not open yet. */
   isOpening(key: string): boolean {
-    return this.openingSince(key) !== undefined
-  }
-
-  /** When the token of `key` came, on the clock of `performance`; undefined if it has not. */
-  openingSince(key: string): number | undefined {
-    return this.#documents.get(key)?.openingSince
+    return this.#documents.get(key)?.isOpening === true
   }
 
   /** Keeps a message until `key` is open. @throws {AccessError} `connection/too-many-documents`, `connection/too-much-waits` */
   keep(key: string, message: Uint8Array): void {
-    const { messages, openingSince } = this.#get(key)
+    const { messages, isOpening } = this.#get(key)
     this.#bytes += message.length
-    if (this.congested && openingSince === undefined) {
+    if (this.congested && !isOpening) {
       throw new AccessError(
         'connection/too-much-waits',
         CloseCode.TooMany,
@@ -77,16 +91,10 @@ export class PendingDocuments {
     return messages
   }
 
-  /** Drops documents that have waited for a token since before `deadline`. */
-  expire(deadline: number): void {
-    for (const [key, { since, openingSince }] of this.#documents) {
-      if (openingSince === undefined && since < deadline) this.take(key)
-    }
-  }
-
-  clear(): void {
-    this.#documents.clear()
-    this.#bytes = 0
+  /** Drops documents that have waited for a token since before `deadline`. Returns whether none is left. */
+  expire(deadline: number): boolean {
+    for (const [key, { since, isOpening }] of this.#documents) if (!isOpening && since < deadline) this.take(key)
+    return this.isEmpty
   }
 
   #get(key: string): PendingDocument {
@@ -96,7 +104,7 @@ export class PendingDocuments {
         const message = `more than ${this.#maxDocuments} documents wait for authentication`
         throw new AccessError('connection/too-many-documents', CloseCode.TooMany, message)
       }
-      document = { since: Date.now(), openingSince: undefined, messages: [] }
+      document = { since: Date.now(), isOpening: false, messages: [] }
       this.#documents.set(key, document)
     }
     return document

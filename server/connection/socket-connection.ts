@@ -1,13 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import type { Connection, Hocuspocus } from '@hocuspocus/server'
 import * as decoding from 'lib0/decoding'
 import type { Logger } from 'pino'
 import { CloseCode } from '../../model/close-codes.ts'
 import { documentNameProblem } from '../../model/document-name.ts'
-import { goesWith } from '../../persistence/beside.ts'
-import type { Access } from '../access/access.ts'
+import type { Kick } from '../../persistence/admin-store.ts'
 import { AccessError } from '../access/access-error.ts'
-import type { Level, Principal } from '../access/grants.ts'
+import { allows, type Level, type Principal } from '../access/grants.ts'
+import { levelToChange } from '../access/levels.ts'
 import { isSchemaOld } from '../access/schema.ts'
 import { REVOKED_REASON } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
@@ -17,42 +16,51 @@ import type { Durability } from '../documents/durability.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import { DOCUMENT_RESET } from '../documents/retired-clients.ts'
 import { CatchUp } from './catch-up.ts'
-import { Channel, MayBeBehind } from './channel.ts'
+import { Channel, type ChannelClient, MayBeBehind } from './channel.ts'
 import { CommitWindow } from './commit-window.ts'
 import type { ConnectionCounts } from './connection-counts.ts'
 import { type Dialect, documentOfKey, type Message } from './dialect.ts'
+import { EarlyAnswers } from './early-answers.ts'
 import { Egress, type EgressGroup } from './egress.ts'
-import { type Address, AuthType, awarenessFrame, MessageType, permissionDeniedFrame } from './frames.ts'
+import { DELETED, type EndingClient, endDocuments, endGrant, endKicked, RESET } from './endings.ts'
+import { type Address, AuthType, type Frame, MessageType, permissionDeniedFrame, silenceFrame } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
-import { HocuspocusBridge } from './hocuspocus-bridge.ts'
-import { Ingress } from './ingress.ts'
+import { Ingress, type Receiver } from './ingress.ts'
 import { Meter } from './meter.ts'
+import type { Admitted, Opener, Opening } from './opener.ts'
 import { PendingDocuments } from './pending-documents.ts'
 import type { Stranger } from './strangers.ts'
 import { TokenBucket } from './token-bucket.ts'
-import { TokenRenewal } from './token-renewal.ts'
-import type { Transport } from './transport.ts'
+import type { Transport, TransportListener } from './transport.ts'
 import type { UserRates } from './user-rates.ts'
+import type { Timed } from './wheel.ts'
 
 const MAX_TOKEN_LENGTH = 16 * 1024
 const MAX_KEY_LENGTH = 512
-/** A client hears something at least this often, or stock providers take the connection for dead after 30 s. */
-const SILENCE_MS = 20_000
+/** A client hears something about this often, or stock providers take the connection for dead after 30 s. */
+const SILENCE_MS = 25_000
 /** A line that stalls delivers all at once what was shown meanwhile. */
 const PRESENCE_BURST_S = 60
 /** Direct messages of one connection, KiB a second, and after a pause: what a call of six begins with, several times. */
 const DIRECT_KIB = { perSecond: 200, burst: 2_000 } as const
 /** How long a connection that gave way has for hearing why. */
 const GIVE_WAY_MS = 100
-const NO_STATES = Uint8Array.of(0)
-const KICKED = 'access/kicked'
-const KICKED_REASON = 'an admin has closed the connection'
+/** How soon documents that wait for their token are looked at again. */
+const PENDING_LOOK_MS = 1_000
+/** Why a document isn't opened now, and may be a little later. */
+const RETRIED_REASONS: ReadonlySet<string> = new Set([
+  'storage/unavailable',
+  'storage/full',
+  'access/unavailable',
+  'document/seed-failed',
+  'document/rules-failed',
+])
 
 export interface Parts {
   readonly config: Config
   readonly logger: Logger
-  readonly access: Access
-  readonly documents: Documents
+  readonly opener: Opener
+  readonly documents: Pick<Documents, 'arriving'>
   readonly durability: Durability
   readonly egresses: EgressGroup
   /** Connections of each user. */
@@ -64,106 +72,101 @@ export interface Parts {
   readonly isRevoked: (principal: Principal) => boolean
 }
 
+/** Who keeps connections, and calls tick() when it is time. */
+export interface ConnectionOwner {
+  /** A token was good, which may be told more than once. */
+  authenticated(connection: SocketConnection): void
+  /** tick() has something to do at another time than it said. */
+  retimed(connection: SocketConnection): void
+  /** Its transport is gone. Called once. */
+  closed(connection: SocketConnection): void
+}
+
 /** What is known of a client before its first message. */
 export interface ClientOptions {
+  readonly owner: ConnectionOwner
   readonly dialect: Dialect
   /** The version of its app's document schema. */
   readonly schema: number | undefined
-  /** Called when a token was good, which may be more than once. */
-  readonly onAuthenticated: () => void
-  /** Called once, when its transport is gone. */
-  readonly onClosed: () => void
-}
-
-/** What Hocuspocus carries for us from a socket to our hooks. */
-export interface ConnectionContext {
-  readonly socket: SocketConnection
-  readonly principal?: Principal
-  readonly level?: Level
+  /** Where it connects from. */
+  readonly address: string
 }
 
 /**
- * One client: reads its messages, hands authentication to Hocuspocus and everything about open documents to their
- * channels, and closes it with a code when something is wrong.
+ * One client: reads its messages, has documents opened for it, hands everything about open ones to their channels, and
+ * closes it with a code when something is wrong. There are many of these, most of them silent: what a silent one does not
+ * need is made when it is needed.
  */
-export class SocketConnection implements Stranger {
-  readonly id = randomUUID()
+export class SocketConnection
+  implements Stranger, Timed, Opening, Receiver, ChannelClient, EndingClient, TransportListener
+{
   readonly egress: Egress
   /** Whether the client may only read, since the schema of its app is too old or it told none. */
   readonly isSchemaOld: boolean
+  /** Where the client connects from. */
+  readonly address: string
+  slot = 0
   readonly #parts: Parts
-  readonly #logger: Logger
+  readonly #owner: ConnectionOwner
   readonly #transport: Transport
   readonly #dialect: Dialect
-  readonly #hocuspocus: HocuspocusBridge
-  readonly #directRate = new TokenBucket(DIRECT_KIB.perSecond, DIRECT_KIB.burst)
   readonly #meter: Meter
-  readonly #presenceRate: TokenBucket
-  readonly #commitWindow: CommitWindow
   readonly #ingress: Ingress
   readonly #heartbeat: Heartbeat
-  readonly #pending: PendingDocuments
-  readonly #onAuthenticated: () => void
-  readonly #onClosed: () => void
-  /** Whose tokens came, each of them counted. */
-  readonly #users = new Set<string>()
-  readonly #channels = new Map<string, Channel>()
-  readonly #renewal = new TokenRenewal()
-  readonly #catchUp: CatchUp
   readonly #openedAt = Date.now()
+  /** Whose tokens came, each of them counted. */
+  #users: readonly string[] = []
+  readonly #channels = new Map<string, Channel>()
+  #madeLogger: Logger | undefined
+  #pending: PendingDocuments | undefined
+  #early: EarlyAnswers | undefined
+  #directRate: TokenBucket | undefined
+  #presenceRate: TokenBucket | undefined
+  #commitWindow: CommitWindow | undefined
+  #catchUp: CatchUp | undefined
   #authenticated = false
   /** For how many reasons nothing is read of it for now. */
   #holds = 0
   /** Of a document that was denied. */
   #denied: Address | undefined
 
-  constructor(transport: Transport, client: ClientOptions, hocuspocus: Hocuspocus, parts: Parts) {
+  constructor(transport: Transport, { owner, dialect, schema, address }: ClientOptions, parts: Parts) {
     const { config } = parts
-    this.#onAuthenticated = client.onAuthenticated
-    this.#onClosed = client.onClosed
-    this.isSchemaOld = isSchemaOld(client.schema, config.MIN_SCHEMA)
+    this.isSchemaOld = isSchemaOld(schema, config.MIN_SCHEMA)
+    this.address = address
+    this.#owner = owner
     this.#parts = parts
-    this.#logger = parts.logger.child({ connection: this.id })
     this.#transport = transport
-    this.#dialect = client.dialect
+    this.#dialect = dialect
     this.egress = new Egress(transport, parts.durability, parts.egresses, config.SEND_BUFFER_BYTES)
-    this.#pending = new PendingDocuments(config.MAX_UNAUTHENTICATED_DOCUMENTS, config.MAX_UNAUTHENTICATED_BYTES)
-    const { PRESENCE_CHANGES_PER_SECOND: presence } = config
-    this.#presenceRate = new TokenBucket(presence, presence * PRESENCE_BURST_S)
     this.#meter = new Meter(config, parts.rates)
-    this.#commitWindow = new CommitWindow(parts.durability)
-    this.#ingress = new Ingress(
-      transport,
-      this.#meter,
-      () => this.#mustWait(),
-      (data, arrivedAt) => this.#take(data, arrivedAt),
-    )
+    this.#ingress = new Ingress(transport, this.#meter, this)
     this.#heartbeat = new Heartbeat(transport, config.PING_INTERVAL)
-    this.#hocuspocus = new HocuspocusBridge(hocuspocus, {
-      transport,
-      dialect: client.dialect,
-      egress: this.egress,
-      pending: this.#pending,
-      logger: this.#logger,
-      context: { socket: this },
-      receive: (data) => this.#receive(data),
-      onDenied: (key) => {
-        this.#denied = this.#dialect.addressOf(key)
-      },
-      close: (code, reason) => this.close(code, reason),
-    })
-    this.#catchUp = new CatchUp({
-      logger: this.#logger,
-      catchUp: parts.catchUp,
-      receive: (data, isCaughtUp) => this.#receive(data, isCaughtUp),
-      onFailure: () => this.close(CloseCode.TryAgainLater, 'storage is not available'),
-    })
-    this.#listen()
+    transport.listen(this)
   }
 
   /** Whose tokens came. */
-  get users(): ReadonlySet<string> {
+  get users(): readonly string[] {
     return this.#users
+  }
+
+  get isClosed(): boolean {
+    return this.egress.closed
+  }
+
+  get acknowledges(): boolean {
+    return this.#dialect.acknowledges
+  }
+
+  get presenceRate(): TokenBucket {
+    const { PRESENCE_CHANGES_PER_SECOND: perSecond } = this.#parts.config
+    this.#presenceRate ??= new TokenBucket(perSecond, perSecond * PRESENCE_BURST_S)
+    return this.#presenceRate
+  }
+
+  get directRate(): TokenBucket {
+    this.#directRate ??= new TokenBucket(DIRECT_KIB.perSecond, DIRECT_KIB.burst)
+    return this.#directRate
   }
 
   /** Whether the client was heard of since then, ms since 1970; if not, it is asked for a sign of life. */
@@ -175,10 +178,19 @@ export class SocketConnection implements Stranger {
     return this.#channels.values()
   }
 
-  /** Sends a client's token to Hocuspocus as if it had come in a message: for dialects that have it elsewhere. */
-  authenticate(key: string, authentication: Uint8Array): void {
-    this.#pending.open(key)
-    this.#hocuspocus.handle(authentication)
+  /** Opens a document with a token that came in no message: for dialects that have it elsewhere. */
+  authenticate(key: string, token: string): void {
+    this.#waiting.open(key)
+    void this.#open(key, token)
+  }
+
+  async #open(key: string, token: string): Promise<void> {
+    try {
+      await this.#parts.opener.open(this, key, token, performance.now())
+    } catch (error) {
+      this.#log('error', { document: documentOfKey(key), error }, 'a document could not be opened')
+      this.close(CloseCode.TryAgainLater, 'the document could not be opened')
+    }
   }
 
   /**
@@ -190,7 +202,8 @@ export class SocketConnection implements Stranger {
     this.#join(user)
     this.#authenticated = true
     this.#meter.belongsTo(user)
-    this.#onAuthenticated()
+    this.#transport.trust()
+    this.#owner.authenticated(this)
   }
 
   /** Ends, so that another one may authenticate. The client may come back: that there are so many is not its fault. */
@@ -200,72 +213,95 @@ export class SocketConnection implements Stranger {
     setTimeout(() => this.#transport.terminate(), GIVE_WAY_MS).unref()
   }
 
-  /** Hocuspocus has authenticated and loaded a document: from here on its messages go to its channel. */
-  async opened(connection: Connection, context: ConnectionContext): Promise<void> {
-    const document = this.#parts.documents.get(connection.document)
-    // A client that comes from another instance brings what it heard there, until it sent its token here.
-    const since = this.#pending.openingSince(connection.messageAddress) ?? performance.now()
-    if (document !== undefined && document.cursor.asOf < since) await this.#catchUp.beforeJoining(document)
-    const { access } = this.#parts
-    if (access.isAsking && !(await this.#isAsDecided(connection, context)))
-      this.close(CloseCode.TryAgainLater, 'access has changed')
-    if (!this.egress.closed) this.#open(connection, context)
-  }
-
-  /** Whether what was decided before the document was loaded still is so. */
-  async #isAsDecided({ document }: Connection, { principal, level }: ConnectionContext): Promise<boolean> {
-    if (principal === undefined) return false
-    const now = this.#parts.access.levelIn(document.name, principal)
-    return (await now.catch(() => undefined)) === level
-  }
-
-  #open(connection: Connection, { principal, level }: ConnectionContext): void {
-    const document = this.#parts.documents.get(connection.document)
-    if (document === undefined || principal === undefined || level === undefined) {
-      // It was unloaded or forgotten in the same moment.
-      this.close(CloseCode.TryAgainLater, 'the document is being unloaded')
+  /** From here on the messages of a document go to its channel. */
+  opened(key: string, document: OpenDocument, admitted: Admitted): void {
+    const { acknowledges } = this.#dialect
+    const address = key === document.name && acknowledges ? document.address : this.#dialect.addressOf(key)
+    const channel = new Channel(this, document, key, address, admitted)
+    this.#channels.set(key, channel)
+    if (this.#parts.isRevoked(admitted.principal)) {
+      this.close(CloseCode.Unauthorized, REVOKED_REASON)
       return
     }
-    const key = connection.messageAddress
-    const address =
-      key === document.name && this.#dialect.acknowledges ? document.address : this.#dialect.addressOf(key)
-    const { acknowledges } = this.#dialect
-    const { egress, isSchemaOld } = this
-    const channel = new Channel({
-      document,
-      principal,
-      level,
-      address,
-      egress,
-      acknowledges,
-      presenceRate: this.#presenceRate,
-      directRate: this.#directRate,
-      isSchemaOld,
-      connection,
-    })
-    this.#channels.set(key, channel)
-    channel.greet()
-    this.#logger.debug({ document: document.name, user: principal.user, level }, 'document opened')
-    for (const message of this.#pending.take(key)) this.#receive(message)
+    const early = this.#early?.take(key)
+    channel.greet(early !== undefined)
+    const { user } = admitted.principal
+    this.#log('debug', { document: document.name, user, level: admitted.level }, 'document opened')
+    const waiting = this.#takePending(key)
+    if (early !== undefined && early.epoch !== document.epoch) {
+      // It was reset meanwhile: what the client was given is of before.
+      if (acknowledges) this.revoke(channel, DOCUMENT_RESET)
+      else this.close(CloseCode.Reset, DOCUMENT_RESET)
+      return
+    }
+    if (early !== undefined) channel.goOn(early)
+    for (const message of waiting) this.#receive(message)
+    this.#owner.retimed(this)
   }
 
-  channelOf(connection: Connection): Channel | undefined {
-    return this.#channels.get(connection.messageAddress)
+  /** A client that has nothing yet need not wait for the document. */
+  loading(key: string, { level }: Admitted, since: number): void {
+    const mayWrite = allows(level, levelToChange(documentOfKey(key))) && !this.isSchemaOld
+    this.#early ??= new EarlyAnswers({
+      dialect: this.#dialect,
+      egress: this.egress,
+      documents: this.#parts.documents,
+      pending: () => this.#pending,
+    })
+    void this.#early.loading(key, { since, mayWrite })
+  }
+
+  /** A document that a token was sent for is not opened. */
+  denied(key: string, reason: string): void {
+    if (this.egress.closed) return
+    this.egress.traffic.refused(reason)
+    const waiting = this.#takePending(key)
+    this.#early?.take(key)
+    this.#log('info', { document: documentOfKey(key), reason }, 'document denied')
+    // Only Hocuspocus' clients understand a denial; and storage or keys that are away deny nobody.
+    if (RETRIED_REASONS.has(reason)) this.close(CloseCode.TryAgainLater, reason)
+    else if (this.#dialect.acknowledges) {
+      this.#denied = this.#dialect.addressOf(key)
+      this.egress.send(permissionDeniedFrame(this.#denied, reason), true)
+      this.#openAgain(waiting)
+    } else this.close(closeCodeOf(reason), reason)
+  }
+
+  /** A client that closed a document and opened it once more, while its first token was checked, has sent another one. */
+  #openAgain(waiting: readonly Uint8Array[]): void {
+    const next = waiting.findIndex((message) => this.#dialect.read(message).type === MessageType.Auth)
+    if (next === -1) return
+    for (const message of waiting.slice(next)) this.#receive(message)
+  }
+
+  async #renew(channel: Channel, token: string): Promise<void> {
+    try {
+      const { principal, level } = await this.#parts.opener.renew(token, channel)
+      if (this.#channels.get(channel.key) === channel) this.#renewed(channel, principal, level)
+    } catch (error) {
+      if (error instanceof AccessError) {
+        this.#log('info', { document: channel.document.name, error }, 'new token refused')
+        this.close(CloseCode.Unauthorized, error.message)
+      } else {
+        // The old one is good until it ends.
+        this.#log('error', { document: channel.document.name, error }, 'a new token could not be checked')
+      }
+    }
   }
 
   /** A new token came for a channel; undefined for `level` when it grants nothing any more. */
-  renewed(channel: Channel, principal: Principal, level: Level | undefined): void {
-    this.#renewal.renewed(channel, principal)
+  #renewed(channel: Channel, principal: Principal, level: Level | undefined): void {
     if (principal.user !== channel.principal.user)
       this.close(CloseCode.Unauthorized, 'the new token is for another user')
     else if (level !== undefined) channel.renew(principal, level)
-    else this.#expel(channel)
+    else endGrant(this, channel)
+    this.#owner.retimed(this)
   }
 
   /** What the user of a channel may do was looked up again; undefined for nothing any more. */
   decided(channel: Channel, level: Level | undefined): void {
-    if (this.#channels.get(channel.connection.messageAddress) !== channel || level === channel.level) return
-    if (level === undefined) this.#expel(channel)
+    if (this.#channels.get(channel.key) !== channel || level === channel.level) return
+    if (level === undefined) endGrant(this, channel)
     else channel.renew(channel.principal, level)
   }
 
@@ -277,77 +313,76 @@ export class SocketConnection implements Stranger {
     }
   }
 
-  #expel(channel: Channel): void {
-    if (channel.understandsRefusals) this.#revoke(channel, 'access/no-grant')
-    else this.close(CloseCode.Forbidden, `${channel.document.name} is not open to this user any more`)
-  }
-
-  /**
-   * Documents were deleted. A client that understands it keeps its socket for its others; a stock one comes back and is
-   * told which one it can't have.
-   */
+  /** Documents were deleted. */
   deleted(names: ReadonlySet<string>): void {
-    this.#endAll(names, { code: CloseCode.Deleted, reason: DOCUMENT_DELETED, what: 'was deleted' })
+    endDocuments(this, names, DELETED)
   }
 
-  /** Documents were reset. A stock client comes back, and is told when it shows what it has. */
+  /** Documents were reset. */
   reset(names: ReadonlySet<string>): void {
-    this.#endAll(names, { code: CloseCode.Reset, reason: DOCUMENT_RESET, what: 'was reset' })
+    endDocuments(this, names, RESET)
   }
 
-  #endAll(
-    names: ReadonlySet<string>,
-    { code, reason, what }: { readonly code: CloseCode; readonly reason: string; readonly what: string },
-  ): void {
-    for (const channel of [...this.#channels.values()]) {
-      if (!names.has(channel.document.name)) continue
-      if (!channel.understandsRefusals) this.close(code, `${channel.document.name} ${what}`)
-      // What it waits to be told may be of an update that came too late.
-      else if (channel.document.isWaiting) this.close(CloseCode.TryAgainLater, `a document ${what}`)
-      else this.#revoke(channel, reason)
-    }
+  kicked(kick: Kick): void {
+    if (this.#openedAt <= kick.at) endKicked(this, kick)
   }
 
-  /**
-   * An admin sends the user away who has connected before then, from one document or all. A client that understands it
-   * keeps its socket for its others.
-   */
-  kicked({ user, document, at }: { readonly user: string; readonly document: string; readonly at: number }): void {
-    if (this.#openedAt > at) return
-    for (const channel of [...this.#channels.values()]) {
-      if (channel.principal.user !== user) continue
-      if (document !== '' && !goesWith(document, channel.document.name)) continue
-      if (document !== '' && channel.understandsRefusals) this.#revoke(channel, KICKED)
-      else this.close(CloseCode.Forbidden, KICKED_REASON)
-    }
+  /** Admins have revoked tokens. */
+  revoked(): void {
+    const isRevoked = this.#channels.values().some(({ principal }) => this.#parts.isRevoked(principal))
+    if (isRevoked) this.close(CloseCode.Unauthorized, REVOKED_REASON)
   }
 
-  /** What happens by time: pings, deadlines, tokens that end. To be called about once a second. */
-  tick(now: number): void {
-    const { config } = this.#parts
-    if (!this.#authenticated && now - this.#openedAt > config.AUTHENTICATION_TIMEOUT) {
+  /** When tick() has something to do next, ms since 1970. */
+  get dueAt(): number {
+    if (this.egress.closed) return Number.POSITIVE_INFINITY
+    let dueAt = Math.min(this.#heartbeat.dueAt, this.egress.lastWriteAt + SILENCE_MS)
+    if (!this.#authenticated) dueAt = Math.min(dueAt, this.#openedAt + this.#parts.config.AUTHENTICATION_TIMEOUT)
+    if (this.#pending !== undefined) dueAt = Math.min(dueAt, Date.now() + PENDING_LOOK_MS)
+    for (const channel of this.#channels.values()) dueAt = Math.min(dueAt, channel.renewalAt)
+    return dueAt
+  }
+
+  /** What happens by time: pings, deadlines, tokens that end. */
+  tick(now: number): number {
+    const { AUTHENTICATION_TIMEOUT: patienceMs } = this.#parts.config
+    if (this.egress.closed) return this.dueAt
+    if (!this.#authenticated && now - this.#openedAt > patienceMs) {
       this.close(CloseCode.Timeout, 'no document was authenticated in time')
-      return
+      return this.dueAt
     }
-    this.#pending.expire(now - config.AUTHENTICATION_TIMEOUT)
-    if (!this.#heartbeat.tick(now)) {
-      this.#logger.debug('no sign of life')
-      this.#transport.terminate()
-    }
-    if ([...this.#channels.values()].some((channel) => this.#renewal.hasExpired(channel, now))) {
+    if (this.#pending?.expire(now - patienceMs)) this.#pending = undefined
+    for (const channel of this.#channels.values()) {
+      if (!channel.hasExpired(now)) continue
       this.close(CloseCode.Unauthorized, 'the token has expired')
+      return this.dueAt
+    }
+    this.#beat(now)
+    return this.dueAt
+  }
+
+  /** Says something to a client that hears nothing else, and asks for a sign of life: both at once if both are due soon. */
+  #beat(now: number): void {
+    const { lastWriteAt } = this.egress
+    const hearsNothing = now - lastWriteAt >= SILENCE_MS
+    const isPingDue = this.#heartbeat.dueAt <= (hearsNothing ? now + SILENCE_MS : now)
+    if (isPingDue && !this.#heartbeat.beat(now)) {
+      this.#log('debug', {}, 'no sign of life')
+      this.#transport.terminate()
       return
     }
-    if ([...this.#channels.values()].some(({ principal }) => this.#parts.isRevoked(principal))) {
-      this.close(CloseCode.Unauthorized, REVOKED_REASON)
-      return
-    }
+    const frame = hearsNothing ? this.#silence() : undefined
+    if (isPingDue) this.egress.ping(frame)
+    else if (frame !== undefined) this.egress.send(frame)
+    else if (hearsNothing) this.egress.lastWriteAt = now
+  }
+
+  /** What tells nothing, but that the server is there; undefined for a client that would not understand it. */
+  #silence(): Frame | undefined {
     const [channel] = this.#channels.values()
     // A client that was denied all it wanted would otherwise connect again every 30 s, and be denied again.
     const address = channel?.address ?? this.#denied
-    if (address !== undefined && now - this.egress.lastWriteAt > SILENCE_MS) {
-      this.egress.send(awarenessFrame(address, NO_STATES))
-    }
+    return address === undefined ? undefined : silenceFrame(address)
   }
 
   /** Takes nothing more from the client; what was taken is still answered. */
@@ -357,79 +392,109 @@ export class SocketConnection implements Stranger {
 
   close(code: CloseCode, reason: string): void {
     if (this.egress.closed) return
-    this.#logger.debug({ code, reason }, 'connection closed')
+    this.#log('debug', { code, reason }, 'connection closed')
     this.#ingress.stop()
     this.egress.close(code, reason)
     // At once, not when the peer has answered.
     this.#leaveAll()
   }
 
-  #listen(): void {
-    this.#transport.listen({
-      isKnown: () => this.#authenticated,
-      message: (data) => this.#ingress.push(data),
-      heard: () => this.#heartbeat.heard(),
-      drained: () => this.egress.drained(),
-      refused: (code, reason) => this.close(code, reason),
-      failed: (error) => this.#logger.debug({ error }, 'transport error'),
-      closed: (code, reason) => this.#closed(code, reason),
-    })
+  message(data: Uint8Array): void {
+    this.#heartbeat.heard()
+    this.#ingress.push(data)
+  }
+
+  heard(): void {
+    this.#heartbeat.heard()
+  }
+
+  drained(): void {
+    this.egress.drained()
+  }
+
+  refused(code: CloseCode, reason: string): void {
+    this.close(code, reason)
+  }
+
+  failed(error: unknown): void {
+    this.#log('debug', { error }, 'transport error')
+  }
+
+  closed(): void {
+    this.egress.dispose()
+    this.#ingress.stop()
+    this.#pending = undefined
+    this.#early = undefined
+    this.#leaveAll()
+    for (const user of this.#users) this.#parts.users.leave(user)
+    this.#owner.closed(this)
   }
 
   #join(user: string): void {
-    if (this.#users.has(user)) return
+    if (this.#users.includes(user)) return
     const { users } = this.#parts
     if (!users.join(user)) {
       const problem = `a user has at most ${users.max} connections`
       this.close(CloseCode.TooMany, problem)
       throw new AccessError('connection/too-many', CloseCode.TooMany, problem)
     }
-    this.#users.add(user)
-  }
-
-  #closed(code: number, reason: string): void {
-    this.egress.dispose()
-    this.#ingress.stop()
-    this.#pending.clear()
-    this.#leaveAll()
-    for (const user of this.#users) this.#parts.users.leave(user)
-    this.#hocuspocus.closed(code, reason)
-    this.#onClosed()
+    this.#users = [...this.#users, user]
   }
 
   #leaveAll(): void {
-    for (const channel of this.#channels.values()) channel.close()
+    for (const channel of this.#channels.values()) this.#leave(channel)
     this.#channels.clear()
   }
 
-  #mustWait(): boolean {
+  #leave(channel: Channel): void {
+    channel.close()
+    this.#parts.opener.release(channel.document)
+  }
+
+  get mustWait(): boolean {
     const { config, durability } = this.#parts
     return (
       this.#holds > 0 ||
-      this.#catchUp.isHolding ||
+      this.#catchUp?.isHolding === true ||
       this.egress.congested ||
-      this.#pending.congested ||
-      this.#commitWindow.isFull ||
+      this.#pending?.congested === true ||
+      this.#commitWindow?.isFull === true ||
       durability.waitingBytes > config.COMMIT_BUFFER_BYTES
     )
   }
 
-  #take(data: Uint8Array, arrivedAt: number): void {
+  take(data: Uint8Array, arrivedAt: number): void {
+    const { durability } = this.#parts
     const { traffic } = this.egress
     traffic.messages += 1
     traffic.messageBytes += data.length
     this.egress.receivedAt = arrivedAt
-    this.#commitWindow.count(data.length, () => this.#receive(data))
+    const before = durability.appended
+    this.#receive(data)
+    const updates = durability.appended - before
+    if (updates === 0) return
+    this.#commitWindow ??= new CommitWindow(durability)
+    this.#commitWindow.count(updates, data.length)
   }
 
   #receive(data: Uint8Array, isCaughtUp = false): void {
-    if (this.egress.closed || this.#catchUp.hold(data)) return
+    if (this.egress.closed || this.#catchUp?.hold(data)) return
     try {
       this.#dispatch(data, isCaughtUp)
     } catch (error) {
-      if (error instanceof MayBeBehind) void this.#catchUp.receiveAfter(error.document, data)
+      if (error instanceof MayBeBehind) void this.#receiveLater(error.document, data)
       else this.#refuse(error)
     }
+  }
+
+  async #receiveLater(document: OpenDocument, data: Uint8Array): Promise<void> {
+    this.#catchUp ??= new CatchUp({
+      logger: this.#logger,
+      catchUp: this.#parts.catchUp,
+      receive: (data, isCaughtUp) => this.#receive(data, isCaughtUp),
+      onFailure: () => this.close(CloseCode.TryAgainLater, 'storage is not available'),
+    })
+    await this.#catchUp.receiveAfter(document, data)
   }
 
   #dispatch(data: Uint8Array, isCaughtUp: boolean): void {
@@ -437,21 +502,20 @@ export class SocketConnection implements Stranger {
     if (data.length === 1 && (data[0] === MessageType.Ping || data[0] === MessageType.Pong)) return
     const message = this.#dialect.read(data)
     const channel = this.#channels.get(message.key)
-    if (channel !== undefined) this.#dispatchOpen(channel, message, data, isCaughtUp)
+    if (channel !== undefined) this.#dispatchOpen(channel, message, isCaughtUp)
     else this.#dispatchPending(message, data)
   }
 
-  #dispatchOpen(channel: Channel, { key, type, decoder }: Message, data: Uint8Array, isCaughtUp: boolean): void {
+  #dispatchOpen(channel: Channel, { type, decoder }: Message, isCaughtUp: boolean): void {
     switch (type) {
       case MessageType.Auth:
-        checkToken(decoder)
-        this.#hocuspocus.handle(data)
+        void this.#renew(channel, readToken(decoder))
         return
       case MessageType.Stateless:
-        if (!channel.receiveStateless(decoding.readVarString(decoder))) this.#hocuspocus.handle(data)
+        channel.receiveStateless(decoding.readVarString(decoder))
         return
       case MessageType.Close:
-        this.#detach(key, channel)
+        this.#detach(channel)
         return
       default:
         this.#dispatchSync(channel, type, decoder, isCaughtUp)
@@ -465,69 +529,101 @@ export class SocketConnection implements Stranger {
     } catch (error) {
       const isReset = error instanceof AccessError && error.code === DOCUMENT_RESET
       if (!isReset || !this.#dialect.acknowledges) throw error
-      this.#revoke(channel, DOCUMENT_RESET)
+      this.revoke(channel, DOCUMENT_RESET)
     }
   }
 
   #dispatchPending({ key, type, decoder }: Message, data: Uint8Array): void {
     if (key.length > MAX_KEY_LENGTH) throw new Error('the document name is too long')
-    // Hocuspocus takes an empty session for none, so that two keys would be one document.
+    // Stock clients' messages are addressed to an empty session and to none alike: two keys would be one document.
     if (key.endsWith('\0')) throw new Error('the session has no name')
     const problem = documentNameProblem(documentOfKey(key))
     if (type === MessageType.Auth) {
-      checkToken(decoder)
+      const token = readToken(decoder)
       if (problem !== undefined) {
         this.egress.traffic.refused('document/bad-name')
         this.egress.send(permissionDeniedFrame(this.#dialect.addressOf(key), `document/bad-name: ${problem}`), true)
         return
       }
       this.#checkDocumentCount()
-      if (this.#pending.open(key)) this.#pending.keep(key, data)
-      else this.#hocuspocus.handle(data)
+      if (this.#waiting.open(key)) this.#waiting.keep(key, data)
+      else void this.#open(key, token)
       return
     }
     if (problem !== undefined) throw new AccessError('document/bad-name', CloseCode.Malformed, problem)
     // A document that was closed, or never opened: nothing to close. One that is being opened is closed in its turn.
-    if (type === MessageType.Close && !this.#pending.isOpening(key)) return
-    this.#pending.keep(key, data)
+    if (type === MessageType.Close && !this.#pending?.isOpening(key)) return
+    this.#waiting.keep(key, data)
+    if (type === MessageType.Sync) void this.#early?.asked(key)
   }
 
   #checkDocumentCount(): void {
     const { MAX_DOCUMENTS_PER_CONNECTION: max } = this.#parts.config
-    if (this.#channels.size + this.#pending.opening < max) return
+    if (this.#channels.size + (this.#pending?.opening ?? 0) < max) return
     const problem = `a connection has at most ${max} documents`
     throw new AccessError('connection/too-many-documents', CloseCode.TooMany, problem)
   }
 
+  /** The documents that are not open yet. */
+  get #waiting(): PendingDocuments {
+    if (this.#pending === undefined) {
+      const { MAX_UNAUTHENTICATED_DOCUMENTS, MAX_UNAUTHENTICATED_BYTES } = this.#parts.config
+      this.#pending = new PendingDocuments(MAX_UNAUTHENTICATED_DOCUMENTS, MAX_UNAUTHENTICATED_BYTES)
+      this.#owner.retimed(this)
+    }
+    return this.#pending
+  }
+
+  #takePending(key: string): readonly Uint8Array[] {
+    const messages = this.#pending?.take(key) ?? []
+    if (this.#pending?.isEmpty) this.#pending = undefined
+    return messages
+  }
+
   /** Closes one document and keeps the socket. */
-  #detach(key: string, channel: Channel): void {
-    this.#channels.delete(key)
-    this.#renewal.forget(channel)
-    channel.close()
-    this.#hocuspocus.detach(channel.connection)
+  #detach(channel: Channel): void {
+    this.#channels.delete(channel.key)
+    this.#leave(channel)
   }
 
   /** Closes one document to a client that goes on with its others; a stock one would be left deaf. */
-  #revoke(channel: Channel, reason: string): void {
+  revoke(channel: Channel, reason: string): void {
     this.#denied = channel.address
     this.egress.traffic.refused(reason)
     this.egress.send(permissionDeniedFrame(channel.address, reason), true)
-    this.#detach(channel.connection.messageAddress, channel)
+    this.#detach(channel)
   }
 
   #refuse(error: unknown): void {
     this.egress.traffic.refused(error instanceof AccessError ? error.code : 'protocol/malformed')
     if (error instanceof AccessError) {
-      this.#logger.info({ code: error.code, closeCode: error.closeCode, reason: error.message }, 'message refused')
+      this.#log('info', { code: error.code, closeCode: error.closeCode, reason: error.message }, 'message refused')
       this.close(error.closeCode, error.message)
     } else {
-      this.#logger.info({ error }, 'malformed message')
+      this.#log('info', { error }, 'malformed message')
       this.close(CloseCode.Malformed, 'the message can not be decoded')
     }
   }
+
+  #log(level: 'debug' | 'info' | 'error', fields: object, message: string): void {
+    if (this.#parts.logger.isLevelEnabled(level)) this.#logger[level](fields, message)
+  }
+
+  /** Most connections have nothing to say in the log. */
+  get #logger(): Logger {
+    this.#madeLogger ??= this.#parts.logger.child({ connection: randomUUID() })
+    return this.#madeLogger
+  }
 }
 
-function checkToken(decoder: decoding.Decoder): void {
+function readToken(decoder: decoding.Decoder): string {
   if (decoding.readVarUint(decoder) !== AuthType.Token) throw new Error('only tokens come from clients')
-  if (decoding.readVarString(decoder).length > MAX_TOKEN_LENGTH) throw new Error('the token is too long')
+  const token = decoding.readVarString(decoder)
+  if (token.length > MAX_TOKEN_LENGTH) throw new Error('the token is too long')
+  return token
+}
+
+function closeCodeOf(reason: string): CloseCode {
+  if (reason === DOCUMENT_DELETED) return CloseCode.Deleted
+  return reason.startsWith('access/token') ? CloseCode.Unauthorized : CloseCode.Forbidden
 }

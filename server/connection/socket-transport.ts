@@ -5,6 +5,11 @@ import type { Frame } from './frames.ts'
 import { limitStranger } from './stranger-limit.ts'
 import type { Transport, TransportListener } from './transport.ts'
 
+/** Frames that leave together are joined up to so many bytes: a copy costs less than to hand over each by itself. */
+const JOINED_BYTES = 16 * 1024
+/** A ping without a payload (RFC 6455, section 5.5.2). */
+const PING = Buffer.of(0x89, 0)
+
 /**
  * A WebSocket. Whole frames are written past ws, straight to its TCP socket: one frame for all who get it, and one
  * system call for all that leave together.
@@ -13,6 +18,12 @@ export class SocketTransport implements Transport {
   readonly #ws: WebSocket
   readonly #socket: Duplex
   readonly #maxStrangerBytes: number
+  #listener: TransportListener | undefined
+  #endLimit: (() => void) | undefined
+  #bytesRead = 0
+  /** What waits for uncork(). */
+  #corked: Frame[] | undefined
+  #corkedBytes = 0
 
   /** `maxStrangerBytes` bounds messages before authentication; `ws` bounds those after it. */
   constructor(ws: WebSocket, socket: Duplex, maxStrangerBytes: number) {
@@ -30,44 +41,69 @@ export class SocketTransport implements Transport {
   }
 
   get writableLength(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableLength + this.#corkedBytes
   }
 
   listen(listener: TransportListener): void {
     const ws = this.#ws
-    this.#socket.on('drain', () => listener.drained())
-    // Its answer to a ping, or anything else: on a slow line that may stand behind a large message for minutes.
-    this.#socket.on('data', () => listener.heard())
+    this.#listener = listener
     ws.on('message', (data: RawData, isBinary: boolean) => {
       if (isBinary) listener.message(bytesOf(data))
       else listener.refused(CloseCode.Malformed, 'text frames are not understood')
     })
+    ws.on('pong', () => listener.heard())
     // ws closes by itself after an error of the protocol, with the code that belongs to it.
     ws.on('error', (error) => listener.failed(error))
-    ws.on('close', (code, reason) => listener.closed(code, reason.toString()))
+    ws.on('close', () => listener.closed())
     const maxBytes = this.#maxStrangerBytes
-    limitStranger(ws, this.#socket, {
-      maxBytes,
-      isKnown: () => listener.isKnown(),
-      onExceeded: () =>
-        listener.refused(CloseCode.MessageTooBig, `a message before authentication has at most ${maxBytes} bytes`),
-    })
+    this.#endLimit = limitStranger(ws, this.#socket, maxBytes, () =>
+      listener.refused(CloseCode.MessageTooBig, `a message before authentication has at most ${maxBytes} bytes`),
+    )
+  }
+
+  trust(): void {
+    this.#endLimit?.()
+    this.#endLimit = undefined
+  }
+
+  hasSpoken(): boolean {
+    const before = this.#bytesRead
+    this.#bytesRead = 'bytesRead' in this.#socket ? Number(this.#socket.bytesRead) : 0
+    return this.#bytesRead > before
+  }
+
+  awaitDrain(): void {
+    this.#socket.once('drain', () => this.#listener?.drained())
   }
 
   cork(): void {
-    this.#socket.cork()
+    this.#corked ??= []
   }
 
   uncork(): void {
+    const [frames, bytes] = [this.#corked ?? [], this.#corkedBytes]
+    this.#corked = undefined
+    this.#corkedBytes = 0
+    if (frames.length > 1 && bytes <= JOINED_BYTES) {
+      this.#socket.write(Buffer.concat(frames, bytes))
+      return
+    }
+    this.#socket.cork()
+    for (const frame of frames) this.#socket.write(frame)
     this.#socket.uncork()
   }
 
   write(frame: Frame): void {
-    this.#socket.write(frame)
+    if (this.#corked === undefined) {
+      this.#socket.write(frame)
+      return
+    }
+    this.#corked.push(frame)
+    this.#corkedBytes += frame.length
   }
 
-  ping(): void {
-    this.#ws.ping()
+  ping(beside?: Frame): void {
+    if (this.isOpen) this.#socket.write(beside === undefined ? PING : Buffer.concat([beside, PING]))
   }
 
   pause(): void {

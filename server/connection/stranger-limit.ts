@@ -1,28 +1,17 @@
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
 
-export interface StrangerLimit {
-  readonly maxBytes: number
-  /** Whether a token has been good: then the limit ends. */
-  readonly isKnown: () => boolean
-  /** A message over the limit is coming in; the rest of it is thrown away. */
-  readonly onExceeded: () => void
-}
-
 /**
- * Bounds the messages of a socket that nobody has vouched for yet. The size limit is larger once a client is known;
- * ws has only one, so that the bytes are counted here as they come.
+ * Bounds the messages of a socket that nobody has vouched for yet. The size limit is larger once a client is known; ws
+ * has only one, so that the bytes are counted here as they come. `onExceeded` is called when a message over the limit is
+ * coming in; the rest of it is thrown away. Returns what ends the limit.
  */
-export function limitStranger(ws: WebSocket, socket: Duplex, { maxBytes, isKnown, onExceeded }: StrangerLimit): void {
+export function limitStranger(ws: WebSocket, socket: Duplex, maxBytes: number, onExceeded: () => void): () => void {
   let sinceMessage = 0
-  ws.on('message', () => {
+  const restart = () => {
     sinceMessage = 0
-  })
+  }
   const count = (chunk: Buffer) => {
-    if (isKnown()) {
-      socket.off('data', count)
-      return
-    }
     sinceMessage += chunk.length
     if (sinceMessage <= maxBytes) return
     onExceeded()
@@ -32,5 +21,10 @@ export function limitStranger(ws: WebSocket, socket: Duplex, { maxBytes, isKnown
     // Its answer is thrown away, too: nothing is left to wait for.
     socket.end()
   }
+  ws.on('message', restart)
   socket.on('data', count)
+  return () => {
+    ws.off('message', restart)
+    socket.off('data', count)
+  }
 }

@@ -1,3 +1,5 @@
+const clock = (): number => performance.now()
+
 /**
  * What may be spent at a steady rate, and `burst` of it at once after a pause. It may be overdrawn, since what came has
  * come; then nothing more is to be taken until the debt is paid. The clock is read only when it is empty, so that a
@@ -11,7 +13,7 @@ export class TokenBucket {
   #filledAt: number
 
   /** 0 for `perSecond` takes off the limit. `now` in ms. */
-  constructor(perSecond: number, burst: number = perSecond, now: () => number = () => performance.now()) {
+  constructor(perSecond: number, burst: number = perSecond, now: () => number = clock) {
     this.#perSecond = perSecond
     this.#burst = perSecond === 0 ? Number.POSITIVE_INFINITY : burst
     this.#now = now

@@ -3,20 +3,18 @@ import type { Frame } from './frames.ts'
 
 /** What a transport tells of its peer. */
 export interface TransportListener {
-  /** Whether a token has been good: until then messages have a lower limit. */
-  isKnown(): boolean
   /** A whole message came. */
   message(data: Uint8Array): void
-  /** Something came, if only a part of a message: the peer is there. */
+  /** Something came that is no message: the peer is there. */
   heard(): void
-  /** What was written has left: there is room for more. */
+  /** What was written has left: there is room for more. Called once for each awaitDrain(). */
   drained(): void
   /** What came is not taken, nor is anything after it: the listener closes with this code. */
   refused(code: CloseCode, reason: string): void
   /** For the log; closed() follows. */
   failed(error: unknown): void
   /** It is over. Called once. */
-  closed(code: number, reason: string): void
+  closed(): void
 }
 
 /**
@@ -32,12 +30,17 @@ export interface Transport {
   readonly writableLength: number
   /** To be called once, before anything else. */
   listen(listener: TransportListener): void
+  /** A token has been good: until then messages have a lower limit. */
+  trust(): void
+  /** Whether anything came since the last call, if only a part of a message. */
+  hasSpoken(): boolean
+  awaitDrain(): void
   /** Frames written until uncork() leave together. */
   cork(): void
   uncork(): void
   write(frame: Frame): void
-  /** Asks the peer for a sign of life. */
-  ping(): void
+  /** Asks the peer for a sign of life; `beside` leaves with it. */
+  ping(beside?: Frame): void
   /** Takes no more messages, so that the client has to wait, until resume(). Some may still come. */
   pause(): void
   resume(): void

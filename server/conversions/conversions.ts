@@ -1,7 +1,7 @@
 import type { Anchor } from '../../model/chat.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { WorkerThread } from '../../persistence/worker-thread.ts'
-import { movedOf, type PackedSource, sourceAt } from '../documents/source.ts'
+import { movedOf, newestSource, type PackedSource, sourceAt } from '../documents/source.ts'
 import type { NamedPlace } from '../formats/anchors.ts'
 import { FormatError } from '../formats/format-error.ts'
 import type { ConversionThreads } from './conversion-threads.ts'
@@ -34,6 +34,8 @@ export interface WritingOptions {
 export interface ConversionsOptions {
   readonly log: UpdateLog
   readonly threads: ConversionThreads
+  /** Of what is read for a document at an earlier position; see SourceRange. */
+  readonly maxBytes: number
 }
 
 /**
@@ -54,9 +56,9 @@ export class Conversions {
    * @throws {StorageError}
    */
   read(user: string, document: string, { format, field, position }: ReadingOptions): Promise<Reading | undefined> {
-    const { log, threads } = this.#options
+    const { log, threads, maxBytes } = this.#options
     return threads.use(user, async (thread) => {
-      const source = await sourceAt(log, document, position)
+      const source = await sourceAt(log, document, { position, maxBytes })
       if (source.position === 0) return undefined
       if (format !== 'update' && source.bytes > MAX_DOCUMENT_BYTES) throw tooLarge()
       const { bytes } = converted(await call(thread, { kind: 'read', format, field }, source))
@@ -72,11 +74,21 @@ export class Conversions {
     return await this.#ask(user, document, { kind: 'locate', place })
   }
 
-  /** What stands at anchors in a document as it is now: null where that is gone. @throws {CoweaveError} as read() */
+  /**
+   * What stands at anchors in a document as it is now: null where that is gone, or the document is too large to tell.
+   * @throws {CoweaveError} `format/busy`, `format/too-many`  @throws {StorageError}
+   */
   async quotes(user: string, document: string, anchors: readonly Anchor[]): Promise<readonly (string | null)[]> {
-    if (anchors.length === 0) return []
-    const quotes: (string | null)[] | undefined = await this.#ask(user, document, { kind: 'quote', anchors })
-    return quotes ?? anchors.map(() => null)
+    const none = anchors.map(() => null)
+    if (anchors.length === 0) return none
+    const quotes: Promise<(string | null)[] | undefined> = this.#ask(user, document, { kind: 'quote', anchors })
+    return (
+      (await quotes.catch((error: unknown) => {
+        // What is said about the document can be read all the same.
+        if (error instanceof FormatError && error.code === 'format/too-big') return undefined
+        throw error
+      })) ?? none
+    )
   }
 
   /**
@@ -85,9 +97,9 @@ export class Conversions {
    * @throws {StorageError} @throws what `see` throws
    */
   write(user: string, document: string, { position, writer, see, writing }: WritingOptions): Promise<Made> {
-    const { log, threads } = this.#options
+    const { log, threads, maxBytes } = this.#options
     return threads.use(user, async (thread) => {
-      const source = await sourceAt(log, document, position)
+      const source = await sourceAt(log, document, { position, maxBytes })
       see(source.position)
       return made(await call(thread, { kind: 'write', writing, writer }, source))
     })
@@ -97,7 +109,7 @@ export class Conversions {
   #ask(user: string, document: string, task: Extract<Task, { kind: 'locate' | 'quote' }>) {
     const { log, threads } = this.#options
     return threads.use(user, async (thread) => {
-      const source = await sourceAt(log, document)
+      const source = await newestSource(log, document)
       if (source.position === 0) return undefined
       if (source.bytes > MAX_DOCUMENT_BYTES) throw tooLarge()
       const { bytes } = converted(await call(thread, task, source))

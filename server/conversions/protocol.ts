@@ -1,7 +1,8 @@
 import type { Anchor } from '../../model/chat.ts'
 import type { PackedSource } from '../documents/source.ts'
 import type { NamedPlace } from '../formats/anchors.ts'
-import type { Change, ContentFormat } from '../formats/formats.ts'
+import type { ContentFormat } from '../formats/content-formats.ts'
+import type { Change } from '../formats/formats.ts'
 
 /** The formats that documents come in. */
 export type Format = ContentFormat | 'yjs-json' | 'update'

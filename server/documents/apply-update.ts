@@ -1,6 +1,9 @@
 import { equalityDeep } from 'lib0/function'
 import * as Y from 'yjs'
 
+/** A Yjs update without structs and deletions. */
+export const NO_CHANGE = Uint8Array.of(0, 0)
+
 /** What an update brought to a document. */
 export interface Applied {
   /** What the log needs: with structs that wait for others, since whoever sent them was told that they are kept. */

@@ -2,6 +2,10 @@ import * as Y from 'yjs'
 import { isPlain } from './plain-value.ts'
 import { deletedStructs, newStructs } from './transaction-structs.ts'
 
+/** Deeper than any editor nests: types inside each other each have a path as long as they are many. */
+const MAX_DEPTH = 200
+const NO_PLACE = `a part of the update has no place, or stands more than ${MAX_DEPTH} deep`
+
 /** What a root type of a document is. */
 export type RootType = 'array' | 'map' | 'text' | 'xml'
 
@@ -53,27 +57,24 @@ export interface HiddenChange {
  */
 export function describeChange(transaction: Y.Transaction): readonly Change[] | HiddenChange {
   const changes: Change[] = []
-  for (const struct of newStructs(transaction)) {
+  const structs = [
+    ...newStructs(transaction).map((struct) => ({ struct, action: 'write' }) as const),
+    ...deletedStructs(transaction).map((struct) => ({ struct, action: 'delete' }) as const),
+  ]
+  for (const { struct, action } of structs) {
     // What was deleted with all around it before it was sent: it has no place and no content.
     if (!(struct instanceof Y.Item)) continue
-    const described = describeItem(struct, 'write')
+    const described = describeItem(struct, action)
     if ('problem' in described) return described
-    changes.push(...described)
-  }
-  for (const struct of deletedStructs(transaction)) {
-    if (!(struct instanceof Y.Item)) continue
-    const described = describeItem(struct, 'delete')
-    if ('problem' in described) return described
-    changes.push(...described)
+    for (const change of described) changes.push(change)
   }
   return changes
 }
 
 function describeItem(item: Y.Item, action: Change['action']): Change[] | HiddenChange {
   const { parent, parentSub, content } = item
-  if (!(parent instanceof Y.AbstractType)) return { problem: 'a part of the update has no place' }
-  const at = pathOf(parent)
-  if (at === undefined) return { problem: 'a part of the update has no place' }
+  const at = parent instanceof Y.AbstractType ? pathOf(parent) : undefined
+  if (!(parent instanceof Y.AbstractType) || at === undefined) return { problem: NO_PLACE }
   const problem = placeProblem(parent, parentSub, content)
   if (problem !== undefined) return { problem: `${at.join('/')}: ${problem}` }
   const isInText = parentSub === null && isText(parent) && !(content instanceof Y.ContentType)
@@ -84,16 +85,18 @@ function describeItem(item: Y.Item, action: Change['action']): Change[] | Hidden
   return values.map((value) => ({ path, action, length, ...value }))
 }
 
-/** From the root type; undefined where that is none of the document. */
+/** From the root type; undefined where that is none of the document, or further away than MAX_DEPTH. */
 function pathOf(type: Y.AbstractType<unknown>): string[] | undefined {
-  const item = type._item
-  if (item === null) {
-    for (const [name, root] of type.doc?.share ?? []) if (root === type) return [name]
-    return undefined
+  const steps: string[] = []
+  let at = type
+  for (let item = at._item; item !== null; item = at._item) {
+    const { parent, parentSub } = item
+    if (steps.length === MAX_DEPTH || !(parent instanceof Y.AbstractType)) return undefined
+    steps.push(stepTo(parent, parentSub))
+    at = parent
   }
-  if (!(item.parent instanceof Y.AbstractType)) return undefined
-  const above = pathOf(item.parent)
-  return above && [...above, stepTo(item.parent, item.parentSub)]
+  for (const [name, root] of type.doc?.share ?? []) if (root === at) return [name, ...steps.reverse()]
+  return undefined
 }
 
 function stepTo(parent: Y.AbstractType<unknown>, key: string | null): string {

@@ -1,12 +1,13 @@
 import type { Anchor } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
-import { HISTORY_FORGOTTEN } from '../../persistence/retention.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Conversions } from '../conversions/conversions.ts'
 import type { WriterId, Writing } from '../conversions/protocol.ts'
-import type { Change, ContentFormat } from '../formats/formats.ts'
+import type { ContentFormat } from '../formats/content-formats.ts'
+import type { Change } from '../formats/formats.ts'
 import { type Exchange, moved } from './exchange.ts'
 import type { Author } from './guard.ts'
+import { neverWritten } from './never-written.ts'
 import { WriterIds } from './writer-ids.ts'
 
 /** How often a document is looked at again that somebody created meanwhile. */
@@ -89,7 +90,7 @@ export class DocumentWriter {
 
   /**
    * Changes a document as it was at `base`, or is now, and merges what that changed. Resolves once it is on disk.
-   * @throws {CoweaveError} `document/not-found`, `document/moved`, `document/no-such-position`, `history/forgotten`
+   * @throws {CoweaveError} `document/not-found`, `document/moved`, and as Conversions.write()
    * @throws {FormatError} @throws {EditError} @throws what Exchange.take() throws
    */
   async patch(
@@ -101,14 +102,12 @@ export class DocumentWriter {
     let before = 0
     const see = (position: number) => {
       before = position
-      if (position === 0) throw new CoweaveError('document/not-found', `${name} was never written`)
+      if (position === 0) throw neverWritten(name)
+      if (base === undefined && ifAt !== undefined && position !== ifAt) throw moved(name)
     }
     const take = (update: Uint8Array) => this.#options.exchange.take(name, author, update, ifAt)
     const writing = { format, field, change }
-    const made = await this.#convert(name, author, base ?? ifAt, see, writing, take).catch((error) => {
-      const isForgotten = error instanceof CoweaveError && error.code === HISTORY_FORGOTTEN
-      throw base === undefined && isForgotten ? moved(name) : error
-    })
+    const made = await this.#convert(name, author, base, see, writing, take)
     // Who finds places in the document has not read all of it.
     return await this.#written(name, made, before, 'content' in change && base !== undefined ? base : undefined)
   }

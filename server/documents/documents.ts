@@ -1,18 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import { setImmediate } from 'node:timers/promises'
 import { Database } from '@hocuspocus/extension-database'
-import type {
-  beforeUnloadDocumentPayload,
-  connectedPayload,
-  Document,
-  Hocuspocus,
-  onLoadDocumentPayload,
-} from '@hocuspocus/server'
+import type { beforeUnloadDocumentPayload, Document, Hocuspocus, onLoadDocumentPayload } from '@hocuspocus/server'
 import type { Logger } from 'pino'
-import * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
 import { roomOf } from '../../model/rooms.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
+import type { Loading, Prepared } from '../loading/loading.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import { traced } from '../tracing/spans.ts'
 import { DOCUMENT_DELETED, documentDeleted } from './deletions.ts'
@@ -21,6 +16,7 @@ import { IdleDocuments, type IdleLimits } from './idle-documents.ts'
 import { boundObservedDepth } from './observed-depth.ts'
 import { OpenDocument, type OpenDocumentOptions } from './open-document.ts'
 import type { Seeding } from './seeding.ts'
+import { bytesOf, type StoredAnswer } from './stored-answer.ts'
 
 /** Why a document isn't opened: thrown to Hocuspocus, which sends `reason` to the client. No Error, or it prints it. */
 export interface OpenRefusal {
@@ -30,6 +26,7 @@ export interface OpenRefusal {
 export interface DocumentsOptions extends OpenDocumentOptions {
   readonly log: UpdateLog
   readonly rooms: Rooms
+  readonly loading: Loading
   readonly seeding?: Seeding | undefined
   /** The rules of a document that is no room. @throws {CoweaveError} `document/rules-failed` */
   readonly rulesOf?: ((name: string) => DocumentRules | undefined) | undefined
@@ -45,6 +42,8 @@ export interface DocumentsOptions extends OpenDocumentOptions {
  */
 export class Documents extends Database {
   readonly #open = new Map<Document, OpenDocument>()
+  /** What can be sent of those that are being loaded. */
+  readonly #arriving = new Map<string, Promise<StoredAnswer | undefined>>()
   readonly #idle: IdleDocuments
   readonly #options: DocumentsOptions
   #loads = 0
@@ -54,15 +53,37 @@ export class Documents extends Database {
     this.#options = options
     this.#idle = new IdleDocuments(options.idle)
     this.configuration.fetch = async ({ documentName, document }) => {
-      // The server itself may have written, to stamp a message, while the document was being unloaded: what it is
-      // loaded from has that too.
-      await options.durability.settled()
-      const { stored, at } = await this.#load(documentName)
-      const ofRoom = await options.rooms.rulesOf(documentName, stored.position === 0)
-      const rules = ofRoom ?? options.rulesOf?.(documentName)
-      this.#build(document, stored, at, rules)
+      const answer = Promise.withResolvers<StoredAnswer | undefined>()
+      this.#arriving.set(documentName, answer.promise)
+      try {
+        await this.#fetch(document, answer.resolve)
+      } finally {
+        answer.resolve(undefined)
+        this.#arriving.delete(documentName)
+      }
       return null
     }
+  }
+
+  async #fetch(document: Document, onAnswer: (answer: StoredAnswer | undefined) => void): Promise<void> {
+    const { durability, rooms, rulesOf, loading } = this.#options
+    const { name } = document
+    // The server itself may have written, to stamp a message, while the document was being unloaded: what it is
+    // loaded from has that too.
+    await durability.settled()
+    const { stored, at } = await this.#load(name)
+    const prepared = loading.prepare(name, stored, at)
+    onAnswer(prepared.answer)
+    const rules = (await rooms.rulesOf(name, stored.position === 0)) ?? rulesOf?.(name)
+    await this.#build(document, { stored, at, prepared }, rules)
+  }
+
+  /**
+   * What can be sent of a document that is being loaded, to those who may read it; undefined for any that is not, and for
+   * one that is loaded before that can be told.
+   */
+  arriving(name: string): Promise<StoredAnswer | undefined> | undefined {
+    return this.#arriving.get(name)
   }
 
   /** What the log has of a document. One that is new begins with its seed, for everybody the same. */
@@ -110,6 +131,11 @@ export class Documents extends Database {
     this.#idle.drop(open)
   }
 
+  /** Yjs draws an id of its own from 31 random numbers, which takes longer than all the rest of making a document. */
+  async onCreateDocument(): Promise<{ readonly guid: string }> {
+    return { guid: randomUUID() }
+  }
+
   override async onLoadDocument(payload: onLoadDocumentPayload): Promise<void> {
     try {
       const { documentName } = payload
@@ -126,9 +152,9 @@ export class Documents extends Database {
 
   override async onStoreDocument(): Promise<void> {}
 
-  async connected({ connection }: connectedPayload): Promise<void> {
-    const open = this.#open.get(connection.document)
-    if (open !== undefined) this.#idle.remove(open)
+  /** A connection has it open. */
+  used(open: OpenDocument): void {
+    this.#idle.remove(open)
   }
 
   /**
@@ -173,19 +199,23 @@ export class Documents extends Database {
     }
   }
 
-  #build(document: Document, stored: StoredDocument, at: number, rules: DocumentRules | undefined): void {
+  async #build(
+    document: Document,
+    { stored, at, prepared }: { readonly stored: StoredDocument; readonly at: number; readonly prepared: Prepared },
+    rules: DocumentRules | undefined,
+  ): Promise<void> {
     // Hocuspocus encodes each change anew and sends it to everybody, its sender too: ours is open-document.ts.
     document._observers.delete('update')
     document.awareness._observers.delete('update')
     boundObservedDepth(document)
-    document.transact(() => {
-      for (const part of stored.parts) Y.applyUpdate(document, part)
-    })
+    await this.#options.loading.fill(document, await prepared.updates)
+    const tail = await prepared.answer?.tail
+    const answer = prepared.answer && tail && { ...prepared.answer, frames: [await prepared.answer.snapshot, ...tail] }
     const guard = rules === undefined ? undefined : new Guard(document, rules)
     const archive = this.#options.rooms.archiveOf(document.name, document)
-    const bytes = stored.parts.reduce((sum, part) => sum + part.length, 0)
+    const bytes = bytesOf(stored)
     const { position, clients: owners, epoch, retired } = stored
-    const loadedFrom = { position, at, bytes, owners, epoch, retired }
+    const loadedFrom = { position, at, bytes, owners, epoch, retired, answer }
     const open = new OpenDocument(document, loadedFrom, guard, archive, this.#options)
     this.#open.set(document, open)
     this.#loads += 1

@@ -48,9 +48,12 @@ export class Exchange {
     if (isMoved) throw moved(name)
   }
 
-  /** What a replica at `stateVector` lacks of `name`. @throws {AccessError} `document/malformed-state-vector`, `document/reset` */
-  missing(name: string, stateVector: Uint8Array): Promise<Uint8Array> {
-    const mayRead = async () => {}
+  /**
+   * What a replica at `stateVector` lacks of `name`, for `reader`, who may read it.
+   * @throws {AccessError} `access/no-grant`, `document/malformed-state-vector`, `document/reset`
+   */
+  missing(name: string, reader: Author, stateVector: Uint8Array): Promise<Uint8Array> {
+    const mayRead = () => this.#options.access.confirm(name, reader.principal, 'read')
     return this.#withDocument(name, mayRead, (open) => {
       try {
         return open.missingFrom(stateVector)

@@ -97,8 +97,8 @@ export class IdleDocuments {
   }
 }
 
-function memoryOf({ ydoc, bytes }: OpenDocument): number {
+function memoryOf({ ydoc, bytes, answerBytes }: OpenDocument): number {
   let structs = 0
   for (const { length } of ydoc.store.clients.values()) structs += length
-  return EMPTY_BYTES + bytes + STRUCT_BYTES * structs
+  return EMPTY_BYTES + bytes + answerBytes + STRUCT_BYTES * structs
 }

@@ -8,27 +8,29 @@ import { AccessError } from '../access/access-error.ts'
 import type { Level } from '../access/grants.ts'
 import { levelToChange } from '../access/levels.ts'
 import { muted } from '../access/muted.ts'
-import { type Address, awarenessFrame, hocuspocusAddress, SyncType, syncFrame } from '../connection/frames.ts'
+import { type Address, type Frame, hocuspocusAddress } from '../connection/frames.ts'
 import type { Archive } from '../rooms/archive.ts'
 import type { AdmittedDirect } from '../rooms/direct-messages.ts'
-import { type Applied, applyUpdate, encodeShown, InvalidUpdateError } from './apply-update.ts'
+import { type Applied, applyUpdate, encodeShown, InvalidUpdateError, NO_CHANGE } from './apply-update.ts'
+import { Broadcasts } from './broadcasts.ts'
 import { type ClientRange, checkUpdate, type DecodedUpdate } from './check-update.ts'
 import { ClientIds, clientIdTaken } from './client-ids.ts'
+import { Crowd } from './crowd.ts'
 import { Cursor } from './cursor.ts'
 import { DocumentSize } from './document-size.ts'
 import type { Durability } from './durability.ts'
 import { GAP, type Guard, RefusedError } from './guard.ts'
 import { Presence } from './presence.ts'
 import { RetiredClients } from './retired-clients.ts'
+import type { SharedFrames } from './shared-frames.ts'
 import { type Subscriber, Subscribers } from './subscribers.ts'
 import { waitsInVain } from './waiting-structs.ts'
+import { WholeAnswer } from './whole-answer.ts'
 
 /** The author of what the server itself writes: no user has this id. */
 export const SERVER = ''
 /** The origin of what was committed before it was applied. */
 export const COMMITTED = Symbol('committed')
-/** A Yjs update without structs and deletions. */
-export const NO_CHANGE = Uint8Array.of(0, 0)
 
 /** A row of the log that this instance did not write, or has only now had confirmed. */
 export interface CommittedUpdate {
@@ -43,6 +45,10 @@ export interface OpenDocumentOptions {
   readonly durability: Durability
   readonly logger: Logger
   readonly maxPresenceBytes: number
+  /** Of how many Yjs clients presence is told. */
+  readonly maxShown: number
+  /** How long writing to so many sockets takes, as far as is known, ms. */
+  readonly writingMs: (sockets: number) => number
   /** Of the encoded state. */
   readonly maxBytes: number
   /** Lets every user send edits of others' Yjs clients. */
@@ -61,6 +67,9 @@ export interface OpenDocumentOptions {
   readonly onFollowed?: (document: OpenDocument, author: string) => void
 }
 
+/** The state vector of who has nothing. */
+const NO_STATE = Uint8Array.of(0)
+
 /** What a document was loaded from. */
 export interface LoadedFrom {
   readonly position: number
@@ -72,6 +81,8 @@ export interface LoadedFrom {
   /** As StoredDocument has them. */
   readonly epoch: number
   readonly retired: ReadonlySet<number>
+  /** What was sent already to those who wait for it, all of it. */
+  readonly answer?: { readonly address: Address; readonly frames: readonly SharedFrames[] } | undefined
 }
 
 /**
@@ -86,6 +97,8 @@ export class OpenDocument {
   /** What starts the messages of clients of the Hocuspocus dialect. */
   readonly address: Address
   readonly presence: Presence
+  /** Whose presence is told. */
+  readonly crowd: Crowd
   /** Up to where it has what the log has. */
   readonly cursor: Cursor
   /** Where the log has its content begin. */
@@ -97,6 +110,8 @@ export class OpenDocument {
   readonly #archive: Archive | undefined
   readonly #options: OpenDocumentOptions
   readonly #subscribers = new Subscribers()
+  readonly #broadcasts: Broadcasts
+  readonly #whole: WholeAnswer
   /** How many updates wait for their commit. */
   #uncommitted = 0
   /** What has happened by the change that is being made. */
@@ -105,7 +120,7 @@ export class OpenDocument {
   /** `guard` keeps the document to its rules; free-form documents have none. `archive` is for those with messages. */
   constructor(
     ydoc: Document,
-    { position, at, bytes, owners, epoch, retired }: LoadedFrom,
+    { position, at, bytes, owners, epoch, retired, answer }: LoadedFrom,
     guard: Guard | undefined,
     archive: Archive | undefined,
     options: OpenDocumentOptions,
@@ -113,7 +128,8 @@ export class OpenDocument {
     this.name = ydoc.name
     this.ydoc = ydoc
     this.levelToChange = levelToChange(ydoc.name)
-    this.address = hocuspocusAddress(ydoc.name)
+    this.address = answer?.address ?? hocuspocusAddress(ydoc.name)
+    this.#whole = new WholeAnswer(this.address, answer && { position, frames: answer.frames })
     this.#options = options
     this.cursor = new Cursor(position, at)
     this.epoch = epoch
@@ -123,12 +139,31 @@ export class OpenDocument {
     this.#guard = guard
     this.#archive = archive
     this.presence = new Presence(ydoc.awareness, this.#clientIds, options.maxPresenceBytes)
+    this.#broadcasts = new Broadcasts({
+      subscribers: this.#subscribers,
+      appended: () => options.durability.appended,
+      writingMs: options.writingMs,
+      presenceOf: (clients) => this.crowd.encode(clients),
+    })
+    this.crowd = new Crowd(ydoc.awareness, {
+      max: options.maxShown,
+      onCount: (notice) => this.#subscribers.tellAll(notice),
+    })
     ydoc.on('update', this.#recordServerChange)
+    ydoc.once('destroy', () => {
+      this.#broadcasts.close()
+      this.crowd.close()
+    })
   }
 
   /** The size of its encoded state, or more where that was not measured. */
   get bytes(): number {
     return this.#size.bytes
+  }
+
+  /** What is kept to be sent to those who have nothing of it. */
+  get answerBytes(): number {
+    return this.#whole.bytes
   }
 
   /** Whether an update of it waits for its commit, so that somebody may be waiting to be told of that. */
@@ -192,6 +227,11 @@ export class OpenDocument {
     this.#subscribers.tell(to, payload)
   }
 
+  /** Hands a stateless message to all connections to this instance. */
+  tellAll(payload: string): void {
+    this.#subscribers.tellAll(payload)
+  }
+
   /**
    * What a replica at `stateVector` lacks of what can be shown.
    * @throws {AccessError} `document/reset` for a replica of what was there before
@@ -200,6 +240,16 @@ export class OpenDocument {
   missingFrom(stateVector: Uint8Array): Uint8Array {
     this.#retired.refuseReplica(this.name, stateVector)
     return encodeShown(this.ydoc, stateVector)
+  }
+
+  /** The answer to a replica that has nothing. */
+  wholeAnswer(address: Address): Frame[] {
+    return this.#whole.framesFor(address, () => encodeShown(this.ydoc, NO_STATE))
+  }
+
+  /** What others were shown since a position of the log that it was loaded from; undefined for any other. */
+  shownSince(position: number, address: Address): Frame[] | undefined {
+    return this.#whole.framesSince(position, address)
   }
 
   stateVector(): Uint8Array {
@@ -243,6 +293,7 @@ export class OpenDocument {
     } finally {
       this.ydoc.on('update', this.#recordServerChange)
     }
+    this.#broadcasts.presence(undefined, this.crowd.edited(ranges.keys()))
     this.#options.onClientChange?.(this)
   }
 
@@ -267,23 +318,25 @@ export class OpenDocument {
     this.#size.grow(data.length)
     this.ydoc.off('update', this.#recordServerChange)
     this.#archive?.watch(isLate)
+    let applied: Applied | undefined
     try {
-      const applied = applyUpdate(this.ydoc, data, COMMITTED, false)
+      applied = applyUpdate(this.ydoc, data, COMMITTED, false)
       this.#guard?.mirror(data)
-      // As it came it reveals nothing else.
-      if (applied?.shown !== undefined) this.#broadcastUpdate(undefined, applied.shown, applied.shown === data)
     } finally {
       this.#archive?.watch(true)
       this.ydoc.on('update', this.#recordServerChange)
     }
-    this.#archiveAnew()
+    const isStored = !this.#archiveAnew()
+    // As it came it reveals nothing else.
+    if (applied?.shown !== undefined) this.#show(undefined, applied.shown, isStored && applied.shown === data)
   }
 
-  /** Stores messages as they are now: what the archive has of them is older. */
-  #archiveAnew(): void {
+  /** Stores messages as they are now, where what the archive has of them is older. Returns whether there are any. */
+  #archiveAnew(): boolean {
     const messages = this.#archive?.take() ?? []
-    if (messages.length === 0) return
+    if (messages.length === 0) return false
     this.#append({ document: this.name, at: Date.now(), author: SERVER, data: NO_CHANGE, clients: [], messages })
+    return true
   }
 
   /**
@@ -316,7 +369,7 @@ export class OpenDocument {
     const events = this.#events
     this.#events = undefined
     this.#append({ document: this.name, at: Date.now(), author, data: stored, clients, messages, events })
-    if (shown !== undefined) this.#broadcastUpdate(sender, shown, false)
+    if (shown !== undefined) this.#show(sender, shown, false)
   }
 
   #append(update: NewUpdate): void {
@@ -329,8 +382,9 @@ export class OpenDocument {
     if (position) this.cursor.pass(position)
   }
 
-  #broadcastUpdate(sender: Subscriber | undefined, update: Uint8Array, isCommitted: boolean): void {
-    this.#subscribers.broadcast(sender, (address) => syncFrame(address, SyncType.Update, update), isCommitted)
+  #show(sender: Subscriber | undefined, update: Uint8Array, isCommitted: boolean): void {
+    this.#whole.add(update)
+    this.#broadcasts.update(sender, update, isCommitted)
   }
 
   /**
@@ -348,8 +402,8 @@ export class OpenDocument {
   #listenToPresence(): void {
     // Hocuspocus attaches a listener of its own once a document is loaded, which lists all states at each change.
     this.ydoc.awareness._observers.delete('update')
-    this.presence.onChange((update, holder) => {
-      this.#subscribers.broadcast(holder, (address) => awarenessFrame(address, update))
+    this.presence.onChange((clients, holder) => {
+      this.#broadcasts.presence(holder, this.crowd.changed(clients))
       this.#options.onHereChanged?.(this)
     })
     this.presence.onOwnChange((clients) => this.#options.onPresence?.(this, clients))

@@ -2,6 +2,7 @@ import {
   type Awareness,
   applyAwarenessUpdate,
   encodeAwarenessUpdate,
+  outdatedTimeout,
   removeAwarenessStates,
 } from 'y-protocols/awareness'
 import { z } from 'zod'
@@ -12,6 +13,8 @@ import { type Entry, encodeEntries, readEntries } from './awareness-entries.ts'
 import type { ClientIds } from './client-ids.ts'
 
 const MAX_DEPTH = 32
+/** How often it is looked who has gone silent. */
+const LOOK_MS = outdatedTimeout / 10
 /** Client ids of one holder: a Y.Doc changes its id when it meets a twin, so one is too few. */
 const MAX_IDS = 16
 /** Client ids from here on are the server's, for those who show presence over HTTP (visit.ts). Yjs' own are below 2³². */
@@ -43,16 +46,21 @@ export class Presence {
   readonly #holders = new Map<number, PresenceHolder>()
   /** Added to a client's clocks, so that peers accept a client that came back with the clock it left with. */
   readonly #clockOffsets = new Map<number, number>()
+  #looks: NodeJS.Timeout | undefined
 
   constructor(awareness: Awareness, clientIds: ClientIds, maxStateBytes: number) {
     this.#awareness = awareness
     this.#clientIds = clientIds
     this.#maxStateBytes = maxStateBytes
+    // It would look all the time, also in the many documents in which nobody is shown.
+    clearInterval(awareness._checkInterval)
+    awareness.on('change', () => this.#lookOn())
+    awareness.on('destroy', () => clearInterval(this.#looks))
   }
 
-  /** Calls `listener` with each change as an awareness update, and whose frame caused it. */
-  onChange(listener: (update: Uint8Array, holder: unknown) => void): void {
-    this.#onUpdate((clients, origin) => listener(encodeAwarenessUpdate(this.#awareness, clients), origin))
+  /** Calls `listener` with the clients whose presence changed, and whose frame caused it. */
+  onChange(listener: (clients: readonly number[], holder: unknown) => void): void {
+    this.#onUpdate(listener)
   }
 
   /** Calls `listener` with the clients whose presence a connection of this instance changed. */
@@ -61,11 +69,6 @@ export class Presence {
       // Each instance notices by itself who is silent.
       if (origin !== RELAYED && origin !== 'timeout') listener(clients)
     })
-  }
-
-  /** All states, or undefined when nobody shows any. */
-  current(): Uint8Array | undefined {
-    return this.#encode([...this.#awareness.getStates().keys()])
   }
 
   /** What the connections of this instance show; undefined when they show nothing. */
@@ -141,6 +144,23 @@ export class Presence {
     removeAwarenessStates(this.#awareness, clients, holder)
   }
 
+  /** Looks who has gone silent for as long as anybody is shown. */
+  #lookOn(): void {
+    if (this.#awareness.states.size > 0) {
+      this.#looks ??= setInterval(() => this.#removeSilent(), LOOK_MS).unref()
+    } else {
+      clearInterval(this.#looks)
+      this.#looks = undefined
+    }
+  }
+
+  #removeSilent(): void {
+    const { meta, states } = this.#awareness
+    const since = Date.now() - outdatedTimeout
+    const silent = [...states.keys()].filter((client) => (meta.get(client)?.lastUpdated ?? 0) <= since)
+    if (silent.length > 0) removeAwarenessStates(this.#awareness, silent, 'timeout')
+  }
+
   #owns(holder: PresenceHolder, { client, clock, state }: Entry): boolean {
     const current = this.#holders.get(client)
     if (current === holder) return true
@@ -203,14 +223,18 @@ export class Presence {
     }
     const state: unknown = parseSafely(text)
     if (state === null) return 'null'
-    if (depthOf(state) > MAX_DEPTH) {
-      throw new AccessError('presence/too-big', CloseCode.TooBig, `a presence state has at most ${MAX_DEPTH} levels`)
-    }
+    refuseTooDeep(state)
     const fields = jsonObject.parse(state)
     const shown = jsonObject.safeParse(fields.user)
     // What is undefined isn't there: nobody but the server says what kind of user somebody is.
     return JSON.stringify({ ...fields, user: { ...shown.data, id: user, name, kind: agent ? 'agent' : undefined } })
   }
+}
+
+/** @throws {AccessError} `presence/too-big` for a state that is nested deeper than anybody's, and that JSON may be too deep for */
+export function refuseTooDeep(state: unknown): void {
+  if (depthOf(state) <= MAX_DEPTH) return
+  throw new AccessError('presence/too-big', CloseCode.TooBig, `a presence state has at most ${MAX_DEPTH} levels`)
 }
 
 /** The id of the user that a state shows. */

@@ -27,37 +27,49 @@ export interface SourceRange {
   /** The first position that is asked about: no snapshot is above it. Undefined for all that there is. */
   readonly base?: number | undefined
   readonly until: number
-  /** Told the stored bytes of the snapshot and of each row. May throw, where there are too many. */
-  readonly onPart?: (bytes: number) => void
+  /** Of the snapshot and the rows that may be read, as they are stored, each with ROW_BYTES. */
+  readonly maxBytes: number
 }
 
+/** What a row counts besides its bytes: a keystroke takes far more memory than the bytes it is stored in. */
+const ROW_BYTES = 200
 /** Below this position reading all rows costs less than a look at whether there is a snapshot. */
 const FEW_ROWS = 2_000
 /** Rows that are moved to a thread in one piece. */
 const PAGE_ROWS = 1_000
 
+/** A document as committed now, whose rows don't tell who wrote them and when. @throws {StorageError} */
+export async function newestSource(log: UpdateLog, document: string): Promise<PackedSource> {
+  return newest(document, await log.load(document))
+}
+
 /**
- * A document as committed now, whose rows don't tell who wrote them and when; or at an earlier position, which costs all
- * rows up to there where a snapshot was written since.
- * @throws {CoweaveError} `document/no-such-position`, `history/forgotten`  @throws {StorageError}
+ * The same, or at an earlier position, which costs all rows up to there where a snapshot was written since.
+ * @throws {CoweaveError} `document/no-such-position`, `history/forgotten`, `history/too-big`  @throws {StorageError}
  */
-export async function sourceAt(log: UpdateLog, document: string, position?: number): Promise<PackedSource> {
+export async function sourceAt(
+  log: UpdateLog,
+  document: string,
+  { position, maxBytes }: { readonly position: number | undefined; readonly maxBytes: number },
+): Promise<PackedSource> {
   const stored = await log.load(document)
   if (position === undefined || position === stored.position) return newest(document, stored)
-  if (position < stored.position) return await readSource(log, document, { base: position, until: position }, stored)
+  if (position < stored.position)
+    return await readSource(log, document, { base: position, until: position, maxBytes }, stored)
   const problem = `${document} has no position ${position}: its last one is ${stored.position}`
   throw new CoweaveError('document/no-such-position', problem)
 }
 
 /**
  * A document up to a position that it had.
- * @throws {CoweaveError} `history/forgotten` where `base` is below where its history begins, also where that moves meanwhile
- * @throws {StorageError} @throws what `onPart` throws
+ * @throws {CoweaveError} `history/too-big`, and `history/forgotten` where `base` is below where its history begins, also
+ * where that moves meanwhile
+ * @throws {StorageError}
  */
 export async function readSource(
   log: UpdateLog,
   document: string,
-  { base, until, onPart }: SourceRange,
+  { base, until, maxBytes }: SourceRange,
   stored?: StoredDocument,
 ): Promise<PackedSource> {
   const epoch = stored?.epoch ?? (await log.epoch(document))
@@ -67,10 +79,12 @@ export async function readSource(
   const snapshot = await snapshotFor(log, document, { position: base, start }, stored)
   const pages: Uint8Array<ArrayBuffer>[] = []
   let [bytes, rows] = [snapshot?.data.length ?? 0, [] as LogRow[]]
-  if (snapshot !== undefined) onPart?.(bytes)
+  let left = maxBytes - bytes
+  if (left < 0) throw tooBig(document, maxBytes)
   for await (const row of log.read(document, snapshot?.position ?? Math.max(0, start - 1), until)) {
     bytes += row.data.length
-    onPart?.(row.data.length)
+    left -= row.data.length + ROW_BYTES
+    if (left < 0) throw tooBig(document, maxBytes)
     rows.push(row)
     if (rows.length < PAGE_ROWS) continue
     pages.push(packRows(rows))
@@ -138,4 +152,9 @@ function newest(document: string, stored: StoredDocument): PackedSource {
 /** A copy, since the parts are views on one piece of memory. */
 function snapshotIn({ snapshot, parts: [data] }: StoredDocument): PackedSource['snapshot'] {
   return snapshot > 0 && data !== undefined ? { position: snapshot, data: data.slice() } : undefined
+}
+
+function tooBig(document: string, maxBytes: number): CoweaveError {
+  const problem = `the history of ${document} has more than HISTORY_BYTES (${maxBytes})`
+  return new CoweaveError('history/too-big', problem)
 }

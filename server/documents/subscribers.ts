@@ -9,8 +9,13 @@ export interface Subscriber {
   readonly address: Address
   /** Counts a change of what it shows. @throws {AccessError} `presence/too-many` */
   countPresence?(): void
-  /** `isCommitted` tells that the frame reveals nothing that is not on disk yet. */
-  send(frame: Frame, isCommitted: boolean): void
+  /**
+   * Sends one frame or several once so many updates are committed, over all documents. They were to be told at `since`, on the
+   * clock of `performance`; now, if that isn't given.
+   */
+  send(frames: Frame, after: number, since?: number): void
+  /** Whether it reads slower than it is sent to: presence is left out then, which is repeated all the time. */
+  readonly isBehind?: boolean
   /** Hands over a stateless message, where the client's protocol has such. */
   tell?(payload: string): void
 }
@@ -27,6 +32,10 @@ export class Subscribers {
     this.#all.add(subscriber)
   }
 
+  get size(): number {
+    return this.#all.size
+  }
+
   /** Returns whether it was one. */
   delete(subscriber: Subscriber): boolean {
     return this.#all.delete(subscriber)
@@ -41,17 +50,22 @@ export class Subscribers {
     for (const subscriber of this.#all) if (subscriber.principal.user === user) subscriber.tell?.(payload)
   }
 
-  /** One frame for all subscribers that share an address; nobody hears of their own change. */
-  broadcast(sender: unknown, frameFor: (address: Address) => Frame, isCommitted = false): void {
+  /** Hands a stateless message to everybody. */
+  tellAll(payload: string): void {
+    for (const subscriber of this.#all) subscriber.tell?.(payload)
+  }
+
+  /** One frame for all subscribers that share an address, but for those `isLeftOut` names. */
+  send(isLeftOut: (subscriber: Subscriber) => boolean, frameFor: (address: Address) => Frame, after: number): void {
     const frames = new Map<Address, Frame>()
     for (const subscriber of this.#all) {
-      if (subscriber === sender) continue
+      if (isLeftOut(subscriber)) continue
       let frame = frames.get(subscriber.address)
       if (frame === undefined) {
         frame = frameFor(subscriber.address)
         frames.set(subscriber.address, frame)
       }
-      subscriber.send(frame, isCommitted)
+      subscriber.send(frame, after)
     }
   }
 }

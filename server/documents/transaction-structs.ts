@@ -7,7 +7,8 @@ export function newStructs({ doc, beforeState, afterState }: Y.Transaction): Y.A
     const start = beforeState.get(client) ?? 0
     if (start === end) continue
     const structs = doc.store.clients.get(client) ?? []
-    found.push(...structs.slice(Y.findIndexSS(structs, start)))
+    // One by one: there may be more than a call takes arguments.
+    for (const struct of structs.slice(Y.findIndexSS(structs, start))) found.push(struct)
   }
   return found
 }

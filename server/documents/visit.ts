@@ -4,7 +4,7 @@ import type { Address } from '../connection/frames.ts'
 import { encodeEntries } from './awareness-entries.ts'
 import type { Author } from './guard.ts'
 import type { OpenDocument } from './open-document.ts'
-import { FIRST_VISITOR } from './presence.ts'
+import { FIRST_VISITOR, refuseTooDeep } from './presence.ts'
 import type { Subscriber } from './subscribers.ts'
 
 /** How often it is shown again: of whom nothing is heard for 30 s, clients think that they are gone. */
@@ -25,6 +25,7 @@ export class Visit implements Subscriber {
   #author: Author
   #fields: ShownFields = {}
   #hasEnded = false
+  #shownAt = Date.now()
   #clock = 0
   /** On the clock of `performance`. */
   #until = 0
@@ -54,6 +55,11 @@ export class Visit implements Subscriber {
     return this.#fields
   }
 
+  /** When it was last asked for, ms since 1970. */
+  get shownAt(): number {
+    return this.#shownAt
+  }
+
   /** How long it is still shown, ms. */
   get remainingMs(): number {
     return Math.max(0, this.#until - performance.now())
@@ -65,6 +71,7 @@ export class Visit implements Subscriber {
   /** Shows `fields` for `ms`, instead of what was shown before. @throws {AccessError} `presence/too-big` */
   show(author: Author, fields: ShownFields, ms: number): void {
     this.#author = author
+    this.#shownAt = Date.now()
     try {
       this.#tell(fields)
     } catch (error) {
@@ -105,6 +112,7 @@ export class Visit implements Subscriber {
   }
 
   #tell(fields: ShownFields): void {
+    refuseTooDeep(fields)
     this.#clock += 1
     const entry = { client: this.#client, clock: this.#clock, state: JSON.stringify(fields) }
     this.#document.presence.receive(this, encodeEntries([entry]))

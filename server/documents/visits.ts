@@ -2,8 +2,12 @@ import type { Document } from '@hocuspocus/server'
 import type { Anchor } from '../../model/chat.ts'
 import { CloseCode } from '../../model/close-codes.ts'
 import { CoweaveError } from '../../model/errors.ts'
+import type { Kick } from '../../persistence/admin-store.ts'
+import { goesWith } from '../../persistence/beside.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
+import type { Access } from '../access/access.ts'
 import { AccessError } from '../access/access-error.ts'
+import type { Principal } from '../access/grants.ts'
 import { TokenBucket } from '../connection/token-bucket.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import type { Documents } from './documents.ts'
@@ -14,11 +18,16 @@ import { type ShownFields, Visit, visitorId } from './visit.ts'
 const BURST_S = 60
 /** How long somebody is shown who has just written. */
 const WRITING_MS = 10_000
+/** How often it is looked whether who is shown may still be there. */
+const LOOK_MS = 1_000
 const NO_FIELDS: ShownFields = {}
 
 export interface VisitsOptions {
   readonly documents: Documents
   readonly rooms: Rooms
+  readonly access: Access
+  /** Whether an admin has revoked the token since it was verified. */
+  readonly isRevoked: (principal: Principal) => boolean
   readonly changesPerSecond: number
   /** Of one user. */
   readonly maxVisits: number
@@ -35,11 +44,16 @@ interface Visitor {
   readonly visits: Map<string, Promise<Visit>>
 }
 
-/** Presence of those who have no connection, such as agents that read and write over HTTP. */
+/**
+ * Presence of those who have no connection, such as agents that read and write over HTTP: as long as they may read the
+ * document.
+ */
 export class Visits {
   readonly #options: VisitsOptions
   readonly #visitors = new Map<string, Visitor>()
-  readonly #open = new Set<Visit>()
+  /** With the names of their documents. */
+  readonly #open = new Map<Visit, string>()
+  #looks: NodeJS.Timeout | undefined
 
   constructor(options: VisitsOptions) {
     this.#options = options
@@ -99,9 +113,44 @@ export class Visits {
     })
   }
 
+  /** As SocketConnection.kicked(): hides a user who is shown by this instance. */
+  kicked({ user, document, at }: Kick): void {
+    for (const [visit, name] of this.#open) {
+      if (visit.principal.user !== user || visit.shownAt > at) continue
+      if (document === '' || goesWith(document, name)) visit.end()
+    }
+  }
+
   /** Hides all who are shown by this instance. */
   close(): void {
-    for (const visit of this.#open) visit.end()
+    clearInterval(this.#looks)
+    for (const visit of this.#open.keys()) visit.end()
+  }
+
+  #opened(visit: Visit, name: string): void {
+    this.#open.set(visit, name)
+    this.#looks ??= setInterval(() => {
+      for (const [shown, document] of this.#open) void this.#look(shown, document)
+    }, LOOK_MS).unref()
+  }
+
+  #closed(visit: Visit): void {
+    this.#open.delete(visit)
+    if (this.#open.size > 0) return
+    clearInterval(this.#looks)
+    this.#looks = undefined
+  }
+
+  async #look(visit: Visit, name: string): Promise<void> {
+    const { access, isRevoked } = this.#options
+    const { principal } = visit
+    try {
+      const mayStay = !isRevoked(principal) && (await access.levelIn(name, principal)) !== undefined
+      // A newer token was checked by itself.
+      if (!mayStay && visit.principal === principal) visit.end()
+    } catch {
+      // It was logged where it was asked, and is no refusal: it is asked again, and the visit ends by its time at last.
+    }
   }
 
   async #visit(name: string, author: Author): Promise<Visit> {
@@ -126,10 +175,10 @@ export class Visits {
     // The document stays open as long as the user is shown there.
     const visiting = this.#withDocument(name, async (open) => {
       const visit = new Visit(open, author)
-      this.#open.add(visit)
+      this.#opened(visit, name)
       resolve(visit)
       await visit.ended
-      this.#open.delete(visit)
+      this.#closed(visit)
       left()
     })
     visiting.catch((error: unknown) => {

@@ -14,7 +14,7 @@ export class WriterIds {
   /**
    * Has `make` make an update of `document` for `user`, with the id that it is given where the document is as it was left,
    * and hands the update to `take`. Returns whether there was one. Until it is taken, nobody else gets the id; when that
-   * fails, nobody any more.
+   * fails, nobody any more. Where nothing could be made, nothing was written with it.
    */
   async write(
     document: string,
@@ -25,7 +25,10 @@ export class WriterIds {
     const key = JSON.stringify([document, user])
     const known = this.#ids.get(key)
     this.#ids.delete(key)
-    const { update, writer } = await make(known)
+    const { update, writer } = await make(known).catch((error: unknown) => {
+      if (known !== undefined && !this.#ids.has(key)) this.#remember(key, known)
+      throw error
+    })
     if (update !== undefined) await take(update)
     this.#remember(key, writer)
     return update !== undefined

@@ -8,6 +8,9 @@ export interface Served {
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
+/** Listeners that take no upgrade: a server may have several, of several that are attached to it. */
+const refusers = new WeakSet<object>()
+
 /**
  * Serves `served` below `prefix` of an HTTP server that has other routes. It takes these requests before any listener
  * hears of them, whenever that was added: two that answer the same request break both. Returns how to end it.
@@ -40,8 +43,12 @@ export function attach(server: Server, prefix: string, served: Partial<Served>):
   Object.defineProperty(server, 'emit', { value: replaced, configurable: true, writable: true })
   // Node hands out upgrades only while somebody listens for them; then nobody else would close those of other paths.
   const refuseOthers = (_request: IncomingMessage, socket: Duplex) => {
-    if (server.listenerCount('upgrade') === 1) socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
+    const listeners = server.listeners('upgrade')
+    if (listeners[0] !== refuseOthers || !listeners.every((listener) => refusers.has(listener))) return
+    socket.on('error', () => {}) // whoever is refused may be gone: an error that nobody hears would end the process
+    socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n')
   }
+  refusers.add(refuseOthers)
   if (served.upgrade !== undefined) server.on('upgrade', refuseOthers)
   return () => {
     isAttached = false

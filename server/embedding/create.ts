@@ -49,8 +49,8 @@ export interface Coweave {
    */
   recheck(scope?: RecheckScope): Promise<void>
   /**
-   * Whether a change of a document would be taken as the document is now, or why not, and what the change does.
-   * @throws {StorageError} @throws {CoweaveError} `document/bad-name`
+   * Whether a change of a free-form document would be taken as the document is now, or why not, and what the change does.
+   * @throws {StorageError} @throws {CoweaveError} `document/bad-name`, `document/is-room`
    */
   explain(question: Question): Promise<Explanation>
   /** A token for `user` that ends after so many seconds. @throws {CoweaveError} `access/no-secret` without JWT_SECRET */
@@ -65,14 +65,13 @@ export async function createCoweave(options: CoweaveOptions = {}): Promise<Cowea
   const config = readSettings(options.settings ?? {})
   const { server: host, prefix = '/collaboration', logger = createLogger(config) } = options
   if (host !== undefined) checkEmbedded(config, prefix)
-  const server = await createServer(config, logger, { hooks: options, instance: nextInstance() })
+  const server = await createServer(config, logger, { hooks: options, isEmbedded: true })
   const requests = new Requests(server.app)
   const upgrade = server.upgrade
   let detach = () => {}
 
   async function stop(): Promise<void> {
-    await server.stop()
-    detach()
+    await server.stop().finally(() => detach())
   }
 
   return {
@@ -101,14 +100,6 @@ export async function createCoweave(options: CoweaveOptions = {}): Promise<Cowea
     },
     sign: (claims, seconds) => server.tokens.sign(claims, seconds),
   }
-}
-
-let instances = 0
-
-/** Several of one process may have the same database, and those of several processes need not have a port. */
-function nextInstance(): string {
-  instances += 1
-  return `pid-${process.pid}-${instances}`
 }
 
 /** Demo mode hands out tokens to anybody, and only the server itself can see to it that it is reached from here only. */

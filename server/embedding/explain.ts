@@ -1,13 +1,17 @@
 import * as Y from 'yjs'
 import { parseDocumentName } from '../../model/document-name.ts'
+import { CoweaveError } from '../../model/errors.ts'
+import { roomOf } from '../../model/rooms.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
-import type { Level } from '../access/grants.ts'
+import { allows, type Level } from '../access/grants.ts'
 import { type Change, describeChange } from '../documents/change.ts'
 import { checkUpdate } from '../documents/check-update.ts'
 import { ClientIds } from '../documents/client-ids.ts'
+import { DOCUMENT_DELETED } from '../documents/deletions.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type DocumentRules, Guard, RefusedError } from '../documents/guard.ts'
+import { RetiredClients } from '../documents/retired-clients.ts'
 
 /** A change that somebody made, or might. */
 export interface Question {
@@ -34,24 +38,31 @@ export interface ExplainParts {
   readonly rulesOf: ((document: string) => DocumentRules | undefined) | undefined
 }
 
-/** Judges a change as it would be judged, on a copy: nothing comes of it. @throws {StorageError} @throws {CoweaveError} */
+/**
+ * Judges a change of a free-form document as it would be judged, on a copy: nothing comes of it.
+ * @throws {StorageError}  @throws {CoweaveError} `document/bad-name`, `document/is-room`
+ */
 export async function explain(
   { log, durability, rulesOf }: ExplainParts,
   { document, user, level = 'write', update }: Question,
 ): Promise<Explanation> {
   const name = parseDocumentName(document)
+  if (roomOf(name) !== undefined) throw new CoweaveError('document/is-room', `${name} is a room, with rules of its own`)
   await durability.settled()
-  const { clients, parts } = await log.load(name)
+  const { clients, parts, deleted, retired } = await log.load(name)
   const ydoc = new Y.Doc()
   ydoc.transact(() => {
     for (const part of parts) Y.applyUpdate(ydoc, part)
   })
   const rules = rulesOf?.(name)
-  const changes: Change[] = []
+  let changes: readonly Change[] = []
   const refused = (rule: string, reason: string) => ({ isAccepted: false, refusal: { rule, reason }, changes })
+  if (deleted !== undefined) return refused(DOCUMENT_DELETED, 'the document was deleted')
+  if (!allows(level, 'write')) return refused('access/no-grant', `"${level}" is not enough to change a document`)
   try {
     const decoded = checkUpdate(update)
-    changes.push(...changesOf(ydoc, update, rules))
+    changes = changesOf(ydoc, update, rules)
+    new RetiredClients(retired).refuseUpdate(name, decoded)
     new ClientIds(clients).check(ydoc, decoded.ranges, user)
     const principal = { user, name: user, grants: [], expires: undefined, admin: false, relay: false, agent: false }
     if (rules !== undefined) new Guard(ydoc, rules).admit(update, decoded, { principal, level })

@@ -1,5 +1,5 @@
-import { setTimeout } from 'node:timers/promises'
 import type { EventStore } from '../../persistence/event-store.ts'
+import { Background, sleep } from './background.ts'
 
 /** Whoever goes on editing is told of at last after so many times the delay. */
 const LONGEST_DELAYS = 10
@@ -18,29 +18,17 @@ export interface ChangeAnnouncerOptions {
  * Tells that documents were changed, once for a run of edits. Which ones have changes to tell of stands in the log since the
  * commits of these changes, so that a crash delays it only; of several instances whoever comes first tells it.
  */
-export class ChangeAnnouncer {
+export class ChangeAnnouncer extends Background {
   readonly #options: ChangeAnnouncerOptions
-  readonly #stopping = new AbortController()
-  #running: Promise<void> | undefined
 
   constructor(options: ChangeAnnouncerOptions) {
+    super()
     this.#options = options
   }
 
-  start(): void {
-    this.#running ??= this.#run()
-  }
-
-  /** Leaves what is not told yet to others, or to the next start. */
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    await this.#running
-  }
-
-  async #run(): Promise<void> {
+  protected override async run(stopping: AbortSignal): Promise<void> {
     const { delayMs, onProblem } = this.#options
-    const { signal } = this.#stopping
-    while (!signal.aborted) {
+    while (!stopping.aborted) {
       let isMore = false
       try {
         isMore = await this.#tell()
@@ -49,7 +37,7 @@ export class ChangeAnnouncer {
       }
       // Not all instances at once.
       const pollMs = Math.min(LONGEST_POLL_MS, delayMs / 2) * (0.75 + Math.random() / 2)
-      if (!isMore) await setTimeout(pollMs, undefined, { signal, ref: false }).catch(() => {}) // it stops
+      if (!isMore) await sleep(pollMs, stopping)
     }
   }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 import type { EventStore } from '../../persistence/event-store.ts'
+import { Background, sleep } from './background.ts'
 
 /** A server that was just started has other things to do. */
 const FIRST_MS = 60_000
@@ -16,39 +16,29 @@ export interface ChoreOptions {
 }
 
 /** Something that one of the instances does every so often. */
-export class Chore {
+export class Chore extends Background {
   readonly #options: ChoreOptions
   readonly #owner = randomUUID()
-  readonly #stopping = new AbortController()
-  #running: Promise<void> | undefined
 
   constructor(options: ChoreOptions) {
+    super()
     this.#options = options
   }
 
-  start(): void {
-    this.#running ??= this.#run()
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    await this.#running
-  }
-
-  async #run(): Promise<void> {
+  protected override async run(stopping: AbortSignal): Promise<void> {
     const { name, events, intervalMs, work, onProblem } = this.#options
     let isOurs = false
-    await sleep(Math.min(FIRST_MS, intervalMs), this.#stopping.signal)
-    while (!this.#stopping.signal.aborted) {
+    await sleep(Math.min(FIRST_MS, intervalMs), stopping)
+    while (!stopping.aborted) {
       try {
         // Kept until the next time, and a little longer, so that the same instance does it then.
         const claimed = await events.claim(name, { owner: this.#owner, forMs: intervalMs * 1.5 })
         isOurs = claimed !== undefined
-        if (isOurs) await work(this.#stopping.signal)
+        if (isOurs) await work(stopping)
       } catch (error) {
-        if (!this.#stopping.signal.aborted) onProblem(error)
+        if (!stopping.aborted) onProblem(error)
       }
-      await sleep(intervalMs, this.#stopping.signal)
+      await sleep(intervalMs, stopping)
     }
     if (isOurs) await events.release(name, this.#owner).catch(onProblem)
   }
@@ -65,9 +55,4 @@ export async function unlessStopped<T>(work: Promise<T>, stopping: AbortSignal):
   } finally {
     stopping.removeEventListener('abort', stop)
   }
-}
-
-/** Less if it is stopped. */
-export async function sleep(ms: number, stopping: AbortSignal): Promise<void> {
-  await setTimeout(ms, undefined, { signal: stopping, ref: false }).catch(() => {}) // it stops
 }

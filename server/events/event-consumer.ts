@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 import type { EventStore, StoredEvent } from '../../persistence/event-store.ts'
+import { Background, sleep } from './background.ts'
 import type { EventBus } from './event-bus.ts'
 
 /** So long after an instance crashed, another one goes on. */
@@ -15,15 +15,11 @@ export interface EventConsumerOptions {
   readonly events: EventStore
   readonly bus: EventBus
   /**
-   * Called with one event after the other, in their order. Rejected, it is called again with the same event: each is
-   * handled at least once, and mostly once.
+   * Called with events in their order, and with who this instance is for the log, so that what is made of them can be
+   * stored in the commit that writes down that they are handled. Gives the number up to which there is nothing more to do.
+   * Rejected, it is called again with the same events: each is handled at least once, and mostly once.
    */
-  readonly handle?: (event: StoredEvent) => Promise<void>
-  /**
-   * In its place, called with many events at once, and with who this instance is for the log, so that what is made of them
-   * can be stored in the commit that writes down that they are handled.
-   */
-  readonly handlePage?: (events: readonly StoredEvent[], owner: string) => Promise<void>
+  readonly handle: (events: readonly StoredEvent[], owner: string) => Promise<number>
   readonly onProblem: (error: unknown) => void
 }
 
@@ -32,68 +28,31 @@ export interface EventConsumerOptions {
  * on within 10 s, and may handle again what the crashed one had not written down. Events that are older than EVENT_DAYS
  * are gone, handled or not.
  */
-export class EventConsumer {
+export class EventConsumer extends Background {
   readonly #options: EventConsumerOptions
   readonly #owner = randomUUID()
-  readonly #stopping = new AbortController()
-  #running: Promise<void> | undefined
 
   constructor(options: EventConsumerOptions) {
+    super()
     this.#options = options
   }
 
-  start(): void {
-    this.#running ??= this.#run()
-  }
-
-  /** Resolves once the event that is being handled is, and leaves the rest to others. */
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    await this.#running
-  }
-
-  async #run(): Promise<void> {
-    const { name, events, bus, onProblem } = this.#options
-    const { signal } = this.#stopping
-    while (!signal.aborted && !bus.isClosed) {
+  protected override async run(stopping: AbortSignal): Promise<void> {
+    const { name, events, bus, handle, onProblem } = this.#options
+    const owner = this.#owner
+    while (!stopping.aborted && !bus.isClosed) {
       const { version } = bus
       try {
-        const after = await this.#claim()
+        const after = await events.claim(name, { owner, forMs: LEASE_MS })
         const page = after === undefined ? [] : await events.read({ after, limit: PAGE_EVENTS })
-        if (page.length > 0) await this.#work(page)
-        else await bus.next(version, RENEW_MS, signal)
+        if (page.length > 0) await events.pass(name, { owner, last: await handle(page, owner) })
+        else await bus.next(version, RENEW_MS, stopping)
       } catch (error) {
         onProblem(error)
-        await setTimeout(RETRY_MS, undefined, { signal, ref: false }).catch(() => {}) // it stops
+        await sleep(RETRY_MS, stopping)
       }
     }
     // If it can't be told, others wait until the lease is over.
-    await events.release(name, this.#owner).catch(onProblem)
-  }
-
-  #claim(): Promise<number | undefined> {
-    return this.#options.events.claim(this.#options.name, { owner: this.#owner, forMs: LEASE_MS })
-  }
-
-  async #work(page: readonly StoredEvent[]): Promise<void> {
-    const { name, events, handle, handlePage, onProblem } = this.#options
-    // An event may take longer to handle than the lease is.
-    let isOurs = true
-    const renew = async () => {
-      isOurs = (await this.#claim()) !== undefined
-    }
-    const renewing = setInterval(() => void renew().catch(onProblem), RENEW_MS)
-    let last: number | undefined
-    try {
-      await handlePage?.(page, this.#owner)
-      for (const event of page) {
-        if (!isOurs || this.#stopping.signal.aborted) break
-        await handle?.(event)
-        last = event.number
-      }
-    } finally {
-      clearInterval(renewing)
-      if (last !== undefined) await events.pass(name, { owner: this.#owner, last })
-    }
+    await events.release(name, owner).catch(onProblem)
   }
 }

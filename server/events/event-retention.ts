@@ -1,5 +1,6 @@
 import type { EventStore } from '../../persistence/event-store.ts'
-import { Chore, sleep } from './chore.ts'
+import { sleep } from './background.ts'
+import { Chore } from './chore.ts'
 
 const INTERVAL_MS = 60 * 60 * 1000
 const DAY_MS = 24 * INTERVAL_MS

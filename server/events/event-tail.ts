@@ -42,11 +42,14 @@ export class EventTail {
   }
 
   async #refresh(): Promise<void> {
-    if (this.#version === this.bus.version) return
-    this.#refreshing ??= this.#readNew().finally(() => {
-      this.#refreshing = undefined
-    })
-    await this.#refreshing
+    const { version } = this.bus
+    // What another stream is just reading may have been read before what this one was woken for.
+    while (this.#version < version) {
+      this.#refreshing ??= this.#readNew().finally(() => {
+        this.#refreshing = undefined
+      })
+      await this.#refreshing
+    }
   }
 
   async #readNew(): Promise<void> {

@@ -26,31 +26,36 @@ export interface StreamLimits {
   readonly endsAt: number | undefined
   /** Whether its reader may be told nothing more, since an admin has revoked their tokens. */
   readonly isRevoked: () => boolean
+  /** Aborted when an admin sends the reader away. */
+  readonly kicked: AbortSignal
 }
 
 /**
  * Sends what `source` has as server-sent events. Resolves once the stream is over: the reader has left or takes nothing,
- * its time is over, or the source's is.
+ * its time is over, or the source's is, or an admin has ended it.
  * @throws what the source throws: then the stream is cut off
  */
 export async function stream(
   response: ServerResponse,
   headers: OutgoingHttpHeaders,
   source: StreamSource,
-  { heartbeatMs, endsAt = Number.POSITIVE_INFINITY, isRevoked }: StreamLimits,
+  { heartbeatMs, endsAt = Number.POSITIVE_INFINITY, isRevoked, kicked }: StreamLimits,
 ): Promise<void> {
+  // Who left before that, as while it was asked whether they may read it, does not leave again, and drops what is written.
+  if (response.destroyed) return
   const left = new AbortController()
   response.on('close', () => left.abort())
   response.on('error', () => left.abort())
+  const over = AbortSignal.any([left.signal, kicked])
   response.writeHead(200, { ...headers, ...HEADERS })
   response.write(':\n\n')
   try {
-    while (!left.signal.aborted && !source.isOver && Date.now() < endsAt) {
+    while (!over.aborted && !source.isOver && Date.now() < endsAt) {
       const frames = await source.read()
-      if (isRevoked()) break
+      if (isRevoked() || over.aborted) break
       if (frames !== '') response.write(frames)
-      else if (!(await source.next(Math.min(heartbeatMs, endsAt - Date.now()), left.signal))) response.write(':\n\n')
-      if (response.writableNeedDrain && !(await drained(response, heartbeatMs, left.signal))) break
+      else if (!(await source.next(Math.min(heartbeatMs, endsAt - Date.now()), over))) response.write(':\n\n')
+      if (response.writableNeedDrain && !(await drained(response, heartbeatMs, over))) break
     }
     response.end()
     // A reader that takes nothing takes no end either.

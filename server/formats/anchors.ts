@@ -29,12 +29,9 @@ export function anchorAt(ydoc: Y.Doc, { field, find, block }: NamedPlace): Ancho
   return anchorBetween(between.start, between.end)
 }
 
-/** Tells what stands at anchors in a document: undefined where that was removed, or is no text. */
+/** Tells what stands at anchors in a document: undefined where that was removed, is no text, or stands too deep. */
 export function quotesIn(ydoc: Y.Doc): (anchor: Anchor) => string | undefined {
-  const roots = [...rootsOf(ydoc).keys()].flatMap((field) => {
-    const root = textRoot(ydoc, field)
-    return root === undefined ? [] : [new TextPlaces(root)]
-  })
+  const roots = [...rootsOf(ydoc).keys()].flatMap((field) => placesIn(ydoc, field) ?? [])
   return ({ start, end = start }) => {
     try {
       const [from, to] = [placeIn(ydoc, start), placeIn(ydoc, end)]
@@ -48,6 +45,17 @@ export function quotesIn(ydoc: Y.Doc): (anchor: Anchor) => string | undefined {
     } catch {
       return undefined // somebody's anchor that fits no document of this shape
     }
+  }
+}
+
+/** Undefined for a root that holds no text, or that is nested too deep: what else is quoted stays so. */
+function placesIn(ydoc: Y.Doc, field: string): TextPlaces | undefined {
+  const root = textRoot(ydoc, field)
+  try {
+    return root && new TextPlaces(root)
+  } catch (error) {
+    if (error instanceof FormatError) return undefined
+    throw error
   }
 }
 

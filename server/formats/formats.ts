@@ -1,4 +1,5 @@
 import type * as Y from 'yjs'
+import type { ContentFormat } from './content-formats.ts'
 import { applyBlockEdits, applyEdits, type Edit } from './edits.ts'
 import { FormatError } from './format-error.ts'
 import { fromHtml } from './from-html.ts'
@@ -14,10 +15,6 @@ import { markdownSays, toMarkdown } from './to-markdown.ts'
 import { updateFragment } from './update-fragment.ts'
 import { readFragment } from './xml-fragment.ts'
 import { kindOfRoot, rootsOf } from './yjs-json.ts'
-
-/** The formats that say what a rich-text document says. */
-export const contentFormats = ['markdown', 'html', 'json', 'text'] as const
-export type ContentFormat = (typeof contentFormats)[number]
 
 /** What is to be changed: all of the content, places in its text, or whole blocks of it. */
 export type Change =

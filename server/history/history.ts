@@ -5,23 +5,23 @@ import { HISTORY_FORGOTTEN, type HistoryStart, historyForgotten } from '../../pe
 import type { LogRow, UpdateLog } from '../../persistence/update-log.ts'
 import type { WorkerThread } from '../../persistence/worker-thread.ts'
 import { movedOf, readSource } from '../documents/source.ts'
-import { SessionGrouping } from './editing-sessions.ts'
+import { type MeasuredRow, SessionGrouping } from './editing-sessions.ts'
 import type { HistoryThreads } from './history-threads.ts'
 import { positionAt } from './position-at.ts'
 import type { Answer, Request, Task } from './protocol.ts'
 import type { Volume } from './volume.ts'
 
-/** What a row counts besides its bytes: a keystroke takes far more memory than the bytes it is stored in. */
-const ROW_BYTES = 200
 /** Rows that sessions are made from at a time. */
 const PAGE_ROWS = 1_000
+/** And of how many bytes they are measured at a time. */
+const MEASURED_BYTES = 1024 * 1024
 /** Rows looked at for one page of sessions at most. */
 const MAX_SESSION_ROWS = 50_000
 
 export interface HistoryOptions {
   readonly log: UpdateLog
   readonly threads: HistoryThreads
-  /** Of the rows that are read for one question, each with ROW_BYTES. */
+  /** Of what is read for one question; see SourceRange. */
   readonly maxBytes: number
 }
 
@@ -130,24 +130,40 @@ export class History {
     const begins = start.position === 0 ? undefined : start
     let end = Math.min(before - 1, await this.lastPosition(document))
     for (let looked = 0; end > start.position && looked < MAX_SESSION_ROWS; ) {
-      const rows = await Array.fromAsync(this.#log.read(document, Math.max(start.position, end - PAGE_ROWS), end))
-      const volumes = await this.#volumes(thread, document, rows)
-      for (const [index, { position, at, author }] of [...rows.entries()].reverse()) {
-        if (grouping.isPause(at) && grouping.count >= limit)
-          return { sessions: grouping.end(), next: position + 1, begins }
-        grouping.add({ position, at, author, ...(volumes[index] ?? { inserted: 0, deleted: 0 }) })
-        end = position - 1
+      const rows = await this.#measured(thread, document, Math.max(start.position, end - PAGE_ROWS), end)
+      for (const row of rows.toReversed()) {
+        if (grouping.isPause(row.at) && grouping.count >= limit)
+          return { sessions: grouping.end(), next: row.position + 1, begins }
+        grouping.add(row)
+        end = row.position - 1
       }
       looked += rows.length
     }
     return { sessions: grouping.end(), next: end > start.position ? end + 1 : undefined, begins }
   }
 
-  async #volumes(thread: HistoryThread, document: string, rows: readonly LogRow[]): Promise<readonly Volume[]> {
-    const page = packRows(rows)
-    const position = rows.at(-1)?.position ?? 0
-    const source = { document, position, bytes: page.length, snapshot: undefined, pages: [page] }
-    return JSON.parse(textIn(await thread.call({ task: { kind: 'volumes' }, source }, [page])))
+  /** Rows above `after` and up to `until`, of which memory holds some at a time. */
+  async #measured(thread: HistoryThread, document: string, after: number, until: number): Promise<MeasuredRow[]> {
+    const measured: MeasuredRow[] = []
+    let [rows, bytes] = [[] as LogRow[], 0]
+    const measure = async () => {
+      const page = packRows(rows)
+      const source = { document, position: until, bytes: page.length, snapshot: undefined, pages: [page] }
+      const volumes: readonly Volume[] = JSON.parse(
+        textIn(await thread.call({ task: { kind: 'volumes' }, source }, [page])),
+      )
+      for (const [index, { position, at, author }] of rows.entries()) {
+        measured.push({ position, at, author, ...(volumes[index] ?? { inserted: 0, deleted: 0 }) })
+      }
+      ;[rows, bytes] = [[], 0]
+    }
+    for await (const row of this.#log.read(document, after, until)) {
+      rows.push(row)
+      bytes += row.data.length
+      if (bytes >= MEASURED_BYTES) await measure()
+    }
+    if (rows.length > 0) await measure()
+    return measured
   }
 
   /**
@@ -179,14 +195,7 @@ export class History {
     task: Task,
   ): Promise<Answer> {
     return this.#threads.use(user, async (thread) => {
-      const source = await steadily(() => {
-        let left = this.#maxBytes
-        const onPart = (bytes: number) => {
-          left -= bytes + ROW_BYTES
-          if (left < 0) throw tooBig(document, this.#maxBytes)
-        }
-        return readSource(this.#log, document, { base, until, onPart })
-      })
+      const source = await steadily(() => readSource(this.#log, document, { base, until, maxBytes: this.#maxBytes }))
       return await thread.call({ task, source }, movedOf(source))
     })
   }
@@ -202,11 +211,6 @@ async function steadily<T>(read: () => Promise<T>): Promise<T> {
     if (!(error instanceof CoweaveError) || error.code !== HISTORY_FORGOTTEN) throw error
     return await read()
   }
-}
-
-function tooBig(document: string, maxBytes: number): CoweaveError {
-  const problem = `the history of ${document} has more than HISTORY_BYTES (${maxBytes})`
-  return new CoweaveError('history/too-big', problem)
 }
 
 function bytesIn(answer: Answer): Uint8Array {

@@ -1,14 +1,14 @@
-import { type HistoryStart, historyForgotten } from '../../persistence/retention.ts'
+import { historyForgotten } from '../../persistence/retention.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 
 /**
- * The last position of a document, of those from where its history begins up to `last`, that was committed no later than
- * `at`, ms. Clocks of several instances may differ: then it is about that.
+ * The last position of a document, from where its history begins on, that was committed no later than `at`, ms. Clocks of
+ * several instances may differ: then it is about that.
  * @throws {CoweaveError} `history/forgotten` for a time before that
  * @throws {StorageError}
  */
 export async function positionAt(log: UpdateLog, document: string, at: number): Promise<number> {
-  const start: HistoryStart = await log.historyStart(document)
+  const start = await log.historyStart(document)
   if (start.position > 0 && at < start.at) throw historyForgotten(document, start)
   const [last = 0] = await log.positions([document])
   let [low, high] = [start.position, last]

@@ -13,7 +13,7 @@ function answerOf({ task, source: packed }: Request): Answer {
   const { document, snapshot, rows } = source
   switch (task.kind) {
     case 'state':
-      return buildSnapshot({ name: document, parts: snapshot === undefined ? rows : [snapshot, ...rows] })
+      return buildSnapshot({ name: document, parts: snapshot === undefined ? rows : [snapshot, ...rows] }).state
     case 'difference':
       return differenceJson(difference(source, task.from))
     case 'revert':

@@ -10,6 +10,7 @@ import type { Moderation } from '../admin/moderation.ts'
 import { openDocumentOf } from '../admin/overview.ts'
 import { documentDeleted } from '../documents/deletions.ts'
 import type { Documents } from '../documents/documents.ts'
+import { neverWritten } from '../documents/never-written.ts'
 import { admitAdmin } from './admin-admission.ts'
 import { documentParameters } from './document-admission.ts'
 import { HttpError } from './problem.ts'
@@ -106,10 +107,10 @@ export function serveAdminDocument(
     return { snapshot: await moderation.compact(user, name) }
   })
 
-  /** @throws {HttpError} 404 `document/not-found` */
+  /** @throws {CoweaveError} `document/not-found` */
   async function figuresOf(name: string): Promise<DocumentFigures> {
     const figures = await log.admin.figures(name)
-    if (figures === undefined) throw new HttpError(404, 'document/not-found', `${name} was never written`)
+    if (figures === undefined) throw neverWritten(name)
     return figures
   }
 }

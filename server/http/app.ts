@@ -19,6 +19,7 @@ import type { Exchange } from '../documents/exchange.ts'
 import type { Resets } from '../documents/resets.ts'
 import type { Visits } from '../documents/visits.ts'
 import type { EventBus } from '../events/event-bus.ts'
+import type { OpenStreams } from '../events/open-streams.ts'
 import type { History } from '../history/history.ts'
 import type { Notifications } from '../inbox/notifications.ts'
 import type { Erasures } from '../people/erasures.ts'
@@ -61,6 +62,8 @@ import { serveWebhooks } from './webhooks.ts'
 const PREFLIGHT_S = 600
 /** A name of 255 bytes, percent-encoded. */
 const MAX_PARAMETER_LENGTH = 3 * 255
+/** Requests are looked at with zod. What would compile schemas of Fastify's own is not even loaded. */
+const NO_SCHEMAS = { compilersFactory: { buildValidator: refuseSchema, buildSerializer: refuseSchema } }
 
 export interface AppParts extends AdminApi {
   readonly tls: TlsOptions
@@ -73,6 +76,7 @@ export interface AppParts extends AdminApi {
   readonly posting: Posting
   readonly notifications: Notifications
   readonly bus: EventBus
+  readonly streams: OpenStreams
   readonly rates: UserRates
   readonly gateway: Gateway
   readonly exchange: Exchange
@@ -104,6 +108,7 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: slowHandshakes(config),
     routerOptions: { maxParamLength: MAX_PARAMETER_LENGTH },
+    schemaController: NO_SCHEMAS,
     ...parts.tls,
   })
   tellRequestIds(app)
@@ -148,4 +153,8 @@ export async function createApp(config: Config, logger: Logger, parts: AppParts)
   if (isDemo(config)) serveDemoTokens(app, parts.tokens)
   if (parts.demo) await serveDemo(app, fileURLToPath(new URL('../../editor-demo/dist', import.meta.url)))
   return app
+}
+
+function refuseSchema(): never {
+  throw new TypeError('a route says what it takes with describe()')
 }

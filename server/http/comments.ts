@@ -5,6 +5,7 @@ import type { Access } from '../access/access.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Conversions } from '../conversions/conversions.ts'
 import type { Deletions } from '../documents/deletions.ts'
+import { neverWritten } from '../documents/never-written.ts'
 import type { Visits } from '../documents/visits.ts'
 import { messageShape } from '../rooms/chat-rules.ts'
 import type { Posting } from '../rooms/posting.ts'
@@ -14,7 +15,6 @@ import { withPlace } from './named-place.ts'
 import { countRequest } from './rate.ts'
 import { parse } from './request.ts'
 import { anything, describe } from './route-description.ts'
-import { neverWritten } from './written-document.ts'
 
 /** How many messages one answer looks through. */
 const MAX_SCANNED = 1_000
@@ -95,6 +95,9 @@ export function serveComments(app: FastifyInstance, api: CommentsApi): void {
     // By now its place may read otherwise.
     const anchor = known === undefined ? await conversions.locate(user, name, place) : undefined
     if (known === undefined && anchor === undefined) throw neverWritten(name)
+    const about = known === undefined ? anchor : archived.parse(JSON.parse(known.json)).anchor
+    // Before it is stored: what fails from then on would be told as if it weren't.
+    const [quote] = await conversions.quotes(user, name, about === undefined ? [] : [about])
     const draft = {
       text,
       ...(anchor === undefined ? {} : { anchor }),
@@ -108,7 +111,6 @@ export function serveComments(app: FastifyInstance, api: CommentsApi): void {
         : { message: known, isNew: false }
     await visits.wrote(name, author, anchor)
     const message = archived.parse(JSON.parse(posted.message.json))
-    const [quote] = await conversions.quotes(user, name, message.anchor === undefined ? [] : [message.anchor])
     return reply.status(posted.isNew ? 201 : 200).send({ ...message, quote: quote ?? undefined })
   })
 

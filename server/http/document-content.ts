@@ -12,16 +12,16 @@ import type { Format } from '../conversions/protocol.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import type { Content, DocumentWriter, Written } from '../documents/document-writer.ts'
 import type { Author } from '../documents/guard.ts'
+import { neverWritten } from '../documents/never-written.ts'
 import type { Visits } from '../documents/visits.ts'
+import { contentFormats } from '../formats/content-formats.ts'
 import { FormatError } from '../formats/format-error.ts'
-import { contentFormats } from '../formats/formats.ts'
 import { etagOf, isExcluded, positionOf, wantedPosition } from './conditions.ts'
 import { admit, authorOf, documentParameters, refuseRooms } from './document-admission.ts'
 import { acceptedFormat, formats, mediaTypes, sentFormat } from './document-formats.ts'
 import { countRequest } from './rate.ts'
 import { parse } from './request.ts'
 import { describe } from './route-description.ts'
-import { neverWritten } from './written-document.ts'
 
 /** Of content, which is read at once. Larger documents come and go as updates. */
 const MAX_CONTENT_BYTES = 512 * 1024

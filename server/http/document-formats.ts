@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
 import type { Format } from '../conversions/protocol.ts'
-import { contentFormats } from '../formats/formats.ts'
+import { contentFormats } from '../formats/content-formats.ts'
 import { HttpError } from './problem.ts'
 
 export const formats = [...contentFormats, 'yjs-json', 'update'] as const satisfies readonly Format[]

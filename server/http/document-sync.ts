@@ -50,10 +50,10 @@ export function serveDocumentSync(app: FastifyInstance, api: DocumentSyncApi): v
     answers: { 200: { text: 'A Yjs update', content: ['application/octet-stream'] } },
   })
   app.get('/api/documents/:name/sync', reading, async (request, reply) => {
-    const { name } = await admit(request, access, () => 'read')
+    const { name, author } = await admit(request, access, () => 'read')
     const { stateVector } = parse(readQuery, request.query)
     const replica = stateVector === undefined ? NO_STATE : Buffer.from(stateVector, 'base64url')
-    const update = await exchange.missing(name, replica)
+    const update = await exchange.missing(name, author, replica)
     return reply.header('Cache-Control', 'no-store').type('application/octet-stream').send(Buffer.from(update))
   })
 

@@ -7,6 +7,7 @@ import type { Tokens } from '../access/tokens.ts'
 import type { Restrictions } from '../admin/restrictions.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { streamEvents, toldEvent } from '../events/event-stream.ts'
+import type { OpenStreams } from '../events/open-streams.ts'
 import { HttpError } from './problem.ts'
 import { authenticate, parse } from './request.ts'
 import { describe } from './route-description.ts'
@@ -31,6 +32,7 @@ export interface EventsApi {
   readonly log: UpdateLog
   readonly bus: EventBus
   readonly restrictions: Pick<Restrictions, 'isRevoked'>
+  readonly streams: OpenStreams
   readonly config: { readonly PING_INTERVAL: number }
 }
 
@@ -39,8 +41,11 @@ export interface EventsApi {
  * all kinds or one. With `Accept: text/event-stream` the answer goes on with what happens next, and `Last-Event-ID`
  * counts instead of `after`.
  */
-export function serveEvents(app: FastifyInstance, { tokens, log, bus, restrictions, config }: EventsApi): void {
-  let streams = 0
+export function serveEvents(
+  app: FastifyInstance,
+  { tokens, log, bus, restrictions, streams, config }: EventsApi,
+): void {
+  let count = 0
 
   const description = describe({
     tag: 'operations',
@@ -65,25 +70,28 @@ export function serveEvents(app: FastifyInstance, { tokens, log, bus, restrictio
     const lastId = request.headers['last-event-id']
     const last = lastId === undefined ? after : parse(number, lastId)
     if (bus.isClosed) throw new HttpError(503, 'events/stopping', 'the server is stopping; ask again')
-    if (streams >= MAX_STREAMS) {
+    if (count >= MAX_STREAMS) {
       throw new HttpError(503, 'events/too-many-streams', `there are ${MAX_STREAMS} streams of events; close some`)
     }
-    streams += 1
+    count += 1
     reply.hijack()
     try {
-      await streamEvents(reply.raw, corsHeaders(reply), {
-        events: log.events,
-        bus,
-        after: last,
-        kind,
-        heartbeatMs: config.PING_INTERVAL,
-        endsAt: principal.expires,
-        isRevoked: () => restrictions.isRevoked(principal),
-      })
+      await streams.run(principal.user, '', (kicked) =>
+        streamEvents(reply.raw, corsHeaders(reply), {
+          events: log.events,
+          bus,
+          after: last,
+          kind,
+          heartbeatMs: config.PING_INTERVAL,
+          endsAt: principal.expires,
+          isRevoked: () => restrictions.isRevoked(principal),
+          kicked,
+        }),
+      )
     } catch (error) {
       request.log.error({ error }, 'a stream of events was cut off')
     } finally {
-      streams -= 1
+      count -= 1
     }
     return reply
   }

@@ -10,6 +10,7 @@ import type { Durability } from '../documents/durability.ts'
 import { DocumentSource } from '../events/document-source.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { EventTail } from '../events/event-tail.ts'
+import type { OpenStreams } from '../events/open-streams.ts'
 import { readableSource } from '../events/readable-source.ts'
 import { type StreamSource, stream } from '../events/sse.ts'
 import { userEvents } from '../events/user-events.ts'
@@ -38,6 +39,7 @@ export interface LiveEventsApi {
   readonly documents: Documents
   readonly rooms: Rooms
   readonly bus: EventBus
+  readonly streams: OpenStreams
   readonly rates: UserRates
   readonly config: { readonly PING_INTERVAL: number }
 }
@@ -48,33 +50,38 @@ export interface LiveEventsApi {
  * - `GET /api/me/events`: the notifications and calls of the token's user, and who comes and goes in lobbies they may read.
  */
 export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void {
-  const { access, restrictions, log, durability, documents, rooms, bus, rates, config } = api
+  const { access, restrictions, log, durability, documents, rooms, bus, streams, rates, config } = api
   const tail = new EventTail({ events: log.events, bus })
-  const streams = new Map<string, number>()
+  const counts = new Map<string, number>()
   let count = 0
 
-  /** Runs a stream, one of a bounded number. @throws {HttpError} before it has begun */
-  async function run(user: string, work: () => Promise<void>): Promise<void> {
-    const own = streams.get(user) ?? 0
+  /** Runs a stream, one of a bounded number, of a document or of none. @throws {HttpError} before it has begun */
+  async function run(user: string, document: string, work: (kicked: AbortSignal) => Promise<void>): Promise<void> {
+    const own = counts.get(user) ?? 0
     if (bus.isClosed) throw new HttpError(503, 'events/stopping', 'the server is stopping; ask again')
     if (own >= MAX_USER_STREAMS || count >= MAX_STREAMS)
       throw new HttpError(429, 'events/too-many-streams', 'there are too many streams of events; close some')
-    streams.set(user, own + 1)
+    counts.set(user, own + 1)
     count += 1
     try {
-      await work()
+      await streams.run(user, document, work)
     } finally {
       count -= 1
-      const left = (streams.get(user) ?? 1) - 1
-      if (left > 0) streams.set(user, left)
-      else streams.delete(user)
+      const left = (counts.get(user) ?? 1) - 1
+      if (left > 0) counts.set(user, left)
+      else counts.delete(user)
     }
   }
 
-  /** Until the token ends or is revoked. */
-  async function send(request: FastifyRequest, reply: FastifyReply, source: StreamSource, principal: Principal) {
+  /** Until the token ends or is revoked, or its user is sent away. */
+  async function send(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    source: StreamSource,
+    { principal, kicked }: { readonly principal: Principal; readonly kicked: AbortSignal },
+  ) {
     const isRevoked = () => restrictions.isRevoked(principal)
-    const limits = { heartbeatMs: config.PING_INTERVAL, endsAt: principal.expires, isRevoked }
+    const limits = { heartbeatMs: config.PING_INTERVAL, endsAt: principal.expires, isRevoked, kicked }
     reply.hijack()
     try {
       await stream(reply.raw, corsHeaders(reply), source, limits)
@@ -101,14 +108,14 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     const { after } = parse(query, request.query)
     const lastId = request.headers['last-event-id']
     const known = lastId === undefined ? undefined : parse(place, lastId).split('-').map(Number)
-    await run(user, () =>
+    await run(user, name, (kicked) =>
       rooms.withDocument(name, async (document) => {
         const open = documents.get(document)
         if (open === undefined) throw new HttpError(503, 'document/unavailable', 'the document is being loaded anew')
         const [position = after ?? open.cursor.position, event = await tail.last()] = known ?? []
         const source = new DocumentSource({ log, durability, tail, open, after: { position, event } })
         try {
-          await send(request, reply, readableSource(source, access, name, principal), principal)
+          await send(request, reply, readableSource(source, access, name, principal), { principal, kicked })
         } finally {
           source.close()
         }
@@ -131,8 +138,9 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     const { after } = parse(query, request.query)
     const lastId = request.headers['last-event-id']
     const known = lastId === undefined ? after : Number(parse(number, lastId))
-    await run(principal.user, async () => {
-      await send(request, reply, userEvents(tail, access, principal, known ?? (await tail.last())), principal)
+    await run(principal.user, '', async (kicked) => {
+      const source = userEvents(tail, access, principal, known ?? (await tail.last()))
+      await send(request, reply, source, { principal, kicked })
     })
     return reply
   })

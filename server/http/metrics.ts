@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+import type { Backlog } from '../../persistence/webhook-store.ts'
 import type { FollowerCounts } from '../cluster/follower.ts'
 import type { Durability } from '../documents/durability.ts'
 import type { Distribution } from '../metrics/distribution.ts'
@@ -27,16 +28,30 @@ export interface Measured {
   readonly traffic: Traffic
   readonly cluster: FollowerCounts
   readonly deliveries: Readonly<DeliveryCounts>
+  readonly backlog: Backlog
   /** Undefined where notifications are not pushed. */
   readonly pushes: Readonly<PushCounts> | undefined
   /** Undefined where there is no Redis. */
   readonly isRelayUp: boolean | undefined
 }
 
+/** How often the delay of the event loop is looked at, ms: each look wakes a server that has nothing else to do. */
+const DELAY_LOOK_MS = 50
+
+/** Once a process, which may have several servers: what prom-client watches it with never ends. */
+let watched: Registry | undefined
+
+function metricsOfProcess(): Registry {
+  if (watched !== undefined) return watched
+  watched = new Registry()
+  collectDefaultMetrics({ register: watched, eventLoopMonitoringPrecision: DELAY_LOOK_MS })
+  return watched
+}
+
 /** `GET /metrics`: for Prometheus, in its text format. */
 export function serveMetrics(app: FastifyInstance, measure: () => Measured): void {
   const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+  const ofProcess = metricsOfProcess()
   const gauge = (name: string, help: string, pick: (measured: Measured) => number) => {
     new Gauge({
       name,
@@ -99,6 +114,10 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
   counter('coweave_webhook_deliveries_total', 'Events that webhooks took', delivery('delivered'))
   counter('coweave_webhook_failures_total', 'Posts of events that webhooks did not take', delivery('failed'))
   counter('coweave_webhook_dead_total', 'Events that webhooks are not told of any more', delivery('dead'))
+  gauge('coweave_webhook_waiting', 'Events to be posted to webhooks', ({ backlog }) => backlog.deliveries)
+  gauge('coweave_webhook_oldest_seconds', 'How long the oldest of them waits', ({ backlog: { since } }) =>
+    since === undefined ? 0 : Math.max(0, Date.now() - since) / 1000,
+  )
   if (measure().pushes !== undefined) {
     const count = (key: keyof PushCounts) => (measured: Measured) => measured.pushes?.[key] ?? 0
     counter('coweave_pushes_total', 'Notifications that push services took', count('sent'))
@@ -111,9 +130,10 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
     answers: { 200: { text: 'In its text format', content: ['text/plain'] } },
     isOpen: true,
   })
-  app.get('/metrics', description, async (_request, reply) =>
-    reply.type(registry.contentType).send((await registry.metrics()) + distributions(measure())),
-  )
+  app.get('/metrics', description, async (_request, reply) => {
+    const all = [await ofProcess.metrics(), await registry.metrics(), distributions(measure())]
+    return reply.type(registry.contentType).send(all.join(''))
+  })
 }
 
 /** What is observed too often for prom-client, which looks up labels and allocates each time. */

@@ -4,6 +4,7 @@ import type { Access } from '../access/access.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import type { Conversions } from '../conversions/conversions.ts'
 import type { Deletions } from '../documents/deletions.ts'
+import { neverWritten } from '../documents/never-written.ts'
 import type { ShownFields } from '../documents/visit.ts'
 import { cursorAt, type Visits } from '../documents/visits.ts'
 import { documentParameters } from './document-admission.ts'
@@ -12,7 +13,6 @@ import { placeShape } from './named-place.ts'
 import { countRequest } from './rate.ts'
 import { parse } from './request.ts'
 import { describe } from './route-description.ts'
-import { neverWritten } from './written-document.ts'
 
 const TTL_MS = 60_000
 const MAX_TTL_MS = 5 * 60_000

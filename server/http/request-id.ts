@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import { onRequestEnd } from './request-end.ts'
 
 const HEADER = 'x-request-id'
 /** What may stand in logs as it came. */
@@ -17,8 +18,8 @@ export function tellRequestIds(app: FastifyInstance): void {
   app.addHook('onRequest', async (request, reply) => {
     void reply.header(HEADER, request.id)
   })
-  app.addHook('onResponse', async (request, { statusCode, elapsedTime }) => {
+  onRequestEnd(app, (request, end) => {
     const { method, routeOptions } = request
-    request.log.debug({ method, route: routeOptions.url, status: statusCode, ms: elapsedTime }, 'request answered')
+    request.log.debug({ method, route: routeOptions.url, ...end }, 'request answered')
   })
 }

@@ -1,6 +1,6 @@
 import { createCipheriv, createDecipheriv, randomBytes, randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
-import { mkdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readFile, rm, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { StorageError } from '../../persistence/storage-error.ts'
@@ -17,7 +17,7 @@ export interface SealedFile {
 
 /**
  * Files for this process alone, encrypted with a key that is nowhere else: what a crash leaves behind can't be read,
- * and is removed when the folder is opened again.
+ * and is removed when the folder is opened again, or by LeftFolders.
  */
 export class SealedFiles {
   readonly #folder: string
@@ -57,6 +57,15 @@ export class SealedFiles {
 
   async remove({ path }: SealedFile): Promise<void> {
     await rm(path, { force: true })
+  }
+
+  /** Shows that this process goes on: see LeftFolders. */
+  async touch(): Promise<void> {
+    const now = new Date()
+    await utimes(this.#folder, now, now).catch((error: unknown) => {
+      // Without files there is no folder.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
+    })
   }
 
   async clear(): Promise<void> {

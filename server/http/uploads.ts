@@ -1,4 +1,5 @@
 import { AccessError } from '../access/access-error.ts'
+import type { LeftFolders } from './left-folders.ts'
 import { HttpError } from './problem.ts'
 import type { SealedFile, SealedFiles } from './sealed-files.ts'
 
@@ -30,6 +31,8 @@ interface Upload {
 
 export interface UploadsOptions {
   readonly files: SealedFiles
+  /** Of processes that crashed. */
+  readonly left: LeftFolders
   /** What all parts of one user have together at most. */
   readonly maxBytes: number
   readonly onProblem: (error: unknown) => void
@@ -46,8 +49,13 @@ export class Uploads {
 
   constructor(options: UploadsOptions) {
     this.#options = options
-    this.#sweeper = setInterval(() => this.#sweep(Date.now() - KEEP_MS), SWEEP_MS)
+    this.#sweeper = setInterval(() => {
+      this.#sweep(Date.now() - KEEP_MS)
+      options.files.touch().catch(options.onProblem)
+      options.left.remove().catch(options.onProblem)
+    }, SWEEP_MS)
     this.#sweeper.unref()
+    options.left.remove().catch(options.onProblem)
   }
 
   /**

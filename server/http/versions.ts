@@ -48,7 +48,7 @@ export interface VersionsApi {
  * - `POST …/seen` `{ position }`: one has seen it up to there, by default all. For this, `read` is enough.
  */
 export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
-  const { log, history, rates } = api
+  const { access, log, history, rates } = api
   app.get(
     '/api/documents/:name/versions',
     describe({
@@ -74,13 +74,14 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
       answers: { 201: { text: 'The version', content: anything } },
     }),
     async (request, reply) => {
-      const { name: document, user } = await admitTo(request, api, 'write')
+      const { name: document, author, user } = await admitTo(request, api, 'write')
       countRequest(rates, user, request, reply)
       const { name, position: given } = parse(newVersion, request.body)
       const position = given ?? (await history.lastPosition(document))
       await history.refuseOutside(document, position)
       if ((await log.versions(document)).length >= MAX_VERSIONS)
         throw new HttpError(409, 'version/too-many', `a document has at most ${MAX_VERSIONS} versions; delete some`)
+      await access.confirm(document, author.principal)
       const version: NamedVersion = { id: randomUUID(), position, name, author: user, at: Date.now() }
       if (!(await log.addVersion(document, version, [versionNamed(document, version)])))
         throw new HttpError(404, 'history/no-such-position', `nothing was ever written in ${document}`)
@@ -150,11 +151,12 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
       answers: { 200: { text: 'The position', content: seenAnswer } },
     }),
     async (request, reply) => {
-      const { name, user } = await admitTo(request, api, 'read')
+      const { name, author, user } = await admitTo(request, api, 'read')
       countRequest(rates, user, request, reply)
       const { position: given } = parse(seenBody, request.body ?? {})
       const position = given ?? (await history.lastPosition(name))
       await history.refuseUnknown(name, position)
+      await access.confirm(name, author.principal, 'read')
       await log.setSeen(name, [{ user, position, at: Date.now() }])
       return { position: (await log.seen(name, user))?.position ?? 0 }
     },

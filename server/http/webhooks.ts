@@ -104,12 +104,15 @@ export function serveWebhooks(app: FastifyInstance, { tokens, log, webhooks, con
   const ending = describe({
     tag: 'operations',
     summary: 'End a webhook, with what it was still to be told of',
+    details: 'That of the settings ends with them: 409 `webhook/setting`.',
     parameters: webhookParameters,
     answers: { 204: { text: 'It is gone' } },
   })
   app.delete('/api/webhooks/:id', ending, async (request, reply) => {
     await admit(request)
     const { id } = parse(webhookParameters, request.params)
+    if (webhooks.isSetting(id))
+      throw new HttpError(409, 'webhook/setting', 'it is in the settings: remove WEBHOOK_URL and WEBHOOK_SECRET there')
     if (!(await log.webhooks.remove(id))) throw noSuchWebhook(id)
     return reply.status(204).send()
   })

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Database } from 'better-sqlite3'
 import { copyAside } from './copy-aside.ts'
@@ -11,7 +11,7 @@ const NAMES_PER_PAGE = 500
  * @throws {CoweaveError} `import/no-source`, `import/source-changes`
  */
 export async function openHocuspocusSqlite(file: string): Promise<ImportSource> {
-  if (!existsSync(file)) throw noSource(`there is no database at ${file}`)
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) throw noSource(`there is no database at ${file}`)
   const { default: Sqlite } = await import('better-sqlite3')
   // What a server that was killed had not yet put into the file is beside it.
   const aside = await copyAside([file, `${file}-wal`, `${file}-journal`])

@@ -12,9 +12,11 @@ import { type ImportSource, noSource } from './source.ts'
  */
 export async function openYLevelDb(folder: string): Promise<ImportSource> {
   const { LeveldbPersistence } = await load()
-  const files = await readdir(folder).catch((cause: unknown) => {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((cause: unknown) => {
     throw noSource(`there is no folder at ${folder}`, { cause })
   })
+  // A repair leaves what it could not use in a folder of its own.
+  const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name)
   // LevelDB would make a database of any folder.
   if (!files.includes('CURRENT')) throw noSource(`${folder} is no folder of LevelDB: it has no file CURRENT`)
   const aside = await copyAside(files.map((file) => join(folder, file)))

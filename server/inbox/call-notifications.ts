@@ -1,6 +1,6 @@
 import type { CallMedia } from '../../model/calls.ts'
 import type { ChatRoom } from '../../model/rooms.ts'
-import { linkTo, titleOf } from './notices.ts'
+import { linkTo, placeOf, titleOf } from './notices.ts'
 import { type CausedNotification, notificationId } from './notifications.ts'
 
 /** A call that rang for people who did not answer. */
@@ -22,6 +22,7 @@ export function missedCallNotification(call: MissedCall, room: ChatRoom, link: s
       body: '',
       link: linkTo(link, room),
       from: call.from,
+      ...placeOf(room),
     },
   }
 }

@@ -1,5 +1,5 @@
 import type * as Y from 'yjs'
-import { excerptOf, linkTo, titleOf } from './notices.ts'
+import { excerptOf, linkTo, placeOf, titleOf } from './notices.ts'
 import { type CausedNotification, notificationId } from './notifications.ts'
 import { isDamage, RoomPeople, type RoomPeopleOptions } from './room-people.ts'
 
@@ -69,12 +69,14 @@ export class MessageNotifications {
       to,
       // One for each message, whatever it is about: nobody gets two.
       id: notificationId('message', `${id} ${room.room}`),
+      message: id,
       notification: {
         kind,
         title: titleOf(event, room),
         body: excerptOf(String(message.get('text'))),
         link: linkTo(link, room, id),
         from: String(message.get('author')),
+        ...placeOf(room),
       },
     }
   }

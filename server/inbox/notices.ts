@@ -19,6 +19,11 @@ export function titleOf(event: string, room: ChatRoom): string {
   return cut(room.kind === 'dm' ? event : `${event} in ${room.beside}`, MAX_NOTIFICATION_TITLE)
 }
 
+/** The document that a room stands beside, where it does. */
+export function placeOf(room: ChatRoom): { readonly document?: string } {
+  return room.kind === 'dm' ? {} : { document: room.beside }
+}
+
 export function excerptOf(text: string): string {
   return cut(text, EXCERPT_LENGTH)
 }

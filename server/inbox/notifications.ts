@@ -3,11 +3,12 @@ import * as Y from 'yjs'
 import { addNotifications, type Notification } from '../../model/inbox.ts'
 import { inboxOf } from '../../model/rooms.ts'
 import { uuidOf } from '../../model/uuid.ts'
+import type { NewEvent } from '../../persistence/event-store.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import { ANY_SEQ, type UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type OpenDocument, SERVER } from '../documents/open-document.ts'
-import { notificationAdded } from '../events/notification-events.ts'
+import { notificationAdded, notificationHeld } from '../events/notification-events.ts'
 
 /** A Yjs client id is taken in an inbox about once in a thousand million notifications. */
 const MAX_ATTEMPTS = 3
@@ -45,6 +46,8 @@ export interface CausedNotification {
   readonly notification: Notice
   /** The same wherever the same change is found. */
   readonly id: string
+  /** The id of the message that it is about. */
+  readonly message?: string
 }
 
 export interface AddedNotifications {
@@ -96,6 +99,14 @@ export class Notifications {
           this.#options.onProblem?.(error)
         })
     }
+  }
+
+  /**
+   * Tells users who may be told of what is stored already; those who were told before are not told again.
+   * @throws {StorageError} as add()
+   */
+  async deliver(users: readonly string[], notice: Notice & { readonly id: string }): Promise<void> {
+    await this.#addTo(users, { ...notice, at: Date.now() })
   }
 
   /** Resolves with how many of the users had it already. */
@@ -151,6 +162,12 @@ export class Notifications {
 /** The id of a notification of which a source has one by that key. */
 export function notificationId(source: 'notification' | 'message' | 'call', key: string): string {
   return uuidOf(createHash('sha256').update(`coweave.${source}:`).update(key).digest(), 8)
+}
+
+/** To be told later, by HeldNotifications: stored with what it tells of. */
+export function heldEvent({ to, id, message, notification }: CausedNotification, room: string, at: number): NewEvent {
+  const { body: _body, ...notice } = notification
+  return notificationHeld({ id, ...notice, ...(message === undefined ? {} : { message }) }, room, to, at)
 }
 
 function updateWith(notification: Notification): { client: number; data: Uint8Array } {

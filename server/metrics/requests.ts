@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Counter, Histogram, type Registry } from 'prom-client'
+import { onRequestEnd } from '../http/request-end.ts'
 import { SECONDS } from './distribution.ts'
 
 /** Counts requests over HTTP by the routes as they are declared, so that nobody makes up labels. */
@@ -12,14 +13,14 @@ export function measureRequests(app: FastifyInstance, registry: Registry): void 
   })
   const seconds = new Histogram({
     name: 'coweave_http_request_seconds',
-    help: 'How long requests over HTTP took until they were answered whole',
+    help: 'How long requests over HTTP took until they were answered whole, or their clients left',
     labelNames: ['route'],
     buckets: [...SECONDS],
     registers: [registry],
   })
-  app.addHook('onResponse', async (request, reply) => {
-    const route = request.routeOptions.url ?? 'none'
-    requests.inc({ method: request.method, route, status: reply.statusCode })
-    seconds.observe({ route }, reply.elapsedTime / 1_000)
+  onRequestEnd(app, ({ method, routeOptions }, { status, ms }) => {
+    const route = routeOptions.url ?? 'none'
+    requests.inc({ method, route, status })
+    seconds.observe({ route }, ms / 1_000)
   })
 }

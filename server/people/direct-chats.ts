@@ -1,7 +1,9 @@
 import { directChat, roomOf, segmentName } from '../../model/rooms.ts'
+import { StorageError } from '../../persistence/storage-error.ts'
 import type { ArchivedMessage, DocumentSummary, NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import { NO_CHANGE } from '../documents/apply-update.ts'
 import type { Deletions } from '../documents/deletions.ts'
-import { NO_CHANGE, SERVER } from '../documents/open-document.ts'
+import { SERVER } from '../documents/open-document.ts'
 import type { Person } from './messages.ts'
 import { isNamedAfter } from './naming.ts'
 
@@ -86,7 +88,7 @@ export class DirectChats {
       return { document, at, author, clients: owned, data: NO_CHANGE }
     })
     batch.push(...parts.map((data): NewUpdate => ({ document, at, author: SERVER, clients: [], data })))
-    await log.append(batch)
+    await this.#append(batch)
     return position
   }
 
@@ -96,11 +98,19 @@ export class DirectChats {
       const page = await log.messages(room, { before, limit: PAGE_MESSAGES })
       const messages = page.map((message): ArchivedMessage => ({ ...message, room: target }))
       const update = { document: target, at: Date.now(), author: SERVER, clients: [], data: NO_CHANGE, messages }
-      if (messages.length > 0) await log.append([update])
+      if (messages.length > 0) await this.#append([update])
       const [first] = page
       if (first === undefined || page.length < PAGE_MESSAGES) return
       before = first.seq
     }
+  }
+
+  /** What it is copied from is erased then: nothing may be left out. @throws {StorageError} `storage/unavailable` */
+  async #append(batch: readonly NewUpdate[]): Promise<void> {
+    const positions = await this.#options.log.append(batch)
+    if (positions.every((position) => position > 0)) return
+    const [update] = batch
+    throw new StorageError('storage/unavailable', `${update?.document} takes no copy of another chat`)
   }
 }
 

@@ -4,8 +4,9 @@ import { dismissNotifications, notificationsIn } from '../../model/inbox.ts'
 import { type Room, roomOf } from '../../model/rooms.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { ArchivedMessage, UpdateLog } from '../../persistence/update-log.ts'
+import { NO_CHANGE } from '../documents/apply-update.ts'
 import type { Durability } from '../documents/durability.ts'
-import { NO_CHANGE, type OpenDocument, SERVER } from '../documents/open-document.ts'
+import { type OpenDocument, SERVER } from '../documents/open-document.ts'
 import type { Dismissed } from '../inbox/inbox-archive.ts'
 import type { Rooms } from '../rooms/rooms.ts'
 import { countsOf, messageWithout, type Person } from './messages.ts'
@@ -38,13 +39,17 @@ export class RoomEraser {
     this.#options = options
   }
 
-  /** Adds what there was to `counts`. Resolves with whether there was anything. @throws {CoweaveError} when it can't be opened */
+  /**
+   * Adds what there was to `counts`. Resolves with whether there was anything.
+   * @throws {CoweaveError} when it can't be opened  @throws {StorageError} `storage/unavailable` when others kept writing snapshots
+   */
   async erase(document: string, person: Person, counts: Counts): Promise<boolean> {
     const { log, durability, rooms, openDocument, letGo } = this.#options
     const room = roomOf(document)
     if (room === undefined) return false
     const isHead = room.kind !== 'lobby' && room.segment === undefined
     const wasArchived = isHead && (await this.#eraseFromArchive(room, person, counts))
+    let scrubbed = 0
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
       if (!(await this.#isNamed(document, person.user))) return wasArchived || attempt > 0
       await rooms.withDocument(document, async (ydoc) => {
@@ -52,12 +57,14 @@ export class RoomEraser {
         ydoc.transact(() => change(ydoc, room, person, counts))
       })
       await durability.settled()
-      await log.forget(document, await log.people.scrub(document, person.user))
+      scrubbed = await log.people.scrub(document, person.user)
+      await log.forget(document, scrubbed)
       // In memory are still the keys that were removed.
       const open = openDocument(document)
       if (open !== undefined) letGo(open)
     }
-    return true
+    if (scrubbed > 0) return true
+    throw new StorageError('storage/unavailable', `others write snapshots of ${document} all the time`)
   }
 
   /** Whether the log keeps anything in which the user is named, or which they wrote. */

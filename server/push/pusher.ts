@@ -1,7 +1,9 @@
-import { setImmediate, setTimeout } from 'node:timers/promises'
+import { setImmediate } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { roomOf } from '../../model/rooms.ts'
 import type { ClaimedPush, PushOutcome, PushStore, WaitingRoom } from '../../persistence/push-store.ts'
+import { sleep } from '../events/background.ts'
+import { Dispatcher } from '../events/dispatcher.ts'
 import { payloadOf } from './payload.ts'
 import { type Answer, type PushServiceOptions, sendPush } from './push-service.ts'
 
@@ -13,8 +15,8 @@ const MAX_ATTEMPTS = 12
 const FIRST_RETRY_MS = 5_000
 const LONGEST_RETRY_MS = 60 * 60 * 1000
 const LONGEST_POLL_MS = 1_000
-/** How long pushes under way may go on once the server stops. */
-const STOP_MS = 3_000
+
+const UNKNOWN: Answer = { kind: 'later', afterMs: undefined, problem: 'it is not known whether it may be told' }
 
 export interface PusherOptions extends PushServiceOptions {
   readonly pushes: PushStore
@@ -25,6 +27,8 @@ export interface PusherOptions extends PushServiceOptions {
    * are asked for a sign of life.
    */
   readonly present: (users: ReadonlySet<string>, since: number) => ReadonlySet<string>
+  /** Whether a user may still be told of what happened in a document. Rejects where that is not known now. */
+  readonly mayBeTold: (user: string, document: string) => Promise<boolean>
   readonly logger: Logger
 }
 
@@ -41,54 +45,36 @@ export interface PushCounts {
  * the pushes of people who are connected to it: nobody needs to know who is connected where, and when in doubt a push is
  * sent. A push is claimed before it is sent, so that one instance sends it, and another one where that crashed.
  */
-export class Pusher {
+export class Pusher extends Dispatcher<Partial<PushOutcome>> {
   readonly counts: PushCounts = { sent: 0, failed: 0, dropped: 0 }
   readonly #options: PusherOptions
   readonly #pollMs: number
-  readonly #stopping = new AbortController()
-  readonly #cutOff = new AbortController()
-  readonly #inFlight = new Set<Promise<void>>()
-  #running: Promise<void> | undefined
-  #stopped: Promise<void> | undefined
-  #outcomes: Partial<PushOutcome>[] = []
-  #writing: Promise<void> = Promise.resolve()
-  #nextWriting: Promise<void> | undefined
 
   constructor(options: PusherOptions) {
+    super()
     this.#options = options
     this.#pollMs = Math.min(options.delayMs / 4, LONGEST_POLL_MS)
   }
 
-  start(): void {
-    this.#running ??= this.#run()
-  }
-
-  /** Claims nothing more, and resolves once what is under way is sent, or is left to others. */
-  stop(): Promise<void> {
-    this.#stopped ??= this.#stop()
-    return this.#stopped
-  }
-
-  async #stop(): Promise<void> {
-    this.#stopping.abort()
-    await this.#running
-    const sent = Promise.all(this.#inFlight)
-    await Promise.race([sent, setTimeout(STOP_MS, undefined, { ref: false })])
-    this.#cutOff.abort()
-    await sent
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
+  protected override async run(stopping: AbortSignal): Promise<void> {
+    while (!stopping.aborted) {
       let isMore = false
       try {
         isMore = (await this.#spare()) && (await this.#claim())
       } catch (error) {
         this.#options.logger.warn({ error }, 'pushes can not be read or written now')
       }
-      if (!isMore) await this.#sleep()
-      else if (this.#room() < MAX_IN_FLIGHT / 2) await Promise.race([...this.#inFlight, this.#sleep()])
+      if (!isMore) await sleep(this.#pollMs, stopping)
+      else if (this.#room() < MAX_IN_FLIGHT / 2) await Promise.race([...this.underWay, sleep(this.#pollMs, stopping)])
     }
+  }
+
+  protected override write(outcomes: readonly Partial<PushOutcome>[]): Promise<void> {
+    return this.#options.pushes.settle({
+      done: outcomes.flatMap(({ done = [] }) => done),
+      again: outcomes.flatMap(({ again = [] }) => again),
+      gone: outcomes.flatMap(({ gone = [] }) => gone),
+    })
   }
 
   /** Takes away what waits for people who are here. Returns whether anything is due. */
@@ -110,13 +96,7 @@ export class Pusher {
     const claimed = await pushes.claim({ now, until: now + 2 * timeoutMs, limit })
     const here = new Set(this.#present(claimed).map(({ room }) => room))
     for (const push of claimed) {
-      const sending = this.#push(push, here.has(push.room))
-        .catch((error: unknown) => {
-          // It is claimed again, and sent once more.
-          this.#options.logger.warn({ error }, 'it could not be written down what became of a push')
-        })
-        .finally(() => this.#inFlight.delete(sending))
-      this.#inFlight.add(sending)
+      this.begin(this.#send(push, here.has(push.room)))
       // Encrypting one takes about a millisecond: nobody's edits wait for fifty of them.
       await setImmediate()
     }
@@ -124,7 +104,7 @@ export class Pusher {
   }
 
   #room(): number {
-    return MAX_IN_FLIGHT - this.#inFlight.size
+    return MAX_IN_FLIGHT - this.underWay.size
   }
 
   /** Those of the rooms whose people are here. */
@@ -135,18 +115,43 @@ export class Pusher {
     return rooms.filter(({ room }) => present.has(userOf(room)))
   }
 
-  async #push({ id, at, attempts, content }: ClaimedPush, isHere: boolean): Promise<void> {
+  async #send(push: ClaimedPush, isHere: boolean): Promise<void> {
+    try {
+      await this.#push(push, isHere)
+    } catch (error) {
+      // It is claimed again, and sent once more.
+      this.#options.logger.warn({ error }, 'it could not be written down what became of a push')
+    }
+  }
+
+  async #push({ id, room, at, attempts, content }: ClaimedPush, isHere: boolean): Promise<void> {
     const ttlS = Math.floor((at + LIFETIME_MS - Date.now()) / 1000)
     const payload = content && payloadOf(content.json)
     if (content === undefined || isHere || payload === undefined || ttlS <= 0) {
       if (content === undefined || ttlS <= 0) this.counts.failed += 1
-      await this.#settle({ done: [id] })
+      await this.settle({ done: [id] })
       return
     }
     const { subscription, json } = content
-    const push = { subscription, payload, ttlS, topic: String(JSON.parse(json).id) }
-    const answer = await sendPush(push, this.#options, this.#cutOff.signal)
-    await this.#settle(this.#outcomeOf({ id, attempts, subscription: content.id }, answer))
+    const { id: topic, document }: Readonly<Record<string, unknown>> = JSON.parse(json)
+    const mayBeTold = await this.#mayBeTold(room, document)
+    if (mayBeTold === false) {
+      await this.settle({ done: [id] })
+      return
+    }
+    const push = { subscription, payload, ttlS, topic: String(topic) }
+    const answer = mayBeTold === undefined ? UNKNOWN : await sendPush(push, this.#options, this.cutOff)
+    await this.settle(this.#outcomeOf({ id, attempts, subscription: content.id }, answer))
+  }
+
+  /** Undefined where that is not known now. */
+  async #mayBeTold(room: string, document: unknown): Promise<boolean | undefined> {
+    if (typeof document !== 'string') return true
+    try {
+      return await this.#options.mayBeTold(userOf(room), document)
+    } catch {
+      return undefined // it was logged where it was asked
+    }
   }
 
   #outcomeOf(
@@ -161,37 +166,14 @@ export class Pusher {
         this.counts.dropped += 1
         return { gone: [subscription] }
       case 'later': {
-        if (this.#cutOff.signal.aborted) return { again: [{ id, dueAt: Date.now() }] }
+        if (this.cutOff.aborted) return { again: [{ id, dueAt: Date.now() }] }
         if (attempts < MAX_ATTEMPTS) return { again: [{ id, dueAt: Date.now() + waitMs(attempts, answer.afterMs) }] }
         break
       }
     }
     this.counts.failed += 1
-    this.#options.logger.warn({ problem: answer.problem, attempts }, 'a push service did not take a push')
+    this.#options.logger.warn({ problem: answer.problem, attempts }, 'a push was given up')
     return { done: [id] }
-  }
-
-  /** Resolves once it is written. What comes while another write is under way is written together. */
-  #settle(outcome: Partial<PushOutcome>): Promise<void> {
-    this.#outcomes.push(outcome)
-    this.#nextWriting ??= this.#writing.catch(() => {}).then(() => this.#write())
-    return this.#nextWriting
-  }
-
-  async #write(): Promise<void> {
-    const outcomes = this.#outcomes
-    this.#outcomes = []
-    this.#nextWriting = undefined
-    this.#writing = this.#options.pushes.settle({
-      done: outcomes.flatMap(({ done = [] }) => done),
-      again: outcomes.flatMap(({ again = [] }) => again),
-      gone: outcomes.flatMap(({ gone = [] }) => gone),
-    })
-    await this.#writing
-  }
-
-  async #sleep(): Promise<void> {
-    await setTimeout(this.#pollMs, undefined, { signal: this.#stopping.signal, ref: false }).catch(() => {}) // it stops
   }
 }
 

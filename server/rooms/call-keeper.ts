@@ -3,7 +3,7 @@ import type { ChatRoom } from '../../model/rooms.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import { SERVER } from '../documents/open-document.ts'
 import { type MissedCall, missedCallNotification } from '../inbox/call-notifications.ts'
-import type { Notifications } from '../inbox/notifications.ts'
+import type { CausedNotification, Notifications } from '../inbox/notifications.ts'
 import type { RoomPeople } from '../inbox/room-people.ts'
 import { Alarm, someDelayMs } from './alarm.ts'
 import { CallLog, type CallTimes, type Here } from './call-log.ts'
@@ -22,6 +22,8 @@ export interface CallKeeperOptions {
   readonly hold: (over: Promise<void>) => void
   readonly people: RoomPeople
   readonly notifications: Pick<Notifications, 'addWithCause'>
+  /** Given where nobody is told at once: whom the change that the head is just going through is to notify later. */
+  readonly onHeld?: (caused: CausedNotification) => void
   /** See linkTo(). */
   readonly link: string
   /** The change that the head is just going through ends a call. */
@@ -64,7 +66,7 @@ export class CallKeeper {
   /** A client of this instance changed the head: what comes of it is committed with it. */
   changed(): void {
     if (this.#isClosed) return
-    const { head, here, onOver, onStarted } = this.#options
+    const { head, here, onOver, onStarted, onHeld } = this.#options
     const written = Y.getState(head.store, head.clientID)
     const isKnown = (user: string) => this.#belongs.has(user)
     const { isOpen, next, missed, unknown, isWaiting } = this.#log.advance(
@@ -74,8 +76,12 @@ export class CallKeeper {
       isKnown,
       onOver,
       onStarted,
+      (call) => {
+        const caused = onHeld && this.#causedBy(call)
+        if (caused !== undefined) onHeld?.(caused)
+      },
     )
-    this.#tell(missed)
+    if (onHeld === undefined) this.#tell(missed)
     this.#isWaiting = isWaiting
     if (unknown.length > 0) void this.#lookUp(unknown)
     if (!isOpen) this.#belongs.clear()
@@ -104,14 +110,17 @@ export class CallKeeper {
 
   /** Right behind what was just written, so that it is stored with that. */
   #tell(missed: readonly MissedCall[]): void {
-    const { notifications, room, link } = this.#options
-    const told = missed.map((call) => ({ ...call, users: call.users.filter((user) => this.#belongs.get(user)) }))
-    const caused = told.filter(({ users }) => users.length > 0)
-    notifications.addWithCause(
-      caused.map((call) => missedCallNotification(call, room, link)),
+    this.#options.notifications.addWithCause(
+      missed.flatMap((call) => this.#causedBy(call) ?? []),
       // Nothing is expected of a head: what was left out another instance has told.
       () => true,
     )
+  }
+
+  #causedBy(call: MissedCall): CausedNotification | undefined {
+    const { room, link } = this.#options
+    const users = call.users.filter((user) => this.#belongs.get(user))
+    return users.length === 0 ? undefined : missedCallNotification({ ...call, users }, room, link)
   }
 
   async #lookUp(users: readonly string[]): Promise<void> {

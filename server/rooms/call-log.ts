@@ -62,7 +62,7 @@ export class CallLog {
    * To be called once the head has changed, when it changes who is `here`, and at the time it returns. `here` are the
    * users who have the head open. A call is missed by somebody only once `isKnown` says that it is known whether they may be
    * told of it, so that they are told with the same commit; until then nothing becomes of it. `onOver` is told of each call
-   * that is over now, and `onStarted` of each that is new, while that change is being made.
+   * that is over now, `onStarted` of each that is new, and `onMissed` of each that was missed, while that change is being made.
    */
   advance(
     head: Y.Doc,
@@ -71,6 +71,7 @@ export class CallLog {
     isKnown: (user: string) => boolean = () => true,
     onOver: (entry: Y.Map<unknown>) => void = () => {},
     onStarted: (entry: Y.Map<unknown>) => void = () => {},
+    onMissed: (call: MissedCall) => void = () => {},
   ): CallOutlook {
     const { ringMs, vanishedAfterMs } = this.#times
     const awaySince = new Map<string, number>()
@@ -88,6 +89,7 @@ export class CallLog {
         const known = courseOf(entry)
         const one = this.#advanceEntry(entry, hasVanished, now, isKnown)
         if (known === undefined) onStarted(entry)
+        if (one.missed !== undefined) onMissed(one.missed)
         if (one.course !== known && isOver(one.course.state)) onOver(entry)
         return one
       })

@@ -5,7 +5,7 @@ import type { ChatRoom } from '../../model/rooms.ts'
 import type { StorageError } from '../../persistence/storage-error.ts'
 import type { OpenDocument } from '../documents/open-document.ts'
 import { callEnded, callStarted } from '../events/call-events.ts'
-import type { Notifications } from '../inbox/notifications.ts'
+import { type CausedNotification, heldEvent, type Notifications } from '../inbox/notifications.ts'
 import { RoomPeople, type RoomPeopleOptions } from '../inbox/room-people.ts'
 import { CallKeeper } from './call-keeper.ts'
 import type { CallTimes, Here } from './call-log.ts'
@@ -14,6 +14,8 @@ import type { HeadRules } from './head-rules.ts'
 export interface HeadsOptions extends Pick<RoomPeopleOptions, 'log' | 'present' | 'isOpenToAll'> {
   readonly logger: Logger
   readonly notifications: Notifications
+  /** Whether a product is asked about whom notifications are for before they are told; never in direct chats. */
+  readonly asksFirst: boolean
   /** What notifications of messages and calls lead to; see linkTo(). */
   readonly link: string
   readonly callTimes: CallTimes
@@ -42,7 +44,7 @@ export class Heads {
 
   opened(open: OpenDocument, rules: HeadRules, room: ChatRoom): void {
     const { ydoc, name } = open
-    const { callTimes, isCutOff, logger, log, notifications, link, present, isOpenToAll } = this.#options
+    const { callTimes, isCutOff, logger, log, notifications, asksFirst, link, present, isOpenToAll } = this.#options
     const onProblem = (error: StorageError) => {
       logger.error({ room: name, error }, 'whom a missed call notifies could not be read')
     }
@@ -53,6 +55,9 @@ export class Heads {
       head: ydoc,
       people: new RoomPeople({ room, log, present, isOpenToAll, onProblem }),
       notifications,
+      ...(asksFirst && room.kind === 'chat'
+        ? { onHeld: (caused: CausedNotification) => open.happened(heldEvent(caused, name, Date.now())) }
+        : {}),
       link,
       onOver: (call) => open.happened(callEnded(name, call)),
       onStarted: (call) => open.happened(callStarted(name, call)),

@@ -192,7 +192,7 @@ export class Rooms {
     const { room } = chat
     const known = this.#stampers.get(room)
     if (known !== undefined) return known
-    const { log, durability, logger, notifications, link, present, isOpenToAll } = this.#options
+    const { log, durability, logger, notifications, link, present, isOpenToAll, asksFirst } = this.#options
     const stamper = new Stamper({
       room,
       log,
@@ -206,6 +206,7 @@ export class Rooms {
         onProblem: (error) => logger.error({ room, error }, 'whom messages notify could not be read'),
       }),
       notifications,
+      asksFirst: asksFirst && chat.kind === 'chat',
       onProblem: (error) => logger.error({ room, error }, 'messages could not be stamped'),
     })
     this.#stampers.set(room, stamper)

@@ -7,7 +7,7 @@ import type { Durability } from '../documents/durability.ts'
 import { type CommittedUpdate, SERVER } from '../documents/open-document.ts'
 import { messageCreated } from '../events/message-events.ts'
 import type { MessageNotifications } from '../inbox/message-notifications.ts'
-import type { Notifications } from '../inbox/notifications.ts'
+import { heldEvent, type Notifications } from '../inbox/notifications.ts'
 import { Alarm, someDelayMs } from './alarm.ts'
 import { idOf, type Segment } from './segment.ts'
 import { stampsFor } from './stamps.ts'
@@ -37,6 +37,8 @@ export interface StamperOptions {
   /** Whom messages notify, which is stored with their stamps. */
   readonly notices: MessageNotifications
   readonly notifications: Pick<Notifications, 'addWithCause'>
+  /** Whether a product is asked about whom they are for before they are told: then they are stored to be told later. */
+  readonly asksFirst: boolean
   readonly onProblem: (error: unknown) => void
 }
 
@@ -219,7 +221,7 @@ export class Stamper {
     lastSeq: number,
     onSettled: () => void,
   ): Attempt {
-    const { durability, room, notices, notifications } = this.#options
+    const { durability, room, notices, notifications, asksFirst } = this.#options
     const { name, document } = segment
     const client = this.#clientFor(document)
     const at = Date.now()
@@ -227,16 +229,15 @@ export class Stamper {
     const isFirst = Y.getState(document.store, client) === 0
     const row = { author: SERVER, clients: isFirst ? [client] : [], data: stamps.update }
     const attempt: Attempt = { segment, messages, row, position: undefined }
-    const events = stamps.messages.map((message) => messageCreated(message, at))
+    const caused = messages.flatMap((message) => notices.of(message))
+    const held = asksFirst ? caused.map((each) => heldEvent(each, room, at)) : []
+    const events = [...stamps.messages.map((message) => messageCreated(message, at)), ...held]
     const update = { document: name, at, ...row, messages: stamps.messages, expects: { room, lastSeq }, events }
     durability.append(update, (position) => {
       attempt.position = position
       onSettled()
     })
-    notifications.addWithCause(
-      messages.flatMap((message) => notices.of(message)),
-      () => Boolean(attempt.position),
-    )
+    if (!asksFirst) notifications.addWithCause(caused, () => Boolean(attempt.position))
     return attempt
   }
 

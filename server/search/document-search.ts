@@ -86,8 +86,9 @@ export class DocumentSearch {
 
   async #excerpts(user: string, query: string, found: readonly FoundDocument[]) {
     if (found.length === 0) return []
-    const texts = await this.#options.texts.texts(found.map(({ id }) => id))
     return await this.#options.threads.use(user, async (thread) => {
+      // Who waits has read nothing yet: texts are up to 512 KiB each.
+      const texts = await this.#options.texts.texts(found.map(({ id }) => id))
       const excerpts = await thread.call({ task: 'excerpts', query, texts }, texts)
       if ('text' in excerpts) throw new TypeError('the thread answered something else than excerpts')
       return excerpts

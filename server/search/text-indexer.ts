@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { roomOf } from '../../model/rooms.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
-import { movedOf, sourceAt } from '../documents/source.ts'
+import { movedOf, newestSource } from '../documents/source.ts'
 import type { TextOfDocument } from './protocol.ts'
 import type { SearchThreads } from './search-threads.ts'
 
@@ -16,7 +16,7 @@ const MIN_REST_MS = 700
  */
 const REST_MS_PER_BYTE = 0.004
 /** Longer than making a text takes: after that its maker is taken for dead. */
-const CLAIM_MS = 60_000
+export const CLAIM_MS = 60_000
 /** How soon it is looked again at what another instance may be making, which takes less than its claim lasts. */
 const LOOK_MS = 500
 /** How soon it is tried again to index a document that could not be, or anything while storage is away. */
@@ -24,6 +24,8 @@ const RETRY_MS = 600_000
 const AWAY_MS = 10_000
 /** How often it is looked for what an instance has left that was killed, and how many names are read at once. */
 const SWEEP_MS = 300_000
+/** The first time it has no hurry: those come back then who wait for their documents. */
+const FIRST_SWEEP_MS = 1_000
 const SWEEP_PAGE = 200
 /** Documents that are larger in the log are found by no text. */
 const MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
@@ -58,8 +60,7 @@ export class TextIndexer {
   }
 
   start(): void {
-    this.#sweep()
-    this.#sweeps = setInterval(() => this.#sweep(), SWEEP_MS).unref()
+    this.#sweeps = setTimeout(() => this.#sweep(), FIRST_SWEEP_MS).unref()
   }
 
   /** A batch is on disk, whose updates are at these positions, 0 for one that was left out. */
@@ -72,7 +73,7 @@ export class TextIndexer {
   /** Leaves what is not done to the next start. */
   async stop(): Promise<void> {
     this.#stopping.abort()
-    clearInterval(this.#sweeps)
+    clearTimeout(this.#sweeps)
     for (const timer of this.#timers.values()) clearTimeout(timer)
     await this.#running
   }
@@ -89,6 +90,7 @@ export class TextIndexer {
   }
 
   #sweep(): void {
+    this.#sweeps = setTimeout(() => this.#sweep(), SWEEP_MS).unref()
     this.#sweptTo ??= 0
     this.#begin()
   }
@@ -133,12 +135,12 @@ export class TextIndexer {
 
   /** Resolves with how long to do nothing: as long as it took, without what was waited for. */
   async #index(document: string): Promise<number> {
-    const { log, onProblem } = this.#options
+    const { log, threads, onProblem } = this.#options
     try {
       const claim = await log.texts.claim(document, CLAIM_MS)
       if (claim.kind === 'wait') this.#want(document, claim.ms <= MIN_REST_MS ? claim.ms : LOOK_MS)
       if (claim.kind !== 'claimed') return 0
-      const { position, bytes, text, ms } = await this.#textOf(document)
+      const { position, bytes, text, ms } = await textOf(log, threads, document)
       const began = performance.now()
       await log.texts.put({ key: claim.key, position, text, restMs: restOf(bytes + text.length) })
       return ms + performance.now() - began
@@ -149,18 +151,22 @@ export class TextIndexer {
       return isAway ? AWAY_MS : 0
     }
   }
+}
 
-  #textOf(document: string): Promise<TextOfDocument & { readonly position: number; readonly bytes: number }> {
-    const { log, threads } = this.#options
-    return threads.use(USER, async (thread) => {
-      const source = await sourceAt(log, document)
-      const { position, bytes } = source
-      if (bytes > MAX_DOCUMENT_BYTES) return { position, bytes, text: new Uint8Array(0), ms: 0 }
-      const made = await thread.call({ task: 'text', source }, movedOf(source))
-      if ('text' in made) return { position, bytes, ...made }
-      throw new TypeError('the thread answered something else than a text')
-    })
-  }
+/** What a document says, as it is in the log. */
+export function textOf(
+  log: UpdateLog,
+  threads: SearchThreads,
+  document: string,
+): Promise<TextOfDocument & { readonly position: number; readonly bytes: number }> {
+  return threads.use(USER, async (thread) => {
+    const source = await newestSource(log, document)
+    const { position, bytes } = source
+    if (bytes > MAX_DOCUMENT_BYTES) return { position, bytes, text: new Uint8Array(0), ms: 0 }
+    const made = await thread.call({ task: 'text', source }, movedOf(source))
+    if ('text' in made) return { position, bytes, ...made }
+    throw new TypeError('the thread answered something else than a text')
+  })
 }
 
 /** How long nobody makes the text of a document anew, ms, for what it was made of and what it is. */
@@ -169,7 +175,7 @@ export function restOf(bytes: number): number {
 }
 
 /** Rooms have an archive of their messages; and a name of an older time with other rules nobody can open. */
-function isSearched(document: string): boolean {
+export function isSearched(document: string): boolean {
   try {
     return roomOf(document) === undefined
   } catch {

@@ -1,9 +1,10 @@
-import { setTimeout } from 'node:timers/promises'
 import type { EventStore, StoredEvent } from '../../persistence/event-store.ts'
 import { type NewDelivery, WEBHOOK_CONSUMER, type Webhook, type WebhookStore } from '../../persistence/webhook-store.ts'
 import { parseGrant } from '../access/grants.ts'
+import { Background, sleep } from '../events/background.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { EventConsumer } from '../events/event-consumer.ts'
+import { HELD } from '../events/notification-events.ts'
 
 /** How often it is looked for a first webhook. */
 const LOOK_MS = 2_000
@@ -17,55 +18,56 @@ export interface FanOutOptions {
 }
 
 /** Makes deliveries of events, on one instance at a time, each event once. Nothing happens where there are no webhooks. */
-export class FanOut {
+export class FanOut extends Background {
   readonly #options: FanOutOptions
   readonly #consumer: EventConsumer
-  readonly #stopping = new AbortController()
-  #running: Promise<void> | undefined
 
   constructor(options: FanOutOptions) {
+    super()
     this.#options = options
     const { events, bus, onProblem } = options
     this.#consumer = new EventConsumer({
       name: WEBHOOK_CONSUMER,
       events,
       bus,
-      handlePage: (page, owner) => this.#queue(page, owner),
+      handle: (page, owner) => this.#queue(page, owner),
       onProblem,
     })
   }
 
-  start(): void {
-    this.#running ??= this.#run()
-  }
-
-  async stop(): Promise<void> {
-    this.#stopping.abort()
-    await this.#running
+  override async stop(): Promise<void> {
+    await super.stop()
     await this.#consumer.stop()
   }
 
-  async #run(): Promise<void> {
+  protected override async run(stopping: AbortSignal): Promise<void> {
     const { webhooks, onProblem } = this.#options
-    const { signal } = this.#stopping
-    while (!signal.aborted) {
+    while (!stopping.aborted) {
       try {
         if ((await webhooks.list()).length > 0) return this.#consumer.start()
       } catch (error) {
         onProblem(error)
       }
-      await setTimeout(LOOK_MS, undefined, { signal, ref: false }).catch(() => {}) // it stops
+      await sleep(LOOK_MS, stopping)
     }
   }
 
-  async #queue(page: readonly StoredEvent[], owner: string): Promise<void> {
-    const { webhooks, onQueued } = this.#options
-    const last = page.at(-1)?.number
-    const deliveries = deliveriesOf(page, await webhooks.list())
-    if (last === undefined || deliveries.length === 0) return
-    await webhooks.enqueue(deliveries, { consumer: WEBHOOK_CONSUMER, owner, last, now: Date.now() })
-    onQueued()
+  async #queue(page: readonly StoredEvent[], owner: string): Promise<number> {
+    const { onQueued } = this.#options
+    const webhooks = await this.#options.webhooks.list()
+    const last = page.at(-1)?.number ?? 0
+    const deliveries = deliveriesOf(page, webhooks)
+    if (deliveries.length > 0) {
+      await this.#options.webhooks.enqueue(deliveries, { consumer: WEBHOOK_CONSUMER, owner, last, now: Date.now() })
+      onQueued()
+    }
+    return doneUpTo(last, webhooks)
   }
+}
+
+/** Up to where no webhook is to be told of more: where the first one comes late, that is behind many events. */
+export function doneUpTo(last: number, webhooks: readonly Pick<Webhook, 'after'>[]): number {
+  return webhooks.length === 0 ? last : Math.max(last, Math.min(...webhooks.map(({ after }) => after)))
 }
 
 /** What webhooks are to be told of these events. */
@@ -80,6 +82,7 @@ function wantedBy({ after, kinds, documents }: Webhook): (event: StoredEvent) =>
   const pattern = documents === undefined ? undefined : parseGrant(documents, 'read')
   return ({ number, kind, document }) =>
     number > after &&
+    kind !== HELD &&
     (kinds.length === 0 || kinds.includes(kind)) &&
     (pattern === undefined || (document !== '' && pattern.matches(document)))
 }

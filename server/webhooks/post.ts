@@ -76,6 +76,8 @@ function post(
   // What it has answered counts, also where the rest never comes.
   const over = (error: Error) => (answer === undefined ? reject(error) : resolve(answer))
   request.on('error', over)
+  // Also where it answered with a protocol of its own (101), which is neither a response nor an error.
+  request.on('close', () => over(new Error('it was closed')))
   request.on('response', (response) => {
     answer = { status: response.statusCode ?? 0, retryAfter: response.headers['retry-after'] }
     let bytes = 0
@@ -84,7 +86,6 @@ function post(
       if (bytes > MAX_ANSWER_BYTES) request.destroy()
     })
     response.on('error', over)
-    response.on('close', () => over(new Error('it was closed')))
   })
   request.end(body)
   return promise

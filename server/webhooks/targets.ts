@@ -5,7 +5,8 @@ import { isPublicAddress } from './addresses.ts'
 
 /** What one of WEBHOOK_PRIVATE_HOSTS may look like; undefined if it is all right. */
 export function privateHostProblem(host: string): string | undefined {
-  return URL.parse(`http://${host}`)?.host === host ? undefined : 'must be <host> or <host>:<port>, in lower case'
+  const isHost = ['http', 'https'].some((scheme) => URL.parse(`${scheme}://${host}`)?.host === host)
+  return isHost ? undefined : 'must be <host> or <host>:<port>, in lower case'
 }
 
 /**
@@ -22,8 +23,9 @@ export function webhookUrlProblem(text: string, privateHosts: readonly string[])
 }
 
 /** Whether the operator allows it to be anywhere, and without TLS: as `<host>`, or with its port. */
-export function isPrivateHost({ host, hostname }: URL, privateHosts: readonly string[]): boolean {
-  return privateHosts.includes(host) || privateHosts.includes(hostname)
+export function isPrivateHost({ protocol, hostname, port }: URL, privateHosts: readonly string[]): boolean {
+  const usualPort = protocol === 'https:' ? '443' : '80' // which a URL leaves out
+  return privateHosts.includes(hostname) || privateHosts.includes(`${hostname}:${port || usualPort}`)
 }
 
 /**

@@ -84,6 +84,11 @@ export class Webhooks {
     await Promise.all([this.#fanOut.stop(), this.sender.stop()])
   }
 
+  /** Whether it is the webhook of the settings, which would be there again after the next start. */
+  isSetting(id: string): boolean {
+    return id === SETTING && this.#options.setting !== undefined
+  }
+
   /** Undefined where there are MAX_WEBHOOKS. @throws {StorageError} */
   async register(wanted: NewWebhook): Promise<Webhook | undefined> {
     return await this.#put({ id: randomUUID(), secret: newSecret(), ...wanted }, MAX_WEBHOOKS)

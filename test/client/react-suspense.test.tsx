@@ -19,6 +19,7 @@ const UNREADY: DocumentState = {
   unsaved: 0,
   kept: true,
   unkept: 0,
+  unseenPeople: 0,
 }
 
 /** One document, for as many handles as are asked for, of a server that is never reached. */

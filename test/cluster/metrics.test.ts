@@ -5,6 +5,7 @@ import { WebSocket } from 'ws'
 import { z } from 'zod'
 import { newVapidKeys } from '../../server/push/vapid.ts'
 import { openClient, whenDocument } from '../support/clients.ts'
+import { EventSourceReader } from '../support/event-source.ts'
 import { type OtlpReceiver, startOtlpReceiver } from '../support/otlp-receiver.ts'
 import { startRedis, type TestRedis } from '../support/redis.ts'
 import { startServer, type TestServer, temporaryFolder } from '../support/server.ts'
@@ -112,12 +113,18 @@ test('refusals, closed connections and requests are counted; all metrics are in 
   await once(socket, 'close')
   await fetch(`${one.url}/nowhere/${'x'.repeat(9)}`)
   await fetch(`${one.url}/api/documents`)
+  const reader = await EventSourceReader.open(`${one.url}/api/me/events`)
+  reader.close()
+  const route = '/api/me/events'
+  const ended = `coweave_http_requests_total{method="GET",route="${route}",status="200"}`
+  await expect.poll(async () => (await metricsOf(one))[ended]).toBe(1)
   const metrics = await metricsOf(one)
   expect(metrics).toMatchObject({
     'coweave_refusals_total{code="access/token-invalid"}': 1,
     'coweave_closes_total{code="4401"}': 1,
     'coweave_http_requests_total{method="GET",route="/api/documents",status="401"}': 1,
     'coweave_http_request_seconds_count{route="/api/documents"}': 1,
+    [`coweave_http_request_seconds_count{route="${route}"}`]: 1,
   })
   expect(Object.keys(metrics).join()).not.toContain('nowhere')
 

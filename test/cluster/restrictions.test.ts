@@ -33,6 +33,7 @@ async function openOn(file: string) {
     relay,
     logger: pino({ level: 'silent' }),
     onKick: (kick) => void kicks.push(kick),
+    onRevoked() {},
     pollMs: NEVER_MS,
   })
   onTestFinished(() => restrictions.close())

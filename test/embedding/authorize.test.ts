@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { CloseCode } from '../../model/close-codes.ts'
 import { SyncType } from '../../server/connection/frames.ts'
@@ -31,8 +32,8 @@ let answer: Authorize = () => undefined
 const fromRights: Authorize = ({ user }, document) => rights.get(`${user} ${document}`)
 
 let redis: TestRedis
-/** Two that tell each other over Redis and ask seldom, and one that has no Redis and asks often. */
-let [one, other, alone]: Embedded[] = []
+/** Two that tell each other over Redis and ask seldom, and two that have no Redis and ask often, or nearly always. */
+let [one, other, alone, hasty]: Embedded[] = []
 const at = (server: Embedded | undefined): Embedded => server ?? expect.unreachable()
 
 beforeAll(async () => {
@@ -43,6 +44,7 @@ beforeAll(async () => {
   one = await startEmbedded({ settings: told, authorize })
   other = await startEmbedded({ settings: told, authorize })
   alone = await startEmbedded({ settings: { DATABASE_URL, AUTHORIZE_TIME: 600, AUTHORIZE_TIMEOUT: 300 }, authorize })
+  hasty = await startEmbedded({ settings: { DATABASE_URL, AUTHORIZE_TIME: 100, AUTHORIZE_TIMEOUT: 1_000 }, authorize })
   for (const { url } of [one, other]) {
     await vi.waitFor(async () => expect(await (await fetch(`${url}/metrics`)).text()).toContain('relay_up 1'))
   }
@@ -51,7 +53,7 @@ beforeEach(() => {
   answer = fromRights
 })
 afterAll(async () => {
-  await Promise.all([one, other, alone].map((server) => server?.stop()))
+  await Promise.all([one, other, alone, hasty].map((server) => server?.stop()))
   await redis.stop()
 })
 
@@ -248,6 +250,43 @@ test('who was let in and lost it while the body came writes nothing', async () =
   expect(response.statusCode).toBe(403)
   rights.set(`ben ${name}`, 'read')
   expect((await rest(at(one), documentPath(name, '/history'), { user: 'ben' })).body).toMatchObject({ sessions: [] })
+})
+
+test('who was let in and lost it while the server looked gives no position a name, nor marks it as seen', async () => {
+  const name = 'slow/versions'
+  answer = () => 'write'
+  await rest(at(one), documentPath(name, '/sync'), octets)
+  for (const [path, body] of [
+    ['/versions', { name: 'too late' }],
+    ['/seen', { position: 1 }],
+  ] as const) {
+    // It is older than it counts when it comes, so that it is asked for again.
+    let asked = 0
+    answer = async () => {
+      asked += 1
+      const isFirst = asked === 1
+      await setTimeout(150)
+      return isFirst ? 'write' : undefined
+    }
+    const user = `dan${path}`
+    expect((await rest(at(hasty), documentPath(name, path), { method: 'POST', user, body })).status).toBe(403)
+    expect(asked).toBe(2)
+    answer = () => 'read'
+    const { body: stored } = await rest(at(one), documentPath(name, path), { user })
+    expect(stored).toEqual(path === '/seen' ? { position: 0 } : { versions: [] })
+  }
+})
+
+test('who loses a document is shown there no longer', async () => {
+  const name = 'shown/plan'
+  rights.set(`ann ${name}`, 'read').set(`ben ${name}`, 'read')
+  const shown = () => rest(at(other), documentPath(name, '/presence'), { user: 'ben' })
+  const showing = { method: 'PUT', user: 'ann', body: { ttl: 300_000 } }
+  expect((await rest(at(one), documentPath(name, '/presence'), showing)).status).toBe(204)
+  await expect.poll(async () => (await shown()).body).toMatchObject({ present: [{ user: 'ann' }] })
+  rights.delete(`ann ${name}`)
+  await at(other).coweave.recheck({ user: 'ann' })
+  await expect.poll(async () => (await shown()).body, { timeout: CUT_OFF_MS }).toEqual({ present: [] })
 })
 
 test('without Redis, and without being told, a revocation is noticed while answers count', async () => {

@@ -1,16 +1,21 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { rmSync } from 'node:fs'
+import { createServer, IncomingMessage } from 'node:http'
+import { connect, Socket } from 'node:net'
 import { join } from 'node:path'
+import { type Duplex, PassThrough } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import Fastify from 'fastify'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
+import { attach } from '../../server/embedding/attachment.ts'
 import { createCoweave } from '../../server/index.ts'
 import { guideFiles, writeGuide } from '../client/guide.ts'
 import { openClient, whenDocument } from '../support/clients.ts'
-import { type Embedded, embeddedSettings, PREFIX, portOf, startEmbedded } from '../support/embedded.ts'
+import { type Embedded, embeddedSettings, listen, PREFIX, portOf, startEmbedded } from '../support/embedded.ts'
 import { isSoak } from '../support/random.ts'
 import { RawClient } from '../support/raw-client.ts'
 import { replayFromLog } from '../support/replay.ts'
@@ -68,6 +73,29 @@ describe('on an HTTP server with other routes', () => {
     for (const client of [ann, ben]) client.destroy()
   })
 
+  test('so it is where several are attached, and one that is gone by then does no harm', async () => {
+    const host = createServer()
+    const upgrade = (_request: IncomingMessage, socket: Duplex) => socket.end('HTTP/1.1 418 Taken\r\n\r\n')
+    const ends = ['/one', '/two'].map((prefix) => attach(host, prefix, { upgrade }))
+    const port = await listen(host)
+    const answerTo = async (path: string) => {
+      const socket = connect(port, '127.0.0.1')
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n`)
+      return (await text(socket)).split('\r\n')[0]
+    }
+    expect(await Promise.all(['/one', '/two', '/three'].map(answerTo))).toEqual([
+      'HTTP/1.1 418 Taken',
+      'HTTP/1.1 418 Taken',
+      'HTTP/1.1 404 Not Found',
+    ])
+    const gone = new PassThrough()
+    host.emit('upgrade', new IncomingMessage(new Socket()), gone, Buffer.alloc(0))
+    expect(gone.emit('error', new Error('ECONNRESET'))).toBe(true)
+    ends[0]?.()
+    expect(await Promise.all(['/one', '/two'].map(answerTo))).toEqual(['HTTP/1.1 404 Not Found', 'HTTP/1.1 418 Taken'])
+    host.close()
+  })
+
   test('makes tokens', async () => {
     const token = server.coweave.sign({ user: 'cleo', name: 'Cleo', access: { 'notes/*': 'read' } }, 60)
     const get = (name: string) =>
@@ -121,6 +149,8 @@ test('on its own it listens itself', async () => {
   const response = await fetch(`http://127.0.0.1:${port}/health/ready`, { headers: { origin: 'https://a.example' } })
   expect([response.status, response.headers.get('access-control-allow-origin')]).toEqual([200, 'https://a.example'])
   expect((await fetch(`http://127.0.0.1:${port}/`)).status).toBe(404)
+  // It is not the first one in this process.
+  expect(await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()).toMatch(/^process_cpu_seconds_total /m)
   await coweave.stop()
 })
 

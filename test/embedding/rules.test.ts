@@ -240,6 +240,13 @@ test('honest changes merge, also those made offline, and what refuses one says w
   const moderated = updateBy((ydoc) => ydoc.getMap('meta').set('title', 'x'), 668)
   const question = { document: NAME, user: 'ben', update: moderated }
   expect(await server.coweave.explain({ ...question, level: 'moderate' })).toMatchObject({ isAccepted: true })
+  const ruleless = { document: 'free/any', user: 'ben', update: moderated }
+  expect(await server.coweave.explain(ruleless)).toMatchObject({ isAccepted: true })
+  expect(await server.coweave.explain({ ...ruleless, level: 'comment' })).toMatchObject({
+    isAccepted: false,
+    refusal: { rule: 'access/no-grant' },
+  })
+  await expect(server.coweave.explain({ ...ruleless, document: 'chat/free/any' })).rejects.toThrow('is a room')
   for (const client of [ben, cleo]) client.destroy()
 })
 

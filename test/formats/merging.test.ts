@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
-import { type Change, type ContentFormat, changeContent, readContent } from '../../server/formats/formats.ts'
+import type { ContentFormat } from '../../server/formats/content-formats.ts'
+import { type Change, changeContent, readContent } from '../../server/formats/formats.ts'
 import type { RichNode } from '../../server/formats/rich-node.ts'
 import { doc, link, marked, paragraph } from './sample.ts'
 

@@ -43,7 +43,8 @@ async function current(on = server): Promise<Y.Doc> {
   const socket = await openFrameSocket(on, name, { user: 'reader' })
   const ydoc = new Y.Doc()
   for (const message of socket.messages) {
-    const update = syncPayload(message, SyncType.Step2)
+    // What is large comes in several updates, before the last one says that this is all.
+    const update = syncPayload(message, SyncType.Update) ?? syncPayload(message, SyncType.Step2)
     if (update !== undefined) Y.applyUpdate(ydoc, update)
   }
   socket.destroy()

@@ -5,6 +5,7 @@ import * as Y from 'yjs'
 import { CloseCode } from '../../model/close-codes.ts'
 import { closeSessions, openSession, textOf, whenState, write } from '../support/client-session.ts'
 import { openClient, openYWebsocket, until } from '../support/clients.ts'
+import { EventSourceReader } from '../support/event-source.ts'
 import { Instances } from '../support/instances.ts'
 import { documentPath, type RestOptions, rest } from '../support/rest.ts'
 import { databaseUrl, type TestServer, temporaryFolder, testSecret, tokenFor } from '../support/server.ts'
@@ -171,6 +172,39 @@ describe('on every instance, within seconds,', () => {
     expect(await kept.closed).toBe(CloseCode.Forbidden)
     // Who comes back is let in: a kick is over at once.
     await openBob('notes/left')
+  })
+
+  test('a kicked user is told nothing more of events, nor shown, of one document or all', async () => {
+    const stream = async (path: string) => {
+      const reader = await EventSourceReader.open(`${serverOf('there').url}/api/${path}`, { user: 'bob', admin: true })
+      onTestFinished(() => reader.close())
+      return reader
+    }
+    const [kept, left] = await Promise.all(
+      ['told/kept', 'told/left'].map(async (name) => {
+        const reader = await stream(documentPath(name, '/events').replace('/api/', ''))
+        await reader.next('begin')
+        return reader
+      }),
+    )
+    const [own, everything] = [await stream('me/events'), await stream('events?after=1000000')]
+    const shown = async () => (await rest(serverOf('there'), documentPath('told/left', '/presence'))).body.present
+    const shownBody = { method: 'PUT', user: 'bob', body: {} }
+    expect((await rest(serverOf('there'), documentPath('told/left', '/presence'), shownBody)).status).toBe(204)
+    await vi.waitFor(async () => expect(await shown()).toMatchObject([{ user: 'bob' }]), SOON)
+    expect((await act('kick', { user: 'bob', document: 'told/left' })).status).toBe(200)
+    expect(await left?.next('update')).toBeUndefined()
+    await vi.waitFor(async () => expect(await shown()).toEqual([]), SOON)
+    const writer = openClient(serverOf('there'), 'told/kept', { user: 'ann' })
+    onTestFinished(() => writer.destroy())
+    await writer.synced()
+    writer.text.insert(0, 'goes on')
+    expect(await kept?.next('update')).toBeDefined()
+    expect((await act('kick', { user: 'bob' })).status).toBe(200)
+    for (const reader of [kept, own, everything]) {
+      let event = await reader?.next()
+      while (event !== undefined) event = await reader?.next()
+    }
   })
 
   test('tokens of before a revocation are refused with 4401; newer ones are not, nor those of others', async () => {

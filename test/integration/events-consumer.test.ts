@@ -10,6 +10,7 @@ import { EventBus } from '../../server/events/event-bus.ts'
 import { EventConsumer } from '../../server/events/event-consumer.ts'
 import { eventRetention } from '../../server/events/event-retention.ts'
 import { streamEvents } from '../../server/events/event-stream.ts'
+import { EventTail } from '../../server/events/event-tail.ts'
 import { makeFolder } from '../persistence/folder.ts'
 import { update } from '../persistence/updates.ts'
 
@@ -38,9 +39,12 @@ function startWorker(log: UpdateLog, handle: (event: StoredEvent) => Promise<voi
     name: 'billing',
     events: log.events,
     bus,
-    handle: async (event) => {
-      handled.push(event.id)
-      await handle(event)
+    handle: async (page) => {
+      for (const event of page) {
+        handled.push(event.id)
+        await handle(event)
+      }
+      return page.at(-1)?.number ?? 0
     },
     onProblem: (error) => problems.push(error),
   })
@@ -98,6 +102,37 @@ test('events are forgotten once they are so many days old', async () => {
   expect(problems).toEqual([])
 })
 
+test('a stream that is woken while the newest events are read for another one gets what woke it', async () => {
+  const log = await openLog()
+  const bus = new EventBus({ events: log.events, onProblem: () => expect.unreachable() })
+  const wake = () => bus.committed([update('notes', 'x', { events: [] })], [1])
+  let held: Promise<void> | undefined
+  let onRead = () => {}
+  const events = {
+    last: () => log.events.last(),
+    read: async (range: Parameters<typeof log.events.read>[0]) => {
+      const page = await log.events.read(range)
+      onRead()
+      await held
+      return page
+    },
+  }
+  const tail = new EventTail({ events, bus })
+  expect(await tail.last()).toBe(0)
+  const [hold, read] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  held = hold.promise
+  onRead = read.resolve
+  wake()
+  const early = tail.read(0, 9)
+  await read.promise
+  await store(log, ['1'])
+  wake()
+  const late = tail.read(0, 9)
+  hold.resolve()
+  expect((await late).map(({ id }) => id)).toEqual(['1'])
+  await early
+})
+
 test('[promise 5] a stream whose reader takes nothing is cut off, and little of it was read for that', async () => {
   const log = await openLog()
   const json = JSON.stringify('x'.repeat(500_000))
@@ -131,6 +166,7 @@ test('[promise 5] a stream whose reader takes nothing is cut off, and little of 
       heartbeatMs: 200,
       endsAt: undefined,
       isRevoked: () => false,
+      kicked: new AbortController().signal,
     }
     streamEvents(response, {}, options).then(over.resolve, over.reject)
   })

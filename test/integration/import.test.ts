@@ -120,6 +120,7 @@ test('what y-websocket kept in LevelDB is imported, and people go on with what t
   const levelDb = new LeveldbPersistence(folder)
   for (const update of [Uint8Array.of(0, 0), Uint8Array.of(1, 2, 3)]) await levelDb.storeUpdate('torn', update)
   await levelDb.destroy()
+  mkdirSync(join(folder, 'lost')) // as a repair of LevelDB leaves one
   const before = digestOf(folder)
 
   const first = await importFrom(`y-leveldb:${folder}`, to, { author: 'importer' })
@@ -252,7 +253,8 @@ test('what is no source is refused', async () => {
   const folder = await makeFolder()
   appendFileSync(join(folder, 'file'), 'no database, but long enough to be none')
   const to = `sqlite:${await makeFolder()}/coweave.db`
-  for (const from of [`y-leveldb:${folder}`, `hocuspocus-sqlite:${folder}/file`, `updates:${folder}/none`]) {
+  const databases = [`y-leveldb:${folder}`, `hocuspocus-sqlite:${folder}/file`, `hocuspocus-sqlite:${folder}`]
+  for (const from of [...databases, `updates:${folder}/none`]) {
     expect(await importFrom(from, to), from).toMatchObject({ failed: 'import/no-source' })
   }
   expect(await importFrom('mongodb:x', to)).toMatchObject({ failed: 'command/bad-argument' })

@@ -111,6 +111,7 @@ describe('a mention', () => {
       body: 'look, @bob',
       link: `/d/notes/${encodeURIComponent(document.slice('notes/'.length))}#message=${id}`,
       from: ann,
+      document,
       at: expect.any(Number),
     })
     expect(more).toEqual([])
@@ -225,6 +226,7 @@ describe('a missed call', () => {
         body: '',
         link: `/d/notes/${encodeURIComponent(document.slice('notes/'.length))}#message=`,
         from: ann,
+        document,
         at: expect.any(Number),
       },
     ])

@@ -9,7 +9,7 @@ import { WebsocketProvider } from 'y-websocket'
 import * as Y from 'yjs'
 import { until, whenDocument } from '../support/clients.ts'
 import { sendHttp } from '../support/frame-socket.ts'
-import { startServer, temporaryFolder, tokenFor } from '../support/server.ts'
+import { databaseUrl, startServer, temporaryFolder, tokenFor } from '../support/server.ts'
 
 /** Trusts any certificate: that of the test is signed by itself. */
 class TrustingWebSocket extends WebSocket {
@@ -92,4 +92,10 @@ test('a port that is taken is an error that ends the server', async () => {
   )
   expect(refused).toMatch(/exited with 1[\s\S]*EADDRINUSE/)
   expect(await server.stop()).toBe(0)
+})
+
+test('so is whatever else fails once the log is open', async () => {
+  const folder = temporaryFolder()
+  writeFileSync(`${databaseUrl(folder).replace('sqlite:', '')}.uploads`, 'no folder')
+  await expect(startServer({ folder })).rejects.toThrow(/exited with 1[\s\S]*ENOTDIR/)
 })

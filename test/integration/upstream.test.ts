@@ -11,10 +11,9 @@ import {
   Hocuspocus,
   MessageType as ServerMessageType,
 } from '@hocuspocus/server'
-import * as decoding from 'lib0/decoding'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { WebSocket } from 'ws'
-import { Awareness, encodeAwarenessUpdate } from 'y-protocols/awareness'
+import { Awareness, encodeAwarenessUpdate, removeAwarenessStates } from 'y-protocols/awareness'
 import { messageYjsSyncStep1, messageYjsSyncStep2, messageYjsUpdate } from 'y-protocols/sync'
 import { messageAuth, messageAwareness, messageQueryAwareness, messageSync } from 'y-websocket'
 import * as Y from 'yjs'
@@ -25,18 +24,6 @@ import { MessageType, SyncType } from '../../server/connection/frames.ts'
 const connectionConfig: ConnectionConfiguration = { readOnly: false, isAuthenticated: true }
 const request = new Request('http://localhost/')
 
-function fakeSocket() {
-  const sent: Uint8Array[] = []
-  const closed: unknown[] = []
-  return {
-    sent,
-    closed,
-    readyState: 1,
-    send: (data: string | Uint8Array | ArrayBuffer) => void sent.push(data as Uint8Array),
-    close: (...event: unknown[]) => void closed.push(event),
-  }
-}
-
 describe('the Document of Hocuspocus', () => {
   test("has one 'update' listener of its own, and one for awareness: those that we remove", () => {
     const document = new Document('notes')
@@ -44,11 +31,12 @@ describe('the Document of Hocuspocus', () => {
     expect(document.awareness._observers.get('update')?.size).toBe(1)
     document._observers.delete('update')
     document.awareness._observers.delete('update')
-    const socket = fakeSocket()
+    const sent: unknown[] = []
+    const socket = { readyState: 1, send: (data: unknown) => void sent.push(data), close() {} }
     const connection = new Connection(socket, request, document, 'id', {})
     document.getText('text').insert(0, 'unheard')
     document.awareness.setLocalState({})
-    expect(socket.sent).toEqual([])
+    expect(sent).toEqual([])
     connection.close()
     document.destroy()
   })
@@ -68,99 +56,80 @@ describe('the Document of Hocuspocus', () => {
   })
 })
 
-describe('a Connection of Hocuspocus', () => {
-  test('is addressed by its document, and by its session if it has one', () => {
-    const document = new Document('notes')
-    const address = (session?: string) =>
-      new Connection(fakeSocket(), request, document, 'id', {}, false, session).messageAddress
-    expect(address()).toBe('notes')
-    expect(address('session')).toBe('notes\0session')
-    // Why a session without a name is refused.
-    expect(address('')).toBe('notes')
-    document.destroy()
-  })
-
-  test('sends a close message when it is closed, which detaching must hold back', () => {
-    const document = new Document('notes')
-    const socket = fakeSocket()
-    const connection = new Connection(socket, request, document, 'id', {})
-    connection.close({ code: 1000, reason: 'closed' })
-    const decoder = decoding.createDecoder(socket.sent[0] ?? new Uint8Array(0))
-    expect([decoding.readVarString(decoder), decoding.readVarUint(decoder)]).toEqual(['notes', MessageType.Close])
-    expect(socket.closed).toEqual([])
-    document.destroy()
+describe('the Awareness of y-protocols', () => {
+  test('has one timer, which ours takes the place of, and tells of what is shown first and last', () => {
+    vi.useFakeTimers()
+    onTestFinished(() => void vi.useRealTimers())
+    const awareness = new Awareness(new Y.Doc())
+    awareness.setLocalState(null)
+    expect(vi.getTimerCount()).toBe(1)
+    clearInterval(awareness._checkInterval)
+    expect(vi.getTimerCount()).toBe(0)
+    const shown: number[] = []
+    awareness.on('change', () => shown.push(awareness.states.size))
+    awareness.setLocalState({ user: 'ann' })
+    removeAwarenessStates(awareness, [awareness.clientID], 'timeout')
+    expect(shown).toEqual([1, 0])
   })
 })
 
 describe('the hooks of Hocuspocus', () => {
-  test('are called with these names, in this order', async () => {
+  test('are called with these names, in this order, for a document that opener.ts opens and releases', async () => {
     const calls: string[] = []
     const note = (name: string) => async () => {
       calls.push(name)
     }
-    const socket = fakeSocket()
-    const opened = Promise.withResolvers<void>()
-    const unloaded = Promise.withResolvers<void>()
+    const hooks = ['onCreateDocument', 'onLoadDocument', 'beforeUnloadDocument', 'afterUnloadDocument']
     const hocuspocus = new Hocuspocus({
       quiet: true,
-      extensions: [
-        {
-          onConnect: note('onConnect'),
-          onAuthenticate: note('onAuthenticate'),
-          onLoadDocument: note('onLoadDocument'),
-          connected: async () => {
-            calls.push('connected')
-            opened.resolve()
-          },
-          onTokenSync: note('onTokenSync'),
-          beforeUnloadDocument: note('beforeUnloadDocument'),
-          afterUnloadDocument: async () => {
-            calls.push('afterUnloadDocument')
-            unloaded.resolve()
-          },
-        },
-      ],
+      extensions: [Object.fromEntries(hooks.map((name) => [name, note(name)]))],
     })
-    const connection = hocuspocus.handleConnection(socket, request, {})
-    const token = Uint8Array.of(5, ...Buffer.from('notes'), MessageType.Auth, 0, 1, 120)
-    connection.handleMessage(token)
-    await opened.promise
-    connection.handleMessage(token)
-    await Promise.resolve()
-    connection.handleClose({ code: 1000, reason: '' })
-    await unloaded.promise
-    expect(calls).toEqual([
-      'onConnect',
-      'onAuthenticate',
-      'onLoadDocument',
-      'connected',
-      'onTokenSync',
-      'beforeUnloadDocument',
-      'afterUnloadDocument',
-    ])
-    // The token was answered once: for a new one there is only the hook.
-    expect(socket.sent).toHaveLength(2)
+    const document = await hocuspocus.createDocument('notes', request, '', connectionConfig)
+    expect(hocuspocus.documents.get('notes')).toBe(document)
+    document.addDirectConnection()
+    // Somebody has it open.
+    await hocuspocus.unloadDocument(document)
+    expect(calls).toEqual(hooks.slice(0, 2))
+    document.removeDirectConnection()
+    expect(document.getConnectionsCount()).toBe(0)
+    await hocuspocus.unloadDocument(document)
+    expect(calls).toEqual(hooks)
+    expect(hocuspocus.documents.size).toBe(0)
   })
 
-  test('a denial forgets the document right after it was sent, within the same turn', async () => {
-    const denied = Promise.withResolvers<void>()
-    let attempts = 0
-    const socket = { ...fakeSocket(), send: () => queueMicrotask(denied.resolve) }
-    const hocuspocus = new Hocuspocus({
-      quiet: true,
-      onAuthenticate: async () => {
-        attempts += 1
-        throw { reason: 'no' }
-      },
-    })
-    const connection = hocuspocus.handleConnection(socket, request, {})
-    const token = Uint8Array.of(5, ...Buffer.from('notes'), MessageType.Auth, 0, 1, 120)
-    connection.handleMessage(token)
-    await denied.promise
-    connection.handleMessage(token)
-    // Otherwise the second one would be kept in a queue for ever.
-    await expect.poll(() => attempts).toBe(2)
-    connection.handleClose({ code: 1000, reason: '' })
+  test('those who want a document at the same time get the same one', async () => {
+    const hocuspocus = new Hocuspocus({ quiet: true, onLoadDocument: async () => {} })
+    const open = () => hocuspocus.createDocument('notes', request, '', connectionConfig)
+    const [first, second] = await Promise.all([open(), open()])
+    expect(second).toBe(first)
+    expect(await open()).toBe(first)
+    first.destroy()
+  })
+
+  test('what a hook of loading throws comes to who opens the document', async () => {
+    const refusal = { reason: 'no' }
+    const onLoadDocument = () => Promise.reject(refusal)
+    const hocuspocus = new Hocuspocus({ quiet: true, extensions: [{ onLoadDocument }] })
+    await expect(hocuspocus.createDocument('notes', request, '', connectionConfig)).rejects.toBe(refusal)
+    expect(hocuspocus.loadingDocuments.size).toBe(0)
+  })
+
+  test('onCreateDocument gives a document its id', async () => {
+    const onCreateDocument = async () => ({ guid: 'given' })
+    const hocuspocus = new Hocuspocus({ quiet: true, extensions: [{ onCreateDocument }] })
+    const document = await hocuspocus.createDocument('notes', request, '', connectionConfig)
+    expect(document.guid).toBe('given')
+    document.destroy()
+  })
+
+  test('beforeBroadcastStateless is called for what is sent to all clients, of which it knows none', async () => {
+    const payloads: string[] = []
+    const beforeBroadcastStateless = async ({ payload }: { payload: string }) => void payloads.push(payload)
+    const hocuspocus = new Hocuspocus({ quiet: true, extensions: [{ beforeBroadcastStateless }] })
+    const document = await hocuspocus.createDocument('notes', request, '', connectionConfig)
+    document.broadcastStateless('news')
+    await expect.poll(() => payloads).toEqual(['news'])
+    document.destroy()
   })
 
   test("the Database extension's fetch is what loads a document", async () => {
@@ -221,7 +190,7 @@ describe('numbers in messages', () => {
 })
 
 describe('the Hocuspocus provider', () => {
-  test('gives up a silent connection after 30 s: the server says something every 20 s', () => {
+  test('gives up a silent connection after 30 s: the server says something every 25 s', () => {
     const socket = new HocuspocusProviderWebsocket({
       url: 'ws://127.0.0.1:1',
       autoConnect: false,

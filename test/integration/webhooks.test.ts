@@ -122,10 +122,34 @@ test('the webhook of the settings is told from then on, and ends with them', asy
   await say(first, 'chat/setting', 'hello')
   await expect.poll(() => receiver.taken.length, patient).toBe(1)
   expect(receiver.taken.map((posted) => isSigned(posted, secret))).toEqual([true])
+  const ended = await rest(first, '/api/webhooks/setting', { ...admin, method: 'DELETE' })
+  expect(ended).toMatchObject({ status: 409, body: { code: 'webhook/setting' } })
   await first.stop()
   const without = await startServer({ environment: { ...environment, DATABASE_URL: databaseUrl(first.folder) } })
   onTestFinished(() => without.kill())
   await expect.poll(async () => (await rest(without, '/api/webhooks', admin)).body, patient).toEqual({ webhooks: [] })
+})
+
+async function metricsOf(on: TestServer): Promise<Record<string, number>> {
+  const text = await (await fetch(`${on.url}/metrics`)).text()
+  const figures = [...text.matchAll(/^coweave_webhook_(\w+) (\S+)$/gm)]
+  return Object.fromEntries(figures.map(([, name, figure]) => [name, Number(figure)]))
+}
+
+test('metrics tell what webhooks took and did not take, what waits for them, and for how long', async () => {
+  const before = await metricsOf(server)
+  const receiver = await WebhookReceiver.start()
+  receiver.manner = ({ document }) => (document === 'chat/good' ? 200 : 500)
+  const { id } = await register(server, { url: receiver.url, kinds: ['message.created'] })
+  const begun = Date.now()
+  for (const room of ['chat/good', 'chat/a', 'chat/a', 'chat/b']) await say(server, room, 'hello')
+  await expect.poll(async () => (await metricsOf(server)).waiting, patient).toBe(3)
+  const { deliveries_total: taken, failures_total: failed, oldest_seconds: oldest } = await metricsOf(server)
+  expect(taken).toBe(Number(before.deliveries_total) + 1)
+  expect(failed).toBeGreaterThan(Number(before.failures_total))
+  expect(oldest).toBeGreaterThan(0)
+  expect(oldest).toBeLessThanOrEqual((Date.now() - begun) / 1000)
+  await rest(server, `/api/webhooks/${id}`, { ...admin, method: 'DELETE' })
 })
 
 test('webhooks are for admins, tell their secret once, and lead to public addresses', async () => {

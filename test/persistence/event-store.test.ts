@@ -8,6 +8,7 @@ import { describeEventStore } from './event-store-contract.ts'
 import { makeFolder } from './folder.ts'
 import { describeUntold } from './untold-contract.ts'
 import { update } from './updates.ts'
+import { storeDeliveries, WEBHOOK_DAMAGES } from './webhook-damages.ts'
 import { describeWebhookStore } from './webhook-store-contract.ts'
 
 const encryption = parseKeyRing(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
@@ -53,4 +54,18 @@ test('damaged events are found and named', async () => {
     message: expect.stringContaining('bad checksum of event 2'),
   })
   expect(await log.events.read({ after: 0, limit: 1 })).toHaveLength(1)
+})
+
+test('damaged webhooks, and deliveries that nobody would post, are found and named', async () => {
+  const file = join(await makeFolder(), 'log.db')
+  const log = await openSqliteLog({ file })
+  onTestFinished(() => log.close())
+  await storeDeliveries(log)
+  expect(await Array.fromAsync(log.check())).toEqual([])
+  const { default: Database } = await import('better-sqlite3')
+  const db = new Database(file)
+  for (const { sql } of WEBHOOK_DAMAGES) expect(db.prepare(sql).run().changes).toBe(1)
+  db.close()
+  const problems = (await Array.fromAsync(log.check())).map(({ problem }) => problem)
+  expect(problems).toEqual(WEBHOOK_DAMAGES.map(({ problem }) => problem))
 })

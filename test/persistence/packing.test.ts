@@ -100,6 +100,7 @@ test('a damaged pack is an error that names document and position, also for chec
     expect(found, sql).toEqual({ document: 'a', position, problem: expect.stringMatching(problem) })
     const corrupt = { code: 'storage/corrupt', message: expect.stringMatching(problem) }
     await expect(readAll(log, 'a'), sql).rejects.toMatchObject(corrupt)
+    if (problem === damaged) await expect(log.people.disown('zoe', 'erased-1')).rejects.toMatchObject(corrupt)
     expect(await readAll(log, 'a', 2_000)).toHaveLength(100)
     expect(await log.load('a')).toMatchObject({ position: 2_100 })
     queryIn(folder, 'DELETE FROM packs')

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { NewText, TextIndex, TextKey } from '../../persistence/text-index.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { makeFolder } from './folder.ts'
-import { update } from './updates.ts'
+import { archived, update } from './updates.ts'
 
 const HOUR = 3_600_000
 const FOR_MS = 60_000
@@ -106,6 +106,19 @@ export function describeTextIndex(name: string, open: (folder: string) => Promis
       expect(await lagging()).toEqual(['a', 'b', 'c', 'chats/x', 'd'])
     })
 
+    test('are thrown away to be made anew, and messages are indexed from what they say', async () => {
+      const log = await logWith({ a: 'zeppelin', b: 'balloon' })
+      await log.append([update('a', '', { messages: [archived('chat/a', 1, 'a kite')] })])
+      expect(await log.texts.rebuild()).toBe(1)
+      expect(await found(log, 'zeppelin')).toEqual([])
+      expect((await log.texts.lagging({ after: 0, limit: 10 })).documents).toEqual(['a', 'b'])
+      expect((await log.searchMessages('kite', { limit: 10 })).messages).toHaveLength(1)
+      await index(log.texts, 'b', 1, 'balloon again')
+      expect(await found(log, 'balloon')).toEqual(['b'])
+      expect(await log.texts.rebuild()).toBe(1)
+      expect(await found(log, 'balloon')).toEqual([])
+    })
+
     test('of deleted documents are not found, and of erased ones nothing is left', async () => {
       const log = await logWith({ a: 'zeppelin', b: 'zeppelin too' })
       await log.append([update('a', '2')])
@@ -140,6 +153,7 @@ export async function expectNoTexts(texts: TextIndex): Promise<void> {
     texts.lagging({ after: 0, limit: 1 }),
     texts.search('text', ALL),
     texts.texts([1]),
+    texts.rebuild(),
   ]
   for (const call of calls) await expect(call).rejects.toMatchObject({ code: 'search/encrypted' })
 }

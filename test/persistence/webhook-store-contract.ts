@@ -32,10 +32,14 @@ export function describeWebhookStore(name: string, open: (folder: string) => Pro
     return log
   }
 
-  function enqueue(log: UpdateLog, documents: readonly string[], { first = 1, owner = 'one', of = 'w' } = {}) {
+  function enqueue(
+    log: UpdateLog,
+    documents: readonly string[],
+    { first = 1, owner = 'one', of = 'w', now = 100 } = {},
+  ) {
     const deliveries = documents.map((document, index) => ({ webhook: of, event: first + index, document }))
     const last = first + documents.length - 1
-    return log.webhooks.enqueue(deliveries, { consumer: CONSUMER, owner, last, now: 100 })
+    return log.webhooks.enqueue(deliveries, { consumer: CONSUMER, owner, last, now })
   }
 
   async function claim(log: UpdateLog, { now = 100, until = 1_000, limit = 99 } = {}): Promise<number[]> {
@@ -100,6 +104,22 @@ export function describeWebhookStore(name: string, open: (folder: string) => Pro
       expect(await claim(log, { now: 1_000, until: 2_000 })).toEqual([2, 4, 5, 7, 8])
     })
 
+    test('what waits is counted, with since when the first of it does', async () => {
+      const log = await openWith(['a', 'a', 'b'])
+      await log.webhooks.put(webhook('x'), { max: 9 })
+      await enqueue(log, ['a'], { first: 4, of: 'x', now: 50 })
+      expect(await log.webhooks.backlog()).toEqual({ deliveries: 4, since: 50 })
+      expect(await log.webhooks.remove('x')).toBe(true)
+      await claim(log)
+      await log.webhooks.settle([outcome(1, 'dead'), outcome(3, 'again', { dueAt: 900 })], { now: 100 })
+      expect(await log.webhooks.backlog()).toEqual({ deliveries: 2, since: 100 })
+      await claim(log)
+      await log.webhooks.settle([outcome(2, 'done'), outcome(3, 'done')], { now: 100 })
+      expect(await log.webhooks.backlog()).toEqual({ deliveries: 0, since: undefined })
+      await log.webhooks.resend({ webhook: 'w', event: 1 }, { now: 300 })
+      expect(await log.webhooks.backlog()).toEqual({ deliveries: 1, since: 300 })
+    })
+
     test('what is dead is seen, and tried again beside the others', async () => {
       const log = await openWith(['a', 'a', 'a'])
       for (const event of [1, 2]) {
@@ -109,6 +129,9 @@ export function describeWebhookStore(name: string, open: (folder: string) => Pro
       expect(await claim(log)).toEqual([3])
       expect(await states(log, 'dead')).toEqual(['1 dead never', '2 dead never'])
       expect(await states(log, 'waiting')).toEqual(['3 waiting 1000'])
+      // Of an instance that was halted while another one tried it for the last time.
+      await log.webhooks.settle([outcome(2, 'again', { dueAt: 150 })], { now: 150 })
+      expect(await states(log, 'dead')).toEqual(['1 dead never', '2 dead never'])
       const [dead] = await log.webhooks.deliveries('w', { state: 'dead', after: 1, limit: 1 })
       expect(dead).toMatchObject({ webhook: 'w', event: 2, document: 'a', attempts: 1, problem: 'it failed' })
       expect(await log.webhooks.resend({ webhook: 'w', event: 1 }, { now: 200 })).toBe(true)

@@ -7,6 +7,7 @@ import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import type { Damage, UpdateLog } from '../../persistence/update-log.ts'
 import { namedVersion } from '../persistence/history-contract.ts'
 import { archived, readAll, rebuild, Typist, update } from '../persistence/updates.ts'
+import { storeDeliveries, WEBHOOK_DAMAGES } from '../persistence/webhook-damages.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 
 let postgres: TestPostgres
@@ -26,6 +27,7 @@ beforeAll(async () => {
   for (const until of [30, 60]) expect(await log.pack('packed', until)).toBe(30)
   await log.addVersion('snapped', namedVersion('v', 1))
   await log.setSeen('snapped', [{ user: 'ann', position: 1, at: 2 }])
+  await storeDeliveries(log)
   await log.close()
 })
 afterAll(() => postgres.stop())
@@ -123,6 +125,12 @@ test.each([
   expect(found[0]).toEqual({ document: 'packed', position: 31, problem: expect.stringMatching(problem) })
 })
 
+test('what may be somebody’s in a damaged pack is not given away unseen', async () => {
+  const { log } = await damaged(`UPDATE coweave.packs SET data = '\\x00' WHERE first = 31`)
+  await expect(log.people.disown('zoe', 'erased-1')).rejects.toMatchObject({ code: 'storage/corrupt' })
+  expect(await Array.fromAsync(log.people.traces('zoe'))).toEqual([])
+})
+
 describe('damage around the rows is found', () => {
   test.each([
     ['a part of the snapshot changed', `UPDATE coweave.snapshot_parts SET data = '\\x00'`, 'snapped'],
@@ -176,6 +184,12 @@ describe('damage around the rows is found', () => {
     )
     const problem = expect.stringMatching(/position 9, beyond the last one, 3/)
     expect(await check()).toContainEqual({ document: 'plain', position: undefined, problem })
+  })
+
+  test.each(WEBHOOK_DAMAGES)('of webhooks: $problem', async ({ sql, problem }) => {
+    const { check } = await damaged(sql.replace(/(UPDATE |FROM )/, '$1coweave.'))
+    const found = (await check()).filter(({ document }) => document === undefined)
+    expect(found).toEqual([{ document: undefined, position: undefined, problem }])
   })
 
   test('a document whose row is gone', async () => {

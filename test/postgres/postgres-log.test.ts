@@ -10,6 +10,7 @@ import { describeHistoryTables } from '../persistence/history-contract.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
 import { describePeopleStore } from '../persistence/people-store-contract.ts'
 import { describePushStore } from '../persistence/push-store-contract.ts'
+import { expectReindexed } from '../persistence/reindexing.ts'
 import { describeReset } from '../persistence/reset-contract.ts'
 import { describeTextIndex } from '../persistence/text-index-contract.ts'
 import { describeUntold } from '../persistence/untold-contract.ts'
@@ -48,6 +49,20 @@ describeAdminStore('Postgres', (folder) => open(folder))
 describeUntold('Postgres', (folder) => open(folder))
 describeWebhookStore('Postgres', (folder) => open(folder))
 describePeopleStore('Postgres', (folder) => open(folder, encryption))
+
+test('coweave reindex finds everything again, whatever the words were damaged to', async () => {
+  const url = await postgres.createDatabase()
+  const log = await openPostgresLog({ url })
+  onTestFinished(() => log.close())
+  await expectReindexed({
+    log,
+    place: url,
+    async damage() {
+      await postgres.query(url, `UPDATE coweave.messages SET words = 'else:1'`)
+      await postgres.query(url, `UPDATE coweave.texts SET text = 'else', words = 'else:1'`)
+    },
+  })
+})
 
 test('no event appears behind one that was read, also where the commit of an earlier one is held up', async () => {
   const url = await postgres.createDatabase()

@@ -99,6 +99,12 @@ test('what is too much, too often, in a room or not allowed is refused', async (
     status: 413,
     body: { code: 'presence/too-big' },
   })
+  const deep = `{"fields":{"x":${'['.repeat(10_000)}${']'.repeat(10_000)}}}`
+  const nested = { ...scribe, method: 'PUT', body: deep, type: 'application/json' }
+  expect(await rest(server, documentPath(name, '/presence'), nested)).toMatchObject({
+    status: 413,
+    body: { code: 'presence/too-big' },
+  })
   expect((await ask(name, '/presence', 'GET')).body).toEqual({ present: [] })
   expect(await put({ ttl: 600_000 })).toMatchObject({ status: 400 })
   expect(await put({ at: { find: 'one' } })).toMatchObject({ status: 422, body: { code: 'edit/ambiguous' } })

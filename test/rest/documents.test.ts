@@ -216,6 +216,8 @@ describe('[promise 2] a PATCH while others type', () => {
         ['ann', 'bob'].map((user) => patch(name, { blocks: [{ at: 0, insert: user }] }, { user })),
       )
       expect(answers.map(({ status }) => status)).toEqual([200, 200])
+      const missed = await patch(name, { edits: [{ find: 'nowhere', replace: 'x' }] }, { user: 'ann' })
+      expect(missed).toMatchObject({ status: 422 })
     }
     const response = await fetch(`${server.url}${documentPath(name, '?format=update')}`, {
       headers: { authorization: `Bearer ${tokenFor('ann')}` },
@@ -273,6 +275,7 @@ describe('a condition', () => {
       expect(answer).toMatchObject({ status: 412, body: { code: 'document/moved' } })
     }
     expect(await patch(name, { content: 'x' }, { headers: { 'if-match': 'x' } })).toMatchObject({ status: 400 })
+    expect(await patch(name, { content: 'x' }, { headers: { 'if-match': '"999"' } })).toMatchObject({ status: 412 })
     expect(await put(name, 'three', { headers: { 'if-none-match': '*' } })).toMatchObject({ status: 412 })
     expect(await markdownOf(name)).toBe('two\n')
   })

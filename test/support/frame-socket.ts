@@ -98,6 +98,8 @@ export class FrameSocket {
   readonly ended: Promise<void>
   pings = 0
   #received: Buffer = Buffer.alloc(0)
+  /** Of a message that is not complete. */
+  readonly #fragments: Buffer[] = []
   readonly #answersPings: boolean
   readonly #close = Promise.withResolvers<Closed>()
   readonly #listeners = new Set<() => void>()
@@ -203,13 +205,15 @@ export class FrameSocket {
       const parsed = parseFrame(this.#received)
       if (parsed === undefined) return
       this.#received = this.#received.subarray(parsed.size)
-      this.#handle(parsed.opcode, parsed.payload)
+      this.#handle(parsed)
     }
   }
 
-  #handle(opcode: number, payload: Buffer): void {
-    if (opcode === 2) {
-      this.messages.push(new Uint8Array(payload))
+  #handle({ opcode, isLast, payload }: ParsedFrame): void {
+    if (opcode === 0 || opcode === 2) {
+      this.#fragments.push(payload)
+      if (!isLast) return
+      this.messages.push(new Uint8Array(Buffer.concat(this.#fragments.splice(0))))
       for (const listener of [...this.#listeners]) listener()
     } else if (opcode === 8) {
       const code = payload.length < 2 ? 1005 : payload.readUInt16BE(0)
@@ -222,8 +226,16 @@ export class FrameSocket {
   }
 }
 
+interface ParsedFrame {
+  readonly opcode: number
+  /** Whether it is the last one of its message. */
+  readonly isLast: boolean
+  readonly payload: Buffer
+  readonly size: number
+}
+
 /** The first frame of a server in `bytes`, if all of it is there. */
-function parseFrame(bytes: Buffer): { opcode: number; payload: Buffer; size: number } | undefined {
+function parseFrame(bytes: Buffer): ParsedFrame | undefined {
   const [first, second] = bytes
   if (first === undefined || second === undefined) return undefined
   const short = second & 0x7f
@@ -232,5 +244,6 @@ function parseFrame(bytes: Buffer): { opcode: number; payload: Buffer; size: num
   const length = short < 126 ? short : short === 126 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2))
   const size = headerLength + length
   if (bytes.length < size) return undefined
-  return { opcode: first & 0x0f, payload: bytes.subarray(headerLength, size), size }
+  const payload = bytes.subarray(headerLength, size)
+  return { opcode: first & 0x0f, isLast: (first & 0x80) !== 0, payload, size }
 }

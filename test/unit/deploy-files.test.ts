@@ -89,6 +89,15 @@ test('Caddy shares clients out among all instances, and asks each whether it is 
   )
 })
 
+test('what the package gives, and its command, is built of a source', () => {
+  const { bin, exports } = z
+    .object({ bin: z.record(z.string(), z.string()), exports: z.record(z.string(), z.record(z.string(), z.string())) })
+    .parse(JSON.parse(textOf('package.json')))
+  const given = [...Object.values(bin), ...Object.values(exports).flatMap((each) => Object.values(each))]
+  const sources = given.map((file) => file.replace(/^\.\/dist\/(.+?)(\.d\.ts|\.js)$/, '$1.ts'))
+  expect(sources.filter((source) => !existsSync(pathOf(source)))).toEqual([])
+})
+
 /** A value with the variables of the environment put in. */
 function interpolated(value: string): string {
   return value.replace(/\$\{\w+(?::\?[^}]*|:-([^}]*))\}/g, (_whole, fallback?: string) => fallback ?? 'x'.repeat(32))

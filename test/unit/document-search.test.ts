@@ -1,14 +1,22 @@
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import * as Y from 'yjs'
+import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
+import { Access } from '../../server/access/access.ts'
 import { parseGrant } from '../../server/access/grants.ts'
+import { Tokens } from '../../server/access/tokens.ts'
+import { readConfig } from '../../server/config.ts'
 import { changeContent } from '../../server/formats/formats.ts'
 import { allText } from '../../server/search/all-text.ts'
-import { prefixesOf } from '../../server/search/document-search.ts'
+import { DocumentSearch, prefixesOf } from '../../server/search/document-search.ts'
 import { excerptOf } from '../../server/search/excerpt.ts'
+import { searchThreads } from '../../server/search/search-threads.ts'
 import { restOf } from '../../server/search/text-indexer.ts'
 import { everything } from '../formats/sample.ts'
-import { seed } from '../persistence/updates.ts'
+import { makeFolder } from '../persistence/folder.ts'
+import { seed, update } from '../persistence/updates.ts'
 
 const shown = (text: string, query: string) =>
   excerptOf(text, query)
@@ -70,4 +78,38 @@ test('names are looked at that begin as the grants do', () => {
   expect(prefixesOf({ admin: false, grants: grants.slice(0, 3) }, 'e')).toEqual(['exact'])
   expect(prefixesOf({ admin: false, grants: [] }, '')).toEqual([])
   expect(prefixesOf({ admin: true, grants: [] }, 'x')).toEqual(['x'])
+})
+
+test('who searches while others do waits without the texts', async () => {
+  const log = await openSqliteLog({ file: join(await makeFolder(), 'log.db') })
+  const threads = searchThreads((error) => expect.unreachable(error.message))
+  const gate = Promise.withResolvers<void>()
+  onTestFinished(async () => {
+    gate.resolve()
+    await Promise.all([log.close(), threads.close()])
+  })
+  await log.append([update('x', 'any')])
+  const claim = await log.texts.claim('x', 1_000)
+  const { key } = claim.kind === 'claimed' ? claim : expect.unreachable(claim.kind)
+  await log.texts.put({ key, position: 1, text: new TextEncoder().encode('buy milk'), restMs: 0 })
+  const access = new Access(new Tokens(readConfig({})))
+  const search = new DocumentSearch({ texts: log.texts, threads, access, isOn: true })
+  const principal = {
+    user: 'ann',
+    name: 'Ann',
+    grants: [],
+    expires: undefined,
+    admin: true,
+    relay: false,
+    agent: false,
+  }
+  const [found, texts] = [vi.spyOn(log.texts, 'search'), vi.spyOn(log.texts, 'texts')]
+  const busy = [1, 2].map(() => threads.use('bob', () => gate.promise))
+  const hits = search.find(principal, { query: 'milk', prefix: '', before: undefined, limit: 100 })
+  expect(await found.mock.results[0]?.value).toHaveLength(1)
+  await setImmediate()
+  expect(texts).not.toHaveBeenCalled()
+  gate.resolve()
+  expect((await hits).documents).toMatchObject([{ name: 'x', excerpt: [{ text: 'buy ' }, { text: 'milk' }] }])
+  await Promise.all(busy)
 })

@@ -1,14 +1,16 @@
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import { CoweaveError } from '../../model/errors.ts'
 import type { Entry, HistoryNode, HistoryRoot, HistoryValue, Marks } from '../../model/history.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
+import { WorkerThread } from '../../persistence/worker-thread.ts'
 import type { Source } from '../../server/documents/source.ts'
 import { difference, differenceJson } from '../../server/history/difference.ts'
 import { SessionGrouping } from '../../server/history/editing-sessions.ts'
 import { History } from '../../server/history/history.ts'
 import { historyThreads } from '../../server/history/history-threads.ts'
+import type { Request } from '../../server/history/protocol.ts'
 import { RangeMap } from '../../server/history/range-map.ts'
 import { revertingUpdate } from '../../server/history/revert.ts'
 import { statusOf } from '../../server/http/problem.ts'
@@ -243,6 +245,31 @@ test('a history that is too long to be read is refused, and one that is damaged 
   const reverting = history.reverting('ann', 'damaged', { after: 0, until: 1 })
   expect(await reverting.catch(statusAndCode)).toEqual([503, 'storage/corrupt'])
 })
+
+test('sessions of long updates are made of some of them at a time', async () => {
+  const log = await openSqliteLog({ file: join(await makeFolder(), 'log.db') })
+  const threads = historyThreads(() => {})
+  onTestFinished(async () => {
+    await Promise.all([log.close(), threads.close()])
+  })
+  const typist = new Typist('long')
+  const rows = Array.from({ length: 6 }, () => typist.type('x'.repeat(700_000)))
+  await log.append(rows)
+  const calls = vi.spyOn(WorkerThread.prototype, 'call')
+  onTestFinished(() => calls.mockRestore())
+  const history = new History({ log, threads, maxBytes: 1_000 })
+  const { sessions } = await history.sessions('ann', 'long', { before: 7, limit: 10, pauseMs: 1_000 })
+  expect(sessions.map(({ updates, inserted }) => ({ updates, inserted }))).toEqual([
+    { updates: 6, inserted: 6 * 700_000 },
+  ])
+  const given = calls.mock.calls.flatMap(([request]) => (isVolumes(request) ? [request.source.bytes] : []))
+  expect(given.length).toBeGreaterThan(1)
+  for (const bytes of given) expect(bytes).toBeLessThan(2_000_000)
+})
+
+function isVolumes(request: unknown): request is Request {
+  return typeof request === 'object' && request !== null && 'task' in request && 'source' in request
+}
 
 function statusAndCode(error: unknown): unknown {
   return [statusOf(error), error instanceof CoweaveError ? error.code : error]

@@ -1,13 +1,25 @@
-import { describe, expect, test } from 'vitest'
+import { join } from 'node:path'
+import { Document, Hocuspocus } from '@hocuspocus/server'
+import pino from 'pino'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import * as Y from 'yjs'
 import { actInCall, callsIn, callsOf, setCourse, startCall } from '../../model/calls.ts'
 import { type ChatMessage, messagesOf, readsOf, sendMessage, setReaction } from '../../model/chat.ts'
 import { entriesOf, lastSeenOf, setLobbyEntry } from '../../model/lobby.ts'
+import { directChat } from '../../model/rooms.ts'
 import { forgetKeys } from '../../persistence/map-keys.ts'
+import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
+import { Deletions } from '../../server/documents/deletions.ts'
+import { Durability } from '../../server/documents/durability.ts'
+import { DirectChats } from '../../server/people/direct-chats.ts'
 import { messageWithout } from '../../server/people/messages.ts'
 import { isAbout, isNamedAfter, isNamedIn, isNamedInUpdate } from '../../server/people/naming.ts'
+import { noCounts } from '../../server/people/receipt.ts'
 import { eraseFromHead, eraseFromLobby, eraseFromSegment } from '../../server/people/room-content.ts'
+import { RoomEraser, type RoomEraserOptions } from '../../server/people/room-eraser.ts'
 import { HeadRules } from '../../server/rooms/head-rules.ts'
+import { makeFolder } from '../persistence/folder.ts'
 
 const ann = { user: 'ann', pseudonym: 'erased-1' }
 const now = 1_800_000_000_000
@@ -108,3 +120,72 @@ test('segments, heads and lobbies name nobody any more who was erased, and keep 
   expect(isNamedInUpdate('ann', Y.encodeStateAsUpdate(lobby))).toBe(true)
   expect(namesAnn(lobby)).toBe(false)
 })
+
+test('a room whose old snapshots could not be replaced is not done', async () => {
+  const log = await openSqliteLog({ file: join(await makeFolder(), 'log.db') })
+  const durability = newDurability(log)
+  onTestFinished(async () => {
+    durability.close()
+    await log.close()
+  })
+  const rooms: RoomEraserOptions['rooms'] = {
+    async withDocument(name, use) {
+      const document = new Document(name)
+      for (const part of (await log.load(name)).parts) Y.applyUpdate(document, part)
+      const before = Y.encodeStateVector(document)
+      const result = await use(document)
+      const data = Y.encodeStateAsUpdate(document, before)
+      await log.append([{ document: name, at: 1, author: '', clients: [], data }])
+      document.destroy()
+      return result
+    },
+    async stamp() {},
+  }
+  await rooms.withDocument('lobby/team', (lobby) => setLobbyEntry(lobby, 'ann', { status: 'busy' }))
+  const eraser = new RoomEraser({ log, durability, rooms, openDocument: () => undefined, letGo() {} })
+  // As when another process is just writing one.
+  const scrub = vi.spyOn(log.people, 'scrub').mockResolvedValue(0)
+  await expect(eraser.erase('lobby/team', ann, noCounts())).rejects.toMatchObject({ code: 'storage/unavailable' })
+  scrub.mockRestore()
+  expect(await eraser.erase('lobby/team', ann, noCounts())).toBe(true)
+  expect(await eraser.erase('lobby/team', ann, noCounts())).toBe(false)
+})
+
+test('a direct chat stays where its copy is not taken', async () => {
+  const log = await openSqliteLog({ file: join(await makeFolder(), 'log.db') })
+  const durability = newDurability(log)
+  onTestFinished(async () => {
+    durability.close()
+    await log.close()
+  })
+  const deletions = new Deletions({
+    log,
+    durability,
+    hocuspocus: new Hocuspocus(),
+    logger: pino({ level: 'silent' }),
+    keptDays: 0,
+    onGone() {},
+    tell() {},
+  })
+  const directChats = new DirectChats({ log, deletions })
+  const [room, target] = [directChat('ann', 'bob'), directChat('bob', ann.pseudonym)]
+  const head = new Y.Doc()
+  readsOf(head).set('bob', 1)
+  await log.append([{ document: room, at: 1, author: 'bob', clients: [], data: Y.encodeStateAsUpdate(head) }])
+  await log.delete(target, { at: 1, by: 'root' })
+  const move = async () => {
+    for (const [name, documents] of await directChats.of('ann')) await directChats.move(name, documents, ann)
+  }
+  await expect(move()).rejects.toMatchObject({ code: 'storage/unavailable' })
+  expect(await log.load(room)).toMatchObject({ position: 1, deleted: undefined })
+  await log.undelete(target)
+  await move()
+  const moved = new Y.Doc()
+  for (const part of (await log.load(target)).parts) Y.applyUpdate(moved, part)
+  expect(readsOf(moved).toJSON()).toEqual({ bob: 1 })
+  expect(await directChats.of('ann')).toEqual(new Map())
+})
+
+function newDurability(log: UpdateLog): Durability {
+  return new Durability(log, { commitTimeoutMs: 1_000, onFailure() {}, onLost() {}, onRefused() {}, onRecovered() {} })
+}

@@ -11,6 +11,7 @@ const saved: DocumentState = {
   unsaved: 0,
   kept: true,
   unkept: 0,
+  unseenPeople: 0,
 }
 const offline = { kind: 'offline', reason: 'the network is away' } as const
 const refused = { kind: 'refused', refusal: { reason: 'forbidden', message: '' } } as const

@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process'
 import { lookup } from 'node:dns/promises'
 import { createServer } from 'node:http'
+import { createServer as createTcpServer } from 'node:net'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { isPublicAddress } from '../../server/webhooks/addresses.ts'
-import { deliveriesOf } from '../../server/webhooks/fan-out.ts'
+import { deliveriesOf, doneUpTo } from '../../server/webhooks/fan-out.ts'
 import { postWebhook } from '../../server/webhooks/post.ts'
 import { newSecret, secretProblem, signedHeaders } from '../../server/webhooks/signature.ts'
-import { privateHostProblem, publicLookup, webhookUrlProblem } from '../../server/webhooks/targets.ts'
+import { isPrivateHost, privateHostProblem, publicLookup, webhookUrlProblem } from '../../server/webhooks/targets.ts'
 
 const REFUSED_ADDRESSES = [
   ['this machine', '127.0.0.1', '127.8.8.8', '0.0.0.0', '0.1.2.3', '::1', '::'],
@@ -70,7 +71,12 @@ describe('where webhooks may be', () => {
       'http://hooks/',
     ])
       expect(webhookUrlProblem(url, ['127.0.0.1:8000', 'hooks'])).toBeUndefined()
-    expect(['hooks', 'hooks:8000', '[::1]:8000', '10.0.0.1'].map(privateHostProblem)).toEqual(Array(4).fill(undefined))
+    const allows = (host: string, url: string) => isPrivateHost(new URL(url), [host])
+    expect(allows('hooks:443', 'https://hooks/') && allows('hooks:80', 'http://hooks/')).toBe(true)
+    expect(allows('hooks:80', 'https://hooks/') || allows('hooks:443', 'https://hooks:8443/')).toBe(false)
+    expect(['hooks', 'hooks:80', 'hooks:443', 'hooks:8000', '[::1]:8000', '10.0.0.1'].map(privateHostProblem)).toEqual(
+      Array(6).fill(undefined),
+    )
     expect(['http://hooks', 'Hooks', 'hooks/', ''].filter((host) => privateHostProblem(host) === undefined)).toEqual([])
   })
 
@@ -96,6 +102,32 @@ describe('where webhooks may be', () => {
     }
     expect(asked).toEqual([])
   })
+})
+
+test.each([
+  ['something of HTTP', 'HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n', 'it answered 500'],
+  [
+    'another protocol',
+    'HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n',
+    'it was closed',
+  ],
+  ['half of something', 'HTTP/1.1 2', 'socket hang up'],
+])('a receiver that answers with %s has answered', async (_what, answered, problem) => {
+  const server = createTcpServer((socket) => {
+    socket.on('error', () => {})
+    socket.once('data', () => (problem === 'socket hang up' ? socket.end(answered) : socket.write(answered)))
+  })
+  onTestFinished(() => void server.close())
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const url = `http://127.0.0.1:${Object(server.address()).port}/`
+  const options = { privateHosts: ['127.0.0.1'], timeoutMs: 60_000 }
+  const answer = await postWebhook(
+    { url, secret: newSecret() },
+    { id: '1', body: '{}' },
+    options,
+    new AbortController().signal,
+  )
+  expect(answer).toEqual({ isTaken: false, problem, afterMs: undefined })
 })
 
 test('what is posted is signed as Standard Webhooks says, by the word of OpenSSL', () => {
@@ -132,4 +164,10 @@ test('webhooks are told of the kinds and documents that they want, from when the
   expect(told({ documents: 'n/*' })).toEqual([2])
   expect(told({ documents: 'n/**', kinds: ['b'] })).toEqual([3])
   expect(told({ documents: '**' })).toEqual([2, 3])
+})
+
+test('what happened before all webhooks were registered is passed over at once', () => {
+  expect(doneUpTo(100, [{ after: 9_000 }, { after: 5_000 }])).toBe(5_000)
+  expect(doneUpTo(100, [{ after: 9_000 }, { after: 50 }])).toBe(100)
+  expect(doneUpTo(100, [])).toBe(100)
 })

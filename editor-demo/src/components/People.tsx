@@ -11,19 +11,22 @@ const SHOWN = 4
 
 interface Props {
   readonly people: readonly Person[]
+  /** How many more there are, in a crowd. */
+  readonly unseen: number
   /** Who has written something that was not read yet. */
   readonly unreadFrom: readonly DirectChatHint[]
   onMessage(user: string): void
 }
 
 /** Who is here: a few faces, and all the names behind them, each leading to a direct chat. */
-export function People({ people, unreadFrom, onMessage }: Props) {
+export function People({ people, unseen, unreadFrom, onMessage }: Props) {
   const [open, setOpen] = useState(false)
   const button = useRef<HTMLButtonElement>(null)
   if (people.length === 0) return null
   // +1 would take the place of the face it stands for.
-  const shown = people.length <= SHOWN + 1 ? people : people.slice(0, SHOWN)
-  const more = people.length - shown.length
+  const count = people.length + unseen
+  const shown = count <= SHOWN + 1 ? people : people.slice(0, SHOWN)
+  const more = count - shown.length
   const names = people.map(nameOf).join(', ')
   return (
     <>
@@ -31,7 +34,7 @@ export function People({ people, unreadFrom, onMessage }: Props) {
         ref={button}
         type="button"
         className="people"
-        aria-label={`${people.length === 1 ? 'Only you are here' : `${people.length} people are here`}: ${names}`}
+        aria-label={`${count === 1 ? 'Only you are here' : `${count} people are here`}: ${names}`}
         aria-haspopup="dialog"
         aria-expanded={open}
         data-tooltip={names}
@@ -70,6 +73,7 @@ export function People({ people, unreadFrom, onMessage }: Props) {
                   )}
                 </li>
               ))}
+              {unseen > 0 && <li className="people-name">and {unseen} more</li>}
             </ul>
           )}
         </Popover>

@@ -34,7 +34,12 @@ export function TopBar(props: Props) {
         {title}
       </span>
       <SaveIndicator account={account} document={document} />
-      <People people={people} unreadFrom={unreadFrom} onMessage={onMessage} />
+      <People
+        people={people}
+        unseen={useStore(document.state).unseenPeople}
+        unreadFrom={unreadFrom}
+        onMessage={onMessage}
+      />
       <CopyLink />
       {bell}
       {historyButton}

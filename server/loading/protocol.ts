@@ -1,0 +1,27 @@
+import { createDecoder, hasContent, readVarUint8Array } from 'lib0/decoding'
+import { encode, writeVarUint8Array } from 'lib0/encoding'
+
+export interface Request {
+  readonly task: /** Join updates that stand behind a snapshot with that state vector, as joinUpdates(). */
+    | { readonly kind: 'join'; readonly updates: Uint8Array<ArrayBuffer>; readonly vector: Uint8Array }
+    /** Take an update apart, as slicesOf(). */
+    | { readonly kind: 'slice'; readonly update: Uint8Array<ArrayBuffer> }
+}
+
+/** The joined update, or the packed slices. */
+export type Answer = Uint8Array<ArrayBuffer> | undefined
+
+/** Byte strings as one piece of memory of its own, which can be moved to another thread. */
+export function packParts(parts: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> {
+  return encode((encoder) => {
+    for (const part of parts) writeVarUint8Array(encoder, part)
+  })
+}
+
+/** What packParts() packed: views into it. */
+export function unpackParts(packed: Uint8Array): Uint8Array[] {
+  const decoder = createDecoder(packed)
+  const parts: Uint8Array[] = []
+  while (hasContent(decoder)) parts.push(readVarUint8Array(decoder))
+  return parts
+}

@@ -1,0 +1,82 @@
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
+import { Wheel } from '../../server/connection/wheel.ts'
+
+const start = Date.now()
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: start })
+  onTestFinished(() => void vi.useRealTimers())
+})
+
+function setUp() {
+  const wheel = new Wheel<ReturnType<typeof memberOf>>()
+  onTestFinished(() => wheel.stop())
+  return wheel
+}
+
+/** Is called every `everyMs`, and notes when. */
+function memberOf(everyMs: number) {
+  const calls: number[] = []
+  return {
+    slot: -1,
+    calls,
+    tick(now: number) {
+      calls.push(now - start)
+      return now + everyMs
+    },
+  }
+}
+
+test('calls what is due, and nothing else', () => {
+  const wheel = setUp()
+  const [soon, late] = [memberOf(1_000), memberOf(20_000)]
+  wheel.put(soon, start + 1_000)
+  wheel.put(late, start + 20_000)
+  for (let ms = 250; ms <= 4_000; ms += 250) wheel.turn(start + ms)
+  expect(soon.calls.length).toBe(3)
+  expect(late.calls).toEqual([])
+  wheel.turn(start + 21_000)
+  expect(soon.calls.length).toBe(4)
+  expect(late.calls).toEqual([21_000])
+})
+
+test('what is due later than one turn is looked at once a turn', () => {
+  const wheel = setUp()
+  const member = memberOf(Number.POSITIVE_INFINITY)
+  wheel.put(member, Number.POSITIVE_INFINITY)
+  for (let ms = 250; ms <= 120_000; ms += 250) wheel.turn(start + ms)
+  expect(member.calls.length).toBe(3)
+})
+
+test('after a long pause each is called once', () => {
+  const wheel = setUp()
+  const members = [1_000, 10_000, 31_000].map((due) => {
+    const member = memberOf(5_000)
+    wheel.put(member, start + due)
+    return member
+  })
+  wheel.turn(start + 600_000)
+  expect(members.map(({ calls }) => calls)).toEqual([[600_000], [600_000], [600_000]])
+})
+
+test('who was put elsewhere or taken out is not called where it was', () => {
+  const wheel = setUp()
+  const [moved, gone] = [memberOf(60_000), memberOf(60_000)]
+  const ender = {
+    ...memberOf(60_000),
+    tick(now: number) {
+      wheel.delete(gone)
+      return now + 60_000
+    },
+  }
+  wheel.put(moved, start + 1_000)
+  wheel.put(ender, start + 2_000)
+  wheel.put(gone, start + 2_000)
+  wheel.put(moved, start + 3_000)
+  wheel.turn(start + 2_500)
+  expect([moved.calls, gone.calls]).toEqual([[], []])
+  wheel.turn(start + 3_500)
+  expect(moved.calls).toEqual([3_500])
+  wheel.turn(start + 40_000)
+  expect(gone.calls).toEqual([])
+})
