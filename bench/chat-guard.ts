@@ -1,10 +1,9 @@
-import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
 import type { ChatWritersTask } from './chat-writers.ts'
+import { Clients } from './clients.ts'
 import { parameters } from './parameters.ts'
 import { coweave, cpuMs } from './peers.ts'
 import { median, type Row } from './results.ts'
-import { reportsOf } from './writes.ts'
+import type { WritersReport } from './writers.ts'
 
 interface Measurement {
   readonly perSecond: number
@@ -40,19 +39,17 @@ export async function measureGuard(log: (line: string) => void): Promise<Row[]> 
 
 async function measure(load: Pick<ChatWritersTask, 'rooms' | 'window' | 'guarded'>): Promise<Measurement> {
   const server = await coweave.start()
-  const writers = fork(fileURLToPath(new URL('chat-writers.ts', import.meta.url)))
+  const writers = new Clients<ChatWritersTask, WritersReport>('chat-writers.ts')
   try {
     const task: ChatWritersTask = { ...load, url: server.url, token: server.token, warmUpMs, measuredMs }
-    writers.send(task)
-    const reports = reportsOf(writers)
-    await reports.next('measuring')
+    await writers.obey(task, 'measuring')
     const cpuBefore = cpuMs(server.pid)
-    const { acknowledged, seconds } = await reports.next('measured')
+    const { acknowledged, seconds } = await writers.next('measured')
     const cpu = cpuMs(server.pid) - cpuBefore
-    await reports.next('verified')
+    await writers.next('verified')
     return { perSecond: acknowledged / seconds, cpuMicros: (cpu * 1000) / acknowledged }
   } finally {
-    writers.kill()
+    await writers.end()
     await server.stop()
   }
 }

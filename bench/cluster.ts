@@ -1,9 +1,7 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { on } from 'node:events'
-import { fileURLToPath } from 'node:url'
 import pg from 'pg'
 import { startPostgres } from '../test/support/postgres.ts'
 import { startRedis, type TestRedis } from '../test/support/redis.ts'
+import { Clients } from './clients.ts'
 import type { ClusterReport, ClusterTask } from './cluster-clients.ts'
 import { parameters } from './parameters.ts'
 import { cpuMs, type RunningPeer, startCoweave, startStock, temporaryFolder } from './peers.ts'
@@ -115,19 +113,17 @@ async function measureCommits(url: string): Promise<number> {
 
 async function measure(start: () => Promise<Pair>, load: Load, redis: TestRedis): Promise<Measurement> {
   const pair = await start()
-  const clients = fork(fileURLToPath(new URL('cluster-clients.ts', import.meta.url)))
+  const clients = new Clients<ClusterTask, ClusterReport>('cluster-clients.ts')
   try {
-    const reports = on(clients, 'message', { close: ['exit'] })
     const [{ token }] = pair
     const urls = [pair[0].url, pair[1].url] as const
     const task: ClusterTask = { ...load, urls, token, warmUpMs, measuredMs, patienceMs }
-    clients.send(task)
-    await next(reports, 'measuring')
+    await clients.obey(task, 'measuring')
     const before = costsOf(pair, redis)
-    const { delays } = await next(reports, 'measured')
+    const { delays } = await clients.next('measured')
     await new Promise((resolve) => setTimeout(resolve, settleMs))
     const after = costsOf(pair, redis)
-    await next(reports, 'verified')
+    await clients.next('verified')
     return {
       messages: (after.messages - before.messages) / delays.length,
       bytes: (after.bytes - before.bytes) / delays.length,
@@ -136,7 +132,7 @@ async function measure(start: () => Promise<Pair>, load: Load, redis: TestRedis)
       cpuMicros: ((after.cpuMs - before.cpuMs) * 1_000) / delays.length,
     }
   } finally {
-    await ended(clients)
+    await clients.end()
     // The second one's folder may be the first one's.
     for (const server of pair) await server.stop()
   }
@@ -159,30 +155,4 @@ function costsOf(pair: Pair, redis: TestRedis): { messages: number; bytes: numbe
 
 async function pairOf(start: () => Promise<RunningPeer>): Promise<Pair> {
   return [await start(), await start()]
-}
-
-/** @throws {Error} when the next report is of another phase, or there is none */
-async function next<Phase extends ClusterReport['phase']>(
-  reports: ReturnType<typeof on>,
-  phase: Phase,
-): Promise<Extract<ClusterReport, { phase: Phase }>> {
-  const { value, done } = await reports.next()
-  if (done) throw new Error('the process of the clients has ended')
-  const report: ClusterReport = value[0]
-  if (isPhase(report, phase)) return report
-  throw new Error(report.phase === 'failed' ? report.problem : `unexpected report: ${report.phase}`)
-}
-
-function isPhase<Phase extends ClusterReport['phase']>(
-  report: ClusterReport,
-  phase: Phase,
-): report is Extract<ClusterReport, { phase: Phase }> {
-  return report.phase === phase
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null) return
-  const exited = new Promise((resolve) => child.once('exit', resolve))
-  child.kill()
-  await exited
 }

@@ -1,10 +1,7 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { on } from 'node:events'
 import { rmSync } from 'node:fs'
-import { constants, setPriority } from 'node:os'
-import { fileURLToPath } from 'node:url'
 import { HocuspocusProvider } from '@hocuspocus/provider'
 import * as Y from 'yjs'
+import { Clients } from './clients.ts'
 import type { FloodOrder, FloodReport } from './flood-clients.ts'
 import { parameters } from './parameters.ts'
 import { coweave, type RunningPeer } from './peers.ts'
@@ -72,13 +69,13 @@ export async function measureFlood(log: (line: string) => void): Promise<Row[]> 
 async function measureRound(round: number, log: (line: string) => void): Promise<Round> {
   const server = await coweave.start()
   let isRunning = true
-  const [others, shared, flooder] = [new Clients(), new Clients(), new Clients()]
+  const [others, shared, flooder] = [clients(), clients(), clients()]
   shared.yieldCpu()
   flooder.yieldCpu()
   const { url, token } = server
   const measure = async (): Promise<Delays> => {
     const [inOthers, inShared] = await Promise.all(
-      [others, shared].map((clients) => clients.obey({ order: 'measure', ms: measuredMs }, 'measured')),
+      [others, shared].map((each) => each.obey({ order: 'measure', ms: measuredMs }, 'measured')),
     )
     return { others: inOthers?.delays ?? [], shared: inShared?.delays ?? [] }
   }
@@ -98,13 +95,13 @@ async function measureRound(round: number, log: (line: string) => void): Promise
     await server.kill()
     isRunning = false
     const sharedFlood = await flooder.obey({ order: 'stop' }, 'stopped')
-    for (const clients of [others, shared, flooder]) clients.end()
+    for (const clients of [others, shared, flooder]) await clients.end()
     await checkFloods(server, { [OWN]: ownFlood.acknowledged, [SHARED]: sharedFlood.acknowledged }, log)
     for (const [what, delays] of Object.entries({ quiet, own, beside }))
       log(`flood, round ${round}, ${what}: ${shown(delays)}`)
     return { quiet, own, beside }
   } finally {
-    for (const clients of [others, shared, flooder]) clients.end()
+    for (const clients of [others, shared, flooder]) await clients.end()
     if (isRunning) await server.kill()
     rmSync(server.folder, { recursive: true, force: true })
   }
@@ -139,39 +136,8 @@ function shown({ others, shared }: Delays): string {
   return `p50 / p99 / most ${figures[0]} ms in ${OTHERS.length} documents, ${figures[1]} ms in the shared one (${others.length} and ${shared.length} edits)`
 }
 
-/** One process of clients. */
-class Clients {
-  readonly #child: ChildProcess = fork(fileURLToPath(new URL('flood-clients.ts', import.meta.url)))
-  readonly #reports = on(this.#child, 'message', { close: ['exit'] })
-
-  /** Has them stand for a machine of their own: what they do takes no time from the server. */
-  yieldCpu(): void {
-    if (this.#child.pid !== undefined) setPriority(this.#child.pid, constants.priority.PRIORITY_LOW)
-  }
-
-  /** Resolves with the answer. @throws {Error} when it is not of `phase`, or the process has ended */
-  async obey<Phase extends FloodReport['phase']>(
-    order: FloodOrder,
-    phase: Phase,
-  ): Promise<Extract<FloodReport, { phase: Phase }>> {
-    this.#child.send(order)
-    const { value, done } = await this.#reports.next()
-    if (done) throw new Error('a process of clients has ended')
-    const report: FloodReport = value[0]
-    if (isPhase(report, phase)) return report
-    throw new Error(report.phase === 'failed' ? report.problem : `unexpected report: ${report.phase}`)
-  }
-
-  end(): void {
-    this.#child.kill()
-  }
-}
-
-function isPhase<Phase extends FloodReport['phase']>(
-  report: FloodReport,
-  phase: Phase,
-): report is Extract<FloodReport, { phase: Phase }> {
-  return report.phase === phase
+function clients(): Clients<FloodOrder, FloodReport> {
+  return new Clients('flood-clients.ts')
 }
 
 function delay(ms: number): Promise<void> {

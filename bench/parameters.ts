@@ -14,6 +14,40 @@ export const parameters = {
     /** What the peers may still write once the load has ended: stock Hocuspocus stores within 10 s. */
     settleMs: 11_000,
   },
+  connect: {
+    clients: 5_000,
+    documents: 500,
+    processes: 4,
+    /** How many connect at the same time. */
+    together: 32,
+    /** Crowds that come and go before the measured one: V8 compiles what is used much. */
+    warmUps: 3,
+    /** Until a crowd has left. */
+    settleMs: 2_000,
+  },
+  idle: {
+    /** A process has at most 20,000 files open where this was made. */
+    clients: 19_000,
+    documents: 1_900,
+    processes: 4,
+    together: 32,
+    rounds: 2,
+    settleMs: 2_000,
+    measuredMs: 30_000,
+  },
+  together: {
+    clients: 10_000,
+    documents: 1_000,
+    processes: 4,
+    together: 32,
+    /** Edits a second of all clients, one after the other. */
+    loads: [1_000, 1_500, 2_000],
+    newcomersPerSecond: 20,
+    warmUpMs: 3_000,
+    measuredMs: 10_000,
+    /** An edit that is not everywhere by then is lost, ms. */
+    patienceMs: 30_000,
+  },
   notify: {
     /** Of one call, beside as many calls, so many at a time. */
     recipients: 10_000,
@@ -60,6 +94,57 @@ export const parameters = {
     window: 10_000,
     warmUpMs: 2_000,
     measuredMs: 8_000,
+  },
+  crowd: {
+    warmUpMs: 2_000,
+    measuredMs: 5_000,
+    fanOut: [
+      {
+        name: 'fan-out, 500 readers, 60,000 deliveries/s',
+        people: 500,
+        watched: 10,
+        writers: 5,
+        editsPerSecond: 120,
+        presencePerSecond: 0,
+        isForAll: true,
+      },
+      {
+        name: 'fan-out, 500 readers, 300,000 deliveries/s',
+        people: 500,
+        watched: 10,
+        writers: 5,
+        editsPerSecond: 600,
+        presencePerSecond: 0,
+        isForAll: false,
+      },
+    ],
+    presence: {
+      name: 'presence, 1,000 people at 1 Hz',
+      people: 1_000,
+      watched: 10,
+      writers: 5,
+      editsPerSecond: 10,
+      presencePerSecond: 1,
+    },
+  },
+  large: {
+    /** Of the document that is opened and edited, and of the one that many join. */
+    openedBytes: 20e6,
+    joinedBytes: 4e6,
+    /** Who wrote them, and how many edits the log has behind the snapshot. */
+    clients: 8,
+    tail: 5_000,
+    joiners: 500,
+    /** How many of them compare what they got with the document. */
+    checked: 3,
+    /** Edits of who types in the large document, and of who edits a small one beside it for a part of the time. */
+    perSecond: 5,
+    besidePerSecond: 20,
+    editingMs: 20_000,
+    /** What may still be written once the edits have ended: stock Hocuspocus stores within 10 s. */
+    settleMs: 11_000,
+    /** What takes longer has failed, ms. */
+    patienceMs: 300_000,
   },
   open: {
     /** Openings of the document by a cold server, and applications of its snapshot by Yjs alone, in turn. */

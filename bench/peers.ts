@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import jwt from 'jsonwebtoken'
+import { type BenchDialect, hocuspocus, yWebsocket } from './dialects.ts'
 
 const secret = 'a secret for measurements, long enough for HS256'
 
@@ -22,19 +24,43 @@ export interface RunningPeer {
 
 export interface Peer {
   readonly name: string
+  readonly dialect: BenchDialect
   /** On `port`, or any that is free. */
   start(folder?: string, port?: number): Promise<RunningPeer>
 }
 
 export const coweave: Peer = {
   name: 'Coweave',
+  dialect: hocuspocus,
   start: (folder = temporaryFolder(), port = 0) =>
     startCoweave(folder, { PORT: String(port), DATABASE_URL: `sqlite:${join(folder, 'coweave.db')}` }),
 }
 
 export const stockHocuspocus: Peer = {
   name: 'Hocuspocus 4.7 with its SQLite extension',
+  dialect: hocuspocus,
   start: (folder = temporaryFolder()) => startStock(folder, {}),
+}
+
+/** It verifies tokens, where the others of stock Hocuspocus take any. */
+export const verifyingHocuspocus: Peer = {
+  ...stockHocuspocus,
+  name: 'Hocuspocus 4.7 with its SQLite extension and JWTs',
+  start: (folder = temporaryFolder()) => startStock(folder, { JWT_SECRET: secret }),
+}
+
+/** In memory only, as its package starts it. */
+export const yWebsocketServer: Peer = {
+  name: 'y-websocket',
+  dialect: yWebsocket,
+  start: (folder = temporaryFolder()) => run('y-websocket-server.ts', '', folder, {}),
+}
+
+/** Hands on what it gets, and knows nothing of documents. */
+export const bareWs: Peer = {
+  name: 'bare ws',
+  dialect: yWebsocket,
+  start: (folder = temporaryFolder()) => run('bare-ws.ts', '', folder, {}),
 }
 
 /** With more settings, such as what instances share. */
@@ -58,7 +84,8 @@ async function run(
   errors: 'inherit' | 'ignore' = 'inherit',
 ): Promise<RunningPeer> {
   const file = fileURLToPath(new URL(script, import.meta.url))
-  const child = spawn(process.execPath, [...profiling(), file], {
+  const preloaded = fileURLToPath(new URL('collect-garbage.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--expose-gc', '--import', preloaded, ...profiling(), file], {
     env: { PATH: process.env.PATH, ...environment },
     stdio: ['ignore', 'pipe', errors],
   })
@@ -88,10 +115,15 @@ export function tokenFor(user: string, claims: { readonly admin?: true } = {}): 
   return jwt.sign({ access: { '**': 'write' }, ...claims }, secret, { subject: user, expiresIn: '1h' })
 }
 
-/** `CPU_PROF=<folder>` writes a profile of each server there. */
+let profileFolder: string | undefined
+
+/** From now on each server writes its profile into this folder when it ends. */
+export function profileInto(folder: string | undefined): void {
+  profileFolder = folder
+}
+
 function profiling(): string[] {
-  const folder = process.env.CPU_PROF
-  return folder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${folder}`]
+  return profileFolder === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`]
 }
 
 async function listeningPort({ stdout }: ChildProcess): Promise<number> {
@@ -123,4 +155,17 @@ export function cpuMs(pid: number): number {
 export function writtenBytes(pid: number): number {
   const [, bytes] = /^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8')) ?? []
   return Number(bytes)
+}
+
+/** What a process holds in memory once its garbage is gone, bytes. */
+export async function heldBytes(pid: number): Promise<number> {
+  const collected: number[] = []
+  // What is freed goes back to the system a little later.
+  for (let round = 0; round < 3; round += 1) {
+    process.kill(pid, 'SIGUSR2')
+    await setTimeout(700)
+    const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+    collected.push(Number(kib) * 1024)
+  }
+  return Math.min(...collected)
 }

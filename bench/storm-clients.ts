@@ -5,7 +5,6 @@ export type StormOrder =
   | { readonly order: 'open'; readonly url: string; readonly clients: readonly StormClient[] }
   /** The server is down: each client makes an edit. */
   | { readonly order: 'edit' }
-  | { readonly order: 'close' }
 
 export interface StormClient {
   readonly token: string
@@ -52,11 +51,7 @@ async function obey(order: StormOrder): Promise<void> {
       const times = opened.map(editOffline)
       report({ phase: 'edited' })
       report({ phase: 'synced', times: await Promise.all(times) })
-      return
     }
-    case 'close':
-      for (const { session } of opened) session.close()
-      process.disconnect()
   }
 }
 

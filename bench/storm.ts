@@ -1,10 +1,8 @@
-import { type ChildProcess, fork } from 'node:child_process'
-import { on } from 'node:events'
 import { rmSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { HocuspocusProvider } from '@hocuspocus/provider'
 import * as Y from 'yjs'
 import { retryDelayMs } from '../client/back-off.ts'
+import { Clients } from './clients.ts'
 import { parameters } from './parameters.ts'
 import { coweave, type RunningPeer, tokenFor } from './peers.ts'
 import { percentile, type Row } from './results.ts'
@@ -19,7 +17,7 @@ const { clients, clientsPerDocument, processes, downMs, bucketMs, patienceMs } =
 export async function measureStorm(log: (line: string) => void): Promise<Row[]> {
   const before = await coweave.start()
   const groups = groupsOf(Array.from({ length: clients }, (_, index) => clientOf(index)))
-  const children = groups.map(() => new Clients())
+  const children = groups.map(() => new Clients<StormOrder, StormReport>('storm-clients.ts'))
   let server = before
   try {
     await together(children, (child, index) =>
@@ -32,7 +30,7 @@ export async function measureStorm(log: (line: string) => void): Promise<Row[]> 
     await delay(killedAt + downMs - Date.now())
     server = await coweave.start(before.folder, Number(new URL(before.url).port))
     const backAt = Date.now()
-    const reports = await together(children, (child) => child.next('synced'))
+    const reports = await together(children, (child) => child.next('synced', patienceMs))
     const times = reports.flatMap(({ times }) => times)
     const edits = await editsOn(server)
     if (times.length !== clients || edits !== clients) {
@@ -43,7 +41,7 @@ export async function measureStorm(log: (line: string) => void): Promise<Row[]> 
     )
     return rowsOf(times, killedAt, backAt, log)
   } finally {
-    for (const child of children) child.end()
+    for (const child of children) await child.end()
     await server.stop().catch(() => {}) // it may have been killed above
     rmSync(before.folder, { recursive: true, force: true })
   }
@@ -115,40 +113,12 @@ async function editsOn({ url, token }: RunningPeer): Promise<number> {
   return edits
 }
 
-/** One process of clients. */
-class Clients {
-  readonly #child: ChildProcess = fork(fileURLToPath(new URL('storm-clients.ts', import.meta.url)))
-  readonly #reports = on(this.#child, 'message', { close: ['exit'], signal: AbortSignal.timeout(patienceMs) })
+type StormClients = Clients<StormOrder, StormReport>
 
-  async obey<Phase extends StormReport['phase']>(order: StormOrder, phase: Phase) {
-    this.#child.send(order)
-    return this.next(phase)
-  }
-
-  /** The next report. Rejects when it is not of `phase`, or the process has ended. */
-  async next<Phase extends StormReport['phase']>(phase: Phase): Promise<Extract<StormReport, { phase: Phase }>> {
-    const { value, done } = await this.#reports.next()
-    if (done) throw new Error('a process of clients has ended')
-    const report: StormReport = value[0]
-    if (isPhase(report, phase)) return report
-    throw new Error(report.phase === 'failed' ? report.problem : `unexpected report: ${report.phase}`)
-  }
-
-  end(): void {
-    if (!this.#child.connected) return
-    const order: StormOrder = { order: 'close' }
-    this.#child.send(order)
-  }
-}
-
-function isPhase<Phase extends StormReport['phase']>(
-  report: StormReport,
-  phase: Phase,
-): report is Extract<StormReport, { phase: Phase }> {
-  return report.phase === phase
-}
-
-function together<T>(children: readonly Clients[], act: (child: Clients, index: number) => Promise<T>): Promise<T[]> {
+function together<T>(
+  children: readonly StormClients[],
+  act: (child: StormClients, index: number) => Promise<T>,
+): Promise<T[]> {
   return Promise.all(children.map(act))
 }
 

@@ -1,5 +1,4 @@
-import { fork } from 'node:child_process'
-import { fileURLToPath } from 'node:url'
+import { Clients } from './clients.ts'
 import { parameters } from './parameters.ts'
 import { coweave, cpuMs, type Peer, stockHocuspocus, writtenBytes } from './peers.ts'
 import { median, type Row } from './results.ts'
@@ -43,61 +42,22 @@ export async function measureWrites(log: (line: string) => void): Promise<Row[]>
 
 async function measure(peer: Peer, load: { documents: number; window: number }): Promise<Measurement> {
   const server = await peer.start()
-  const writers = fork(fileURLToPath(new URL('writers.ts', import.meta.url)))
+  const writers = new Clients<WritersTask, WritersReport>('writers.ts')
   try {
     const bytesBefore = writtenBytes(server.pid)
     const task: WritersTask = { ...load, url: server.url, token: server.token, warmUpMs, measuredMs }
-    writers.send(task)
-    const reports = reportsOf(writers)
-    await reports.next('measuring')
+    await writers.obey(task, 'measuring')
     const cpuBefore = cpuMs(server.pid)
-    const { acknowledged, seconds } = await reports.next('measured')
+    const { acknowledged, seconds } = await writers.next('measured')
     const cpu = cpuMs(server.pid) - cpuBefore
-    const { total } = await reports.next('verified')
+    const { total } = await writers.next('verified')
     await new Promise((resolve) => setTimeout(resolve, settleMs))
     const bytes = (writtenBytes(server.pid) - bytesBefore) / total
     return { perSecond: acknowledged / seconds, cpuMicros: (cpu * 1000) / acknowledged, bytes }
   } finally {
-    writers.kill()
+    await writers.end()
     await server.stop()
   }
-}
-
-/** The reports of a clients' process, asked for one after the other. */
-export function reportsOf(writers: ReturnType<typeof fork>) {
-  const received: WritersReport[] = []
-  let wake = () => {}
-  writers.on('message', (report: WritersReport) => {
-    received.push(report)
-    wake()
-  })
-  writers.on('exit', () => {
-    received.push({ phase: 'failed', problem: 'the process of the clients ended' })
-    wake()
-  })
-  return {
-    async next<Phase extends WritersReport['phase']>(phase: Phase): Promise<Extract<WritersReport, { phase: Phase }>> {
-      for (;;) {
-        const report = received.shift()
-        if (report === undefined) {
-          await new Promise<void>((resolve) => {
-            wake = resolve
-          })
-        } else if (isPhase(report, phase)) {
-          return report
-        } else {
-          throw new Error(report.phase === 'failed' ? report.problem : `unexpected report: ${report.phase}`)
-        }
-      }
-    },
-  }
-}
-
-function isPhase<Phase extends WritersReport['phase']>(
-  report: WritersReport,
-  phase: Phase,
-): report is Extract<WritersReport, { phase: Phase }> {
-  return report.phase === phase
 }
 
 function shown(measurement: Measurement | undefined): string {
