@@ -1,7 +1,9 @@
 import * as decoding from 'lib0/decoding'
 import { CloseCode } from '../../model/close-codes.ts'
 import { AccessError } from '../access/access-error.ts'
-import { type Address, hocuspocusAddress, MessageType, noAddress } from './frames.ts'
+import { type Address, AuthType, hocuspocusAddress, MessageType, noAddress } from './frames.ts'
+
+const MAX_TOKEN_LENGTH = 16 * 1024
 
 /** A message of a client, taken apart as far as its type. */
 export interface Message {
@@ -58,4 +60,12 @@ export function yWebsocketDialect(document: string): Dialect {
 export function documentOfKey(key: string): string {
   const end = key.indexOf('\0')
   return end === -1 ? key : key.slice(0, end)
+}
+
+/** The token in the message of a client. @throws {Error} for anything else */
+export function readToken(decoder: decoding.Decoder): string {
+  if (decoding.readVarUint(decoder) !== AuthType.Token) throw new Error('only tokens come from clients')
+  const token = decoding.readVarString(decoder)
+  if (token.length > MAX_TOKEN_LENGTH) throw new Error('the token is too long')
+  return token
 }

@@ -13,7 +13,7 @@ export interface EarlyAnswersOptions {
   readonly egress: Egress
   readonly documents: Pick<Documents, 'arriving'>
   /** What waits for documents that are not open yet. */
-  readonly pending: () => PendingDocuments | undefined
+  readonly pending: PendingDocuments
 }
 
 /** A token that was good. */
@@ -52,7 +52,7 @@ export class EarlyAnswers {
     const stored = await documents.arriving(name)
     const admission = this.#admissions.get(key)
     if (stored === undefined || admission === undefined || egress.closed || !this.#mayBegin(key)) return
-    this.#options.pending()?.remove(key, (message) => this.#asksForAll(message))
+    this.#options.pending.remove(key, (message) => this.#asksForAll(message))
     const address = key === name && dialect.acknowledges ? stored.address : dialect.addressOf(key)
     const early = new EarlyAnswer(stored, address, egress)
     this.#begun.set(key, early)
@@ -70,7 +70,7 @@ export class EarlyAnswers {
 
   #mayBegin(key: string): boolean {
     if (!this.#admissions.has(key) || this.#begun.has(key)) return false
-    return this.#options.pending()?.has(key, (message) => this.#asksForAll(message)) === true
+    return this.#options.pending.has(key, (message) => this.#asksForAll(message))
   }
 
   /** Whether a message is the first sync step of a replica that has nothing. */

@@ -1,6 +1,7 @@
 import { CloseCode } from '../../model/close-codes.ts'
 import type { Kick } from '../../persistence/admin-store.ts'
 import { goesWith } from '../../persistence/beside.ts'
+import type { Principal } from '../access/grants.ts'
 import { DOCUMENT_DELETED } from '../documents/deletions.ts'
 import { DOCUMENT_RESET } from '../documents/retired-clients.ts'
 import type { Channel } from './channel.ts'
@@ -11,6 +12,8 @@ const KICKED_REASON = 'an admin has closed the connection'
 /** A connection, some of whose documents end while it goes on where its client understands that. */
 export interface EndingClient {
   readonly channels: Iterable<Channel>
+  /** Those who are let into documents that are not open yet. */
+  readonly admitted: Iterable<{ readonly document: string; readonly principal: Principal }>
   close(code: CloseCode, reason: string): void
   /** Closes one document to a client that goes on with its others. */
   revoke(channel: Channel, reason: string): void
@@ -38,13 +41,19 @@ export function endDocuments(client: EndingClient, names: ReadonlySet<string>, {
   }
 }
 
-export function endKicked(client: EndingClient, { user, document }: Kick): void {
+export function endKicked(client: EndingClient, kick: Kick): void {
+  for (const { document, principal } of client.admitted) {
+    if (isKicked(kick, document, principal)) client.close(CloseCode.Forbidden, KICKED_REASON)
+  }
   for (const channel of [...client.channels]) {
-    if (channel.principal.user !== user) continue
-    if (document !== '' && !goesWith(document, channel.document.name)) continue
-    if (document !== '' && channel.understandsRefusals) client.revoke(channel, KICKED)
+    if (!isKicked(kick, channel.document.name, channel.principal)) continue
+    if (kick.document !== '' && channel.understandsRefusals) client.revoke(channel, KICKED)
     else client.close(CloseCode.Forbidden, KICKED_REASON)
   }
+}
+
+function isKicked({ user, document }: Kick, name: string, principal: Principal): boolean {
+  return user === principal.user && (document === '' || goesWith(document, name))
 }
 
 /** The client's token grants nothing in this document any more. */

@@ -36,7 +36,7 @@ export interface Admitted {
 export interface Opening {
   readonly isClosed: boolean
   /** A token was good, whatever becomes of the document. @throws {AccessError} `connection/too-many` */
-  authenticated(user: string): void
+  authenticated(key: string, principal: Principal): void
   /** The document is loaded for a token that came at `since`, on the clock of `performance`. */
   loading(key: string, admitted: Admitted, since: number): void
   /** The document is in memory, and kept there until release() is called. */
@@ -64,7 +64,7 @@ export class Opener {
     let document: OpenDocument | undefined
     try {
       admitted = await this.#admit(token, name)
-      client.authenticated(admitted.principal.user)
+      client.authenticated(key, admitted.principal)
       if (client.isClosed) return
       // Where the product decides, it is asked again once the document is loaded.
       if (!this.#options.hocuspocus.documents.has(name) && !this.#options.access.isAsking) {

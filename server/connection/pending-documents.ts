@@ -1,10 +1,13 @@
 import { CloseCode } from '../../model/close-codes.ts'
 import { AccessError } from '../access/access-error.ts'
+import type { Principal } from '../access/grants.ts'
 
 interface PendingDocument {
   readonly since: number
   /** Whether its token has come, which is being checked, or its document loaded. */
   isOpening: boolean
+  /** Whose token that is, once it was found good. */
+  principal: Principal | undefined
   readonly messages: Uint8Array[]
 }
 
@@ -39,6 +42,17 @@ export class PendingDocuments {
     let count = 0
     for (const { isOpening } of this.#documents.values()) if (isOpening) count += 1
     return count
+  }
+
+  /** Those whose token was found good. */
+  get admitted(): readonly { readonly key: string; readonly principal: Principal }[] {
+    return [...this.#documents].flatMap(([key, { principal }]) => (principal === undefined ? [] : [{ key, principal }]))
+  }
+
+  /** Notes whose token it is that came for `key`, if that waits still. */
+  admit(key: string, principal: Principal): void {
+    const document = this.#documents.get(key)
+    if (document !== undefined) document.principal = principal
   }
 
   /** Notes that the token of `key` has come. Returns whether one is being checked already. @throws {AccessError} */
@@ -91,10 +105,9 @@ export class PendingDocuments {
     return messages
   }
 
-  /** Drops documents that have waited for a token since before `deadline`. Returns whether none is left. */
-  expire(deadline: number): boolean {
+  /** Drops documents that have waited for a token since before `deadline`. */
+  expire(deadline: number): void {
     for (const [key, { since, isOpening }] of this.#documents) if (!isOpening && since < deadline) this.take(key)
-    return this.isEmpty
   }
 
   #get(key: string): PendingDocument {
@@ -104,7 +117,7 @@ export class PendingDocuments {
         const message = `more than ${this.#maxDocuments} documents wait for authentication`
         throw new AccessError('connection/too-many-documents', CloseCode.TooMany, message)
       }
-      document = { since: Date.now(), isOpening: false, messages: [] }
+      document = { since: Date.now(), isOpening: false, principal: undefined, messages: [] }
       this.#documents.set(key, document)
     }
     return document

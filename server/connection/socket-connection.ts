@@ -2,11 +2,9 @@ import { randomUUID } from 'node:crypto'
 import * as decoding from 'lib0/decoding'
 import type { Logger } from 'pino'
 import { CloseCode } from '../../model/close-codes.ts'
-import { documentNameProblem } from '../../model/document-name.ts'
 import type { Kick } from '../../persistence/admin-store.ts'
 import { AccessError } from '../access/access-error.ts'
-import { allows, type Level, type Principal } from '../access/grants.ts'
-import { levelToChange } from '../access/levels.ts'
+import type { Level, Principal } from '../access/grants.ts'
 import { isSchemaOld } from '../access/schema.ts'
 import { REVOKED_REASON } from '../access/tokens.ts'
 import type { Config } from '../config.ts'
@@ -19,26 +17,21 @@ import { CatchUp } from './catch-up.ts'
 import { Channel, type ChannelClient, MayBeBehind } from './channel.ts'
 import { CommitWindow } from './commit-window.ts'
 import type { ConnectionCounts } from './connection-counts.ts'
-import { type Dialect, documentOfKey, type Message } from './dialect.ts'
-import { EarlyAnswers } from './early-answers.ts'
+import { type Dialect, documentOfKey, type Message, readToken } from './dialect.ts'
 import { Egress, type EgressGroup } from './egress.ts'
 import { DELETED, type EndingClient, endDocuments, endGrant, endKicked, RESET } from './endings.ts'
-import { type Address, AuthType, type Frame, MessageType, permissionDeniedFrame, silenceFrame } from './frames.ts'
+import { type Address, type Frame, MessageType, permissionDeniedFrame, silenceFrame } from './frames.ts'
 import { Heartbeat } from './heartbeat.ts'
 import { Ingress, type Receiver } from './ingress.ts'
 import { Meter } from './meter.ts'
 import type { Admitted, Opener, Opening } from './opener.ts'
-import { PendingDocuments } from './pending-documents.ts'
+import { type Arrived, Openings } from './openings.ts'
 import type { Stranger } from './strangers.ts'
 import { TokenBucket } from './token-bucket.ts'
 import type { Transport, TransportListener } from './transport.ts'
 import type { UserRates } from './user-rates.ts'
 import type { Timed } from './wheel.ts'
 
-const MAX_TOKEN_LENGTH = 16 * 1024
-const MAX_KEY_LENGTH = 512
-/** A client hears something about this often, or stock providers take the connection for dead after 30 s. */
-const SILENCE_MS = 25_000
 /** A line that stalls delivers all at once what was shown meanwhile. */
 const PRESENCE_BURST_S = 60
 /** Direct messages of one connection, KiB a second, and after a pause: what a call of six begins with, several times. */
@@ -118,8 +111,7 @@ export class SocketConnection
   #users: readonly string[] = []
   readonly #channels = new Map<string, Channel>()
   #madeLogger: Logger | undefined
-  #pending: PendingDocuments | undefined
-  #early: EarlyAnswers | undefined
+  #openings: Openings | undefined
   #directRate: TokenBucket | undefined
   #presenceRate: TokenBucket | undefined
   #commitWindow: CommitWindow | undefined
@@ -141,7 +133,7 @@ export class SocketConnection
     this.egress = new Egress(transport, parts.durability, parts.egresses, config.SEND_BUFFER_BYTES)
     this.#meter = new Meter(config, parts.rates)
     this.#ingress = new Ingress(transport, this.#meter, this)
-    this.#heartbeat = new Heartbeat(transport, config.PING_INTERVAL)
+    this.#heartbeat = new Heartbeat(transport, this.egress, config.PING_INTERVAL)
     transport.listen(this)
   }
 
@@ -178,28 +170,24 @@ export class SocketConnection
     return this.#channels.values()
   }
 
-  /** Opens a document with a token that came in no message: for dialects that have it elsewhere. */
-  authenticate(key: string, token: string): void {
-    this.#waiting.open(key)
-    void this.#open(key, token)
+  get admitted(): Iterable<{ readonly document: string; readonly principal: Principal }> {
+    return this.#openings?.admitted ?? []
   }
 
-  async #open(key: string, token: string): Promise<void> {
-    try {
-      await this.#parts.opener.open(this, key, token, performance.now())
-    } catch (error) {
-      this.#log('error', { document: documentOfKey(key), error }, 'a document could not be opened')
-      this.close(CloseCode.TryAgainLater, 'the document could not be opened')
-    }
+  /** Opens a document with a token that came in no message: for dialects that have it elsewhere. */
+  authenticate(key: string, token: string): void {
+    this.#arriving.open(key, token)
   }
 
   /**
-   * A token of `user` was good: the limits for strangers end, however long the document takes to load.
+   * A token was good: the limits for strangers end, however long the document takes to load.
    * @throws {AccessError} `connection/too-many` when the user has too many connections; this one is closed
    */
-  authenticated(user: string): void {
+  authenticated(key: string, principal: Principal): void {
     if (this.egress.closed) return
+    const { user } = principal
     this.#join(user)
+    this.#openings?.admit(key, principal)
     this.#authenticated = true
     this.#meter.belongsTo(user)
     this.#transport.trust()
@@ -223,11 +211,10 @@ export class SocketConnection
       this.close(CloseCode.Unauthorized, REVOKED_REASON)
       return
     }
-    const early = this.#early?.take(key)
+    const { messages, early } = this.#arrived(key)
     channel.greet(early !== undefined)
     const { user } = admitted.principal
     this.#log('debug', { document: document.name, user, level: admitted.level }, 'document opened')
-    const waiting = this.#takePending(key)
     if (early !== undefined && early.epoch !== document.epoch) {
       // It was reset meanwhile: what the client was given is of before.
       if (acknowledges) this.revoke(channel, DOCUMENT_RESET)
@@ -235,43 +222,35 @@ export class SocketConnection
       return
     }
     if (early !== undefined) channel.goOn(early)
-    for (const message of waiting) this.#receive(message)
+    for (const message of messages) this.#receive(message)
     this.#owner.retimed(this)
   }
 
   /** A client that has nothing yet need not wait for the document. */
-  loading(key: string, { level }: Admitted, since: number): void {
-    const mayWrite = allows(level, levelToChange(documentOfKey(key))) && !this.isSchemaOld
-    this.#early ??= new EarlyAnswers({
-      dialect: this.#dialect,
-      egress: this.egress,
-      documents: this.#parts.documents,
-      pending: () => this.#pending,
-    })
-    void this.#early.loading(key, { since, mayWrite })
+  loading(key: string, admitted: Admitted, since: number): void {
+    this.#openings?.loading(key, admitted, since)
   }
 
   /** A document that a token was sent for is not opened. */
   denied(key: string, reason: string): void {
     if (this.egress.closed) return
     this.egress.traffic.refused(reason)
-    const waiting = this.#takePending(key)
-    this.#early?.take(key)
+    const { messages } = this.#arrived(key)
     this.#log('info', { document: documentOfKey(key), reason }, 'document denied')
     // Only Hocuspocus' clients understand a denial; and storage or keys that are away deny nobody.
     if (RETRIED_REASONS.has(reason)) this.close(CloseCode.TryAgainLater, reason)
     else if (this.#dialect.acknowledges) {
       this.#denied = this.#dialect.addressOf(key)
       this.egress.send(permissionDeniedFrame(this.#denied, reason), true)
-      this.#openAgain(waiting)
+      this.#openAgain(messages)
     } else this.close(closeCodeOf(reason), reason)
   }
 
   /** A client that closed a document and opened it once more, while its first token was checked, has sent another one. */
-  #openAgain(waiting: readonly Uint8Array[]): void {
-    const next = waiting.findIndex((message) => this.#dialect.read(message).type === MessageType.Auth)
+  #openAgain(messages: readonly Uint8Array[]): void {
+    const next = messages.findIndex((message) => this.#dialect.read(message).type === MessageType.Auth)
     if (next === -1) return
-    for (const message of waiting.slice(next)) this.#receive(message)
+    for (const message of messages.slice(next)) this.#receive(message)
   }
 
   async #renew(channel: Channel, token: string): Promise<void> {
@@ -329,16 +308,17 @@ export class SocketConnection
 
   /** Admins have revoked tokens. */
   revoked(): void {
-    const isRevoked = this.#channels.values().some(({ principal }) => this.#parts.isRevoked(principal))
-    if (isRevoked) this.close(CloseCode.Unauthorized, REVOKED_REASON)
+    const admitted = [...this.#channels.values(), ...this.admitted]
+    if (admitted.some(({ principal }) => this.#parts.isRevoked(principal)))
+      this.close(CloseCode.Unauthorized, REVOKED_REASON)
   }
 
   /** When tick() has something to do next, ms since 1970. */
   get dueAt(): number {
     if (this.egress.closed) return Number.POSITIVE_INFINITY
-    let dueAt = Math.min(this.#heartbeat.dueAt, this.egress.lastWriteAt + SILENCE_MS)
+    let dueAt = this.#heartbeat.dueAt
     if (!this.#authenticated) dueAt = Math.min(dueAt, this.#openedAt + this.#parts.config.AUTHENTICATION_TIMEOUT)
-    if (this.#pending !== undefined) dueAt = Math.min(dueAt, Date.now() + PENDING_LOOK_MS)
+    if (this.#openings !== undefined) dueAt = Math.min(dueAt, Date.now() + PENDING_LOOK_MS)
     for (const channel of this.#channels.values()) dueAt = Math.min(dueAt, channel.renewalAt)
     return dueAt
   }
@@ -351,30 +331,18 @@ export class SocketConnection
       this.close(CloseCode.Timeout, 'no document was authenticated in time')
       return this.dueAt
     }
-    if (this.#pending?.expire(now - patienceMs)) this.#pending = undefined
+    this.#openings?.expire(now - patienceMs)
+    this.#dropOpenings()
     for (const channel of this.#channels.values()) {
       if (!channel.hasExpired(now)) continue
       this.close(CloseCode.Unauthorized, 'the token has expired')
       return this.dueAt
     }
-    this.#beat(now)
-    return this.dueAt
-  }
-
-  /** Says something to a client that hears nothing else, and asks for a sign of life: both at once if both are due soon. */
-  #beat(now: number): void {
-    const { lastWriteAt } = this.egress
-    const hearsNothing = now - lastWriteAt >= SILENCE_MS
-    const isPingDue = this.#heartbeat.dueAt <= (hearsNothing ? now + SILENCE_MS : now)
-    if (isPingDue && !this.#heartbeat.beat(now)) {
+    if (!this.#heartbeat.beat(now, () => this.#silence())) {
       this.#log('debug', {}, 'no sign of life')
       this.#transport.terminate()
-      return
     }
-    const frame = hearsNothing ? this.#silence() : undefined
-    if (isPingDue) this.egress.ping(frame)
-    else if (frame !== undefined) this.egress.send(frame)
-    else if (hearsNothing) this.egress.lastWriteAt = now
+    return this.dueAt
   }
 
   /** What tells nothing, but that the server is there; undefined for a client that would not understand it. */
@@ -423,8 +391,7 @@ export class SocketConnection
   closed(): void {
     this.egress.dispose()
     this.#ingress.stop()
-    this.#pending = undefined
-    this.#early = undefined
+    this.#openings = undefined
     this.#leaveAll()
     for (const user of this.#users) this.#parts.users.leave(user)
     this.#owner.closed(this)
@@ -457,7 +424,7 @@ export class SocketConnection
       this.#holds > 0 ||
       this.#catchUp?.isHolding === true ||
       this.egress.congested ||
-      this.#pending?.congested === true ||
+      this.#openings?.congested === true ||
       this.#commitWindow?.isFull === true ||
       durability.waitingBytes > config.COMMIT_BUFFER_BYTES
     )
@@ -503,7 +470,7 @@ export class SocketConnection
     const message = this.#dialect.read(data)
     const channel = this.#channels.get(message.key)
     if (channel !== undefined) this.#dispatchOpen(channel, message, isCaughtUp)
-    else this.#dispatchPending(message, data)
+    else this.#arriving.receive(message, data, this.#channels.size)
   }
 
   #dispatchOpen(channel: Channel, { type, decoder }: Message, isCaughtUp: boolean): void {
@@ -533,51 +500,36 @@ export class SocketConnection
     }
   }
 
-  #dispatchPending({ key, type, decoder }: Message, data: Uint8Array): void {
-    if (key.length > MAX_KEY_LENGTH) throw new Error('the document name is too long')
-    // Stock clients' messages are addressed to an empty session and to none alike: two keys would be one document.
-    if (key.endsWith('\0')) throw new Error('the session has no name')
-    const problem = documentNameProblem(documentOfKey(key))
-    if (type === MessageType.Auth) {
-      const token = readToken(decoder)
-      if (problem !== undefined) {
-        this.egress.traffic.refused('document/bad-name')
-        this.egress.send(permissionDeniedFrame(this.#dialect.addressOf(key), `document/bad-name: ${problem}`), true)
-        return
-      }
-      this.#checkDocumentCount()
-      if (this.#waiting.open(key)) this.#waiting.keep(key, data)
-      else void this.#open(key, token)
-      return
-    }
-    if (problem !== undefined) throw new AccessError('document/bad-name', CloseCode.Malformed, problem)
-    // A document that was closed, or never opened: nothing to close. One that is being opened is closed in its turn.
-    if (type === MessageType.Close && !this.#pending?.isOpening(key)) return
-    this.#waiting.keep(key, data)
-    if (type === MessageType.Sync) void this.#early?.asked(key)
-  }
-
-  #checkDocumentCount(): void {
-    const { MAX_DOCUMENTS_PER_CONNECTION: max } = this.#parts.config
-    if (this.#channels.size + (this.#pending?.opening ?? 0) < max) return
-    const problem = `a connection has at most ${max} documents`
-    throw new AccessError('connection/too-many-documents', CloseCode.TooMany, problem)
-  }
-
   /** The documents that are not open yet. */
-  get #waiting(): PendingDocuments {
-    if (this.#pending === undefined) {
-      const { MAX_UNAUTHENTICATED_DOCUMENTS, MAX_UNAUTHENTICATED_BYTES } = this.#parts.config
-      this.#pending = new PendingDocuments(MAX_UNAUTHENTICATED_DOCUMENTS, MAX_UNAUTHENTICATED_BYTES)
-      this.#owner.retimed(this)
-    }
-    return this.#pending
+  get #arriving(): Openings {
+    if (this.#openings !== undefined) return this.#openings
+    const { config, opener, documents } = this.#parts
+    this.#openings = new Openings({
+      client: this,
+      config,
+      dialect: this.#dialect,
+      egress: this.egress,
+      opener,
+      documents,
+      isSchemaOld: this.isSchemaOld,
+      onFailure: (key, error) => {
+        this.#log('error', { document: documentOfKey(key), error }, 'a document could not be opened')
+        this.close(CloseCode.TryAgainLater, 'the document could not be opened')
+      },
+    })
+    this.#owner.retimed(this)
+    return this.#openings
   }
 
-  #takePending(key: string): readonly Uint8Array[] {
-    const messages = this.#pending?.take(key) ?? []
-    if (this.#pending?.isEmpty) this.#pending = undefined
-    return messages
+  /** What came for a document that is open now, or denied. */
+  #arrived(key: string): Arrived {
+    const arrived = this.#openings?.take(key)
+    this.#dropOpenings()
+    return arrived ?? { messages: [], early: undefined }
+  }
+
+  #dropOpenings(): void {
+    if (this.#openings?.isEmpty) this.#openings = undefined
   }
 
   /** Closes one document and keeps the socket. */
@@ -614,13 +566,6 @@ export class SocketConnection
     this.#madeLogger ??= this.#parts.logger.child({ connection: randomUUID() })
     return this.#madeLogger
   }
-}
-
-function readToken(decoder: decoding.Decoder): string {
-  if (decoding.readVarUint(decoder) !== AuthType.Token) throw new Error('only tokens come from clients')
-  const token = decoding.readVarString(decoder)
-  if (token.length > MAX_TOKEN_LENGTH) throw new Error('the token is too long')
-  return token
 }
 
 function closeCodeOf(reason: string): CloseCode {

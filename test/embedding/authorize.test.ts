@@ -40,10 +40,10 @@ beforeAll(async () => {
   redis = await startRedis()
   const DATABASE_URL = databaseUrl(temporaryFolder())
   const authorize: Authorize = (asker, document) => answer(asker, document)
-  const told = { DATABASE_URL, REDIS_URL: redis.url, AUTHORIZE_TIME: 600_000, AUTHORIZE_TIMEOUT: 300 }
+  const told = { DATABASE_URL, REDIS_URL: redis.url, AUTHORIZE_TIME: 600_000, AUTHORIZE_TIMEOUT: 3_000 }
   one = await startEmbedded({ settings: told, authorize })
   other = await startEmbedded({ settings: told, authorize })
-  alone = await startEmbedded({ settings: { DATABASE_URL, AUTHORIZE_TIME: 600, AUTHORIZE_TIMEOUT: 300 }, authorize })
+  alone = await startEmbedded({ settings: { DATABASE_URL, AUTHORIZE_TIME: 2_000, AUTHORIZE_TIMEOUT: 1_000 }, authorize })
   hasty = await startEmbedded({ settings: { DATABASE_URL, AUTHORIZE_TIME: 100, AUTHORIZE_TIMEOUT: 1_000 }, authorize })
   for (const { url } of [one, other]) {
     await vi.waitFor(async () => expect(await (await fetch(`${url}/metrics`)).text()).toContain('relay_up 1'))

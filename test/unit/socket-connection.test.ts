@@ -62,6 +62,8 @@ let sent: Buffer[] = []
 let connection: SocketConnection
 let document: Document
 let open: OpenDocument
+/** Whether an admin has revoked the tokens. */
+let isRevoked: boolean
 /** What can be sent of the document before it is open. */
 let arriving: Promise<StoredAnswer | undefined> | undefined
 
@@ -77,6 +79,7 @@ beforeEach(() => {
   })
   document = new Document('notes')
   arriving = undefined
+  isRevoked = false
   const durability = { appended: 0, committed: 0, waitingBytes: 0, onCommit: () => () => {} } as unknown as Durability
   const limits = { maxPresenceBytes: 1024, maxShown: 200, maxBytes: 1024 * 1024 }
   const options = { durability, logger, writingMs: () => 0, ...limits, relayedClientIds: false }
@@ -103,7 +106,7 @@ beforeEach(() => {
     users: new ConnectionCounts(0),
     rates: new UserRates({ messagesPerSecond: 0, bytesPerSecond: 0, onProblem() {} }),
     catchUp,
-    isRevoked: () => false,
+    isRevoked: () => isRevoked,
   })
 })
 
@@ -115,8 +118,9 @@ function principalFor(seconds: number): Principal {
 }
 
 function openFor(seconds: number): void {
-  connection.authenticated('ann')
-  connection.opened('notes', open, { principal: principalFor(seconds), level: 'write' })
+  const principal = principalFor(seconds)
+  connection.authenticated('notes', principal)
+  connection.opened('notes', open, { principal, level: 'write' })
 }
 
 /** The small frames written since the last call: with their opcode, and what they hold. */
@@ -153,7 +157,7 @@ function pings(): number {
 
 describe('a client that hears nothing', () => {
   test('gets a message also where it was denied all it wanted, or a stock provider would try again for ever', () => {
-    connection.authenticated('ann')
+    connection.authenticated('notes', principalFor(3600))
     connection.denied('notes', 'document/deleted')
     written()
     connection.tick(start + 26_000)
@@ -252,7 +256,7 @@ describe('a peer', () => {
   })
 
   test('whose token is good may wait longer for a large document', () => {
-    connection.authenticated('ann')
+    connection.authenticated('notes', principalFor(3600))
     connection.tick(start + 11_000)
     expect(ws.closed).toBeUndefined()
   })
@@ -271,6 +275,34 @@ test('whoever is closed disappears at once, not when they answer', () => {
   expect(open.subscribers.size).toBe(0)
 })
 
+describe('whose document is still being opened', () => {
+  beforeEach(() => {
+    ws.emit('message', Buffer.from(syncMessage('notes', SyncType.Step1, Uint8Array.of(0))), true)
+    connection.authenticated('notes', principalFor(60))
+  })
+
+  test.each([
+    ['of all documents', ''],
+    ['of this one', 'notes'],
+  ])('is closed when they are kicked out %s', (_, name) => {
+    connection.kicked({ user: 'ann', document: name, at: Date.now() })
+    expect(ws.closed?.code).toBe(CloseCode.Forbidden)
+  })
+
+  test('stays when others are, or of another document', () => {
+    connection.kicked({ user: 'ben', document: '', at: Date.now() })
+    connection.kicked({ user: 'ann', document: 'other', at: Date.now() })
+    connection.revoked()
+    expect(ws.closed).toBeUndefined()
+  })
+
+  test('is closed when their token is revoked', () => {
+    isRevoked = true
+    connection.revoked()
+    expect(ws.closed?.code).toBe(CloseCode.Unauthorized)
+  })
+})
+
 describe('a client that has nothing', () => {
   const content = new Y.Doc()
   content.getText('t').insert(0, 'stored')
@@ -284,7 +316,7 @@ describe('a client that has nothing', () => {
   async function ask(stored: StoredAnswer): Promise<Uint8Array[]> {
     arriving = Promise.resolve(stored)
     ws.emit('message', Buffer.from(syncMessage('notes', SyncType.Step1, Uint8Array.of(0))), true)
-    connection.authenticated('ann')
+    connection.authenticated('notes', principalFor(3600))
     connection.loading('notes', { principal: principalFor(60), level: 'write' }, performance.now())
     const messages: Uint8Array[] = []
     const received = () => {
