@@ -60,10 +60,8 @@ async function obey(order: FloodOrder): Promise<void> {
       return
     }
     case 'flood':
-      flooder = new Writer(order.url, order.document, order.token, order.window)
-      await flooder.connected()
-      flooder.open()
-      await flooder.synced()
+      flooder = await Writer.connect(order.url, order.document, order.token, order.window)
+      await flooder.open()
       flooder.start()
       while (flooder.acknowledged === 0) await delay(10)
       report({ phase: 'flooding' })

@@ -86,11 +86,9 @@ async function openCold(folder: string, last: boolean): Promise<number> {
 }
 
 async function opening(url: string, name: string, token: string): Promise<number> {
-  const client = new Writer(url, name, token, 1)
-  await client.connected()
+  const client = await Writer.connect(url, name, token, 1)
   const startedAt = performance.now()
-  client.open()
-  await client.synced()
+  await client.open()
   const ms = performance.now() - startedAt
   client.close()
   return ms

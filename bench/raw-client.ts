@@ -68,9 +68,7 @@ export class RawClient {
 
   /** Sends binary messages in one write. */
   send(...messages: readonly Uint8Array[]): void {
-    this.#socket.cork()
-    for (const message of messages) this.#socket.write(maskedFrame(0x82, message))
-    this.#socket.uncork()
+    this.#socket.write(Buffer.concat(messages.map((message) => maskedFrame(0x82, message))))
   }
 
   close(): void {
@@ -159,11 +157,12 @@ function frameAt(data: Buffer, at: number): FrameHead | undefined {
 function maskedFrame(first: number, payload: Uint8Array): Buffer {
   const { length } = payload
   const head = length < 126 ? 2 : length < 65_536 ? 4 : 10
-  const frame = Buffer.alloc(head + 4 + length)
+  const frame = Buffer.allocUnsafe(head + 4 + length)
   frame[0] = first
   frame[1] = 0x80 | (head === 2 ? length : head === 4 ? 126 : 127)
   if (head === 4) frame.writeUInt16BE(length, 2)
   if (head === 10) frame.writeBigUInt64BE(BigInt(length), 2)
+  frame.fill(0, head, head + 4)
   frame.set(payload, head + 4)
   return frame
 }

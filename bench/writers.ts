@@ -1,5 +1,6 @@
 import { HocuspocusProvider } from '@hocuspocus/provider'
 import * as Y from 'yjs'
+import { TEXT } from './typist.ts'
 import { Writer } from './writer.ts'
 
 /** What the process of the clients is told and tells, over the channel of child_process.fork. */
@@ -23,13 +24,12 @@ process.once('message', (task: WritersTask) => {
 })
 
 async function run({ url, token, documents, window, warmUpMs, measuredMs }: WritersTask): Promise<void> {
-  const writers = Array.from(
-    { length: documents },
-    (_, index) => new Writer(url, `bench/${process.pid}-${index}`, token, window),
+  const writers = await Promise.all(
+    Array.from({ length: documents }, (_, index) =>
+      Writer.connect(url, `bench/${process.pid}-${index}`, token, window),
+    ),
   )
-  await Promise.all(writers.map((writer) => writer.connected()))
-  for (const writer of writers) writer.open()
-  await Promise.all(writers.map((writer) => writer.synced()))
+  await Promise.all(writers.map((writer) => writer.open()))
   for (const writer of writers) writer.start()
   await delay(warmUpMs)
   const count = () => writers.reduce((sum, writer) => sum + writer.acknowledged, 0)
@@ -48,7 +48,7 @@ async function verify(url: string, token: string, { name, length }: Writer): Pro
   const document = new Y.Doc()
   const provider = new HocuspocusProvider({ url, name, token, document })
   await new Promise<void>((resolve) => provider.on('synced', () => resolve()))
-  const found = document.getText('text').length
+  const found = document.getText(TEXT).length
   provider.destroy()
   if (found !== length) throw new Error(`${name} has ${found} characters, ${length} were written`)
 }

@@ -43,7 +43,10 @@ beforeAll(async () => {
   const told = { DATABASE_URL, REDIS_URL: redis.url, AUTHORIZE_TIME: 600_000, AUTHORIZE_TIMEOUT: 3_000 }
   one = await startEmbedded({ settings: told, authorize })
   other = await startEmbedded({ settings: told, authorize })
-  alone = await startEmbedded({ settings: { DATABASE_URL, AUTHORIZE_TIME: 2_000, AUTHORIZE_TIMEOUT: 1_000 }, authorize })
+  alone = await startEmbedded({
+    settings: { DATABASE_URL, AUTHORIZE_TIME: 2_000, AUTHORIZE_TIMEOUT: 1_000 },
+    authorize,
+  })
   hasty = await startEmbedded({ settings: { DATABASE_URL, AUTHORIZE_TIME: 100, AUTHORIZE_TIMEOUT: 1_000 }, authorize })
   for (const { url } of [one, other]) {
     await vi.waitFor(async () => expect(await (await fetch(`${url}/metrics`)).text()).toContain('relay_up 1'))
