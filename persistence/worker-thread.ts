@@ -6,7 +6,7 @@ import { isStorageErrorCode, StorageError } from './storage-error.ts'
  * What a thread allocates lives for one call. V8 would let each of them fill 48 MiB with that before it looks, and more
  * outside of its heap; a thread that looks sooner has hardly anything to keep.
  */
-const YOUNG_MB = 6
+const YOUNG_MB = 16
 
 /** What the main thread sends to a worker. `close` is the last one: it is answered, and the thread ends. */
 export interface Call<Request> {

@@ -8,7 +8,9 @@ import { snapshotFinder } from './snapshot-table.ts'
 
 const MAX_DOCUMENTS = 10_000
 
-type Entry = { record: DocumentRecord; snapshot: SnapshotRecord }
+/** Changed in place: a copy for each update would cost as much as its row. */
+type Entry = { readonly record: Mutable<DocumentRecord>; snapshot: SnapshotRecord }
+type Mutable<T> = { -readonly [Key in keyof T]: T[Key] }
 
 /**
  * The documents that the writer has appended to lately, so that an update costs no look-up. Everything happens inside
@@ -68,16 +70,13 @@ export class DocumentCache {
     const entry = this.#entries.get(name)
     if (entry === undefined) return
     const { record } = entry
-    const position = record.position + 1
-    if (row.resets) entry.snapshot = NO_SNAPSHOT
-    entry.record = {
-      ...record,
-      updatedAt: Math.max(record.updatedAt, row.at),
-      position,
-      epoch: row.resets ? position : record.epoch,
-      bytes: record.bytes + row.bytes,
-      clients: record.clients + row.clients,
-    }
+    record.updatedAt = Math.max(record.updatedAt, row.at)
+    record.position += 1
+    record.bytes += row.bytes
+    record.clients += row.clients
+    if (!row.resets) return
+    record.epoch = record.position
+    entry.snapshot = NO_SNAPSHOT
   }
 
   /** Writes the record of a document that rows were added to, and returns it. */

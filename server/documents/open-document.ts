@@ -24,6 +24,7 @@ import { Presence } from './presence.ts'
 import { RetiredClients } from './retired-clients.ts'
 import type { SharedFrames } from './shared-frames.ts'
 import { type Subscriber, Subscribers } from './subscribers.ts'
+import { skipUnheardEvents } from './unheard-events.ts'
 import { waitsInVain } from './waiting-structs.ts'
 import { WholeAnswer } from './whole-answer.ts'
 
@@ -127,6 +128,7 @@ export class OpenDocument {
   ) {
     this.name = ydoc.name
     this.ydoc = ydoc
+    skipUnheardEvents(ydoc)
     this.levelToChange = levelToChange(ydoc.name)
     this.address = answer?.address ?? hocuspocusAddress(ydoc.name)
     this.#whole = new WholeAnswer(this.address, answer && { position, frames: answer.frames })
