@@ -1,7 +1,7 @@
 import type { ChatWritersTask } from './chat-writers.ts'
 import { Clients } from './clients.ts'
 import { parameters } from './parameters.ts'
-import { coweave, cpuMs } from './peers.ts'
+import { coweave, cpuMs, type Peer, stockHocuspocus } from './peers.ts'
 import { median, type Row } from './results.ts'
 import type { WritersReport } from './writers.ts'
 
@@ -12,33 +12,45 @@ interface Measurement {
 
 const { loads, rounds, warmUpMs, measuredMs } = parameters.chat
 
-/** Acknowledged messages a second in guarded rooms, beside the same updates in documents without rules. */
+/** What keeps the rooms: their guard, or nobody. */
+const ways: readonly { readonly name: string; readonly peer: Peer; readonly guarded: boolean }[] = [
+  { name: 'guarded', peer: coweave, guarded: true },
+  { name: 'unguarded', peer: coweave, guarded: false },
+  { name: 'stock, unguarded', peer: stockHocuspocus, guarded: false },
+]
+
+/** Acknowledged messages a second in guarded rooms, beside the same updates in documents without rules, here and on stock. */
 export async function measureGuard(log: (line: string) => void): Promise<Row[]> {
   const rows: Row[] = []
   for (const load of loads) {
-    const guarded: Measurement[] = []
-    const free: Measurement[] = []
-    for (let round = 0; round < rounds; round += 1) {
-      guarded.push(await measure({ ...load, guarded: true }))
-      free.push(await measure({ ...load, guarded: false }))
-      log(`chat, ${load.rooms} rooms, round ${round + 1}: ${shown(guarded.at(-1))}, unguarded ${shown(free.at(-1))}`)
+    const measured = ways.map((): Measurement[] => [])
+    for (let round = 1; round <= rounds; round += 1) {
+      for (const [index, { name, peer, guarded }] of ways.entries()) {
+        const measurement = await measure(peer, { ...load, guarded })
+        measured[index]?.push(measurement)
+        log(`chat, ${load.rooms} rooms, round ${round}, ${name}: ${shown(measurement)}`)
+      }
     }
     const what = `chat, ${load.rooms} ${load.rooms === 1 ? 'room' : 'rooms'}`
-    const row = (measure: string, pick: (measurement: Measurement) => number): Row => ({
-      measure: `${what}: ${measure} (beside unguarded)`,
-      ours: median(guarded.map(pick)),
-      theirs: median(free.map(pick)),
-    })
+    const compared = (measure: string, pick: (measurement: Measurement) => number): Row[] => {
+      const [ours = Number.NaN, unguarded = Number.NaN, stock = Number.NaN] = measured.map((each) =>
+        median(each.map(pick)),
+      )
+      return [
+        { measure: `${what}: ${measure} (beside stock without a guard)`, ours, theirs: stock },
+        { measure: `${what}: ${measure} (beside Coweave without a guard)`, ours, theirs: unguarded },
+      ]
+    }
     rows.push(
-      row('acknowledged messages a second', ({ perSecond }) => perSecond),
-      row('server CPU µs per message', ({ cpuMicros }) => cpuMicros),
+      ...compared('acknowledged messages a second', ({ perSecond }) => perSecond),
+      ...compared('server CPU µs per message', ({ cpuMicros }) => cpuMicros),
     )
   }
   return rows
 }
 
-async function measure(load: Pick<ChatWritersTask, 'rooms' | 'window' | 'guarded'>): Promise<Measurement> {
-  const server = await coweave.start()
+async function measure(peer: Peer, load: Pick<ChatWritersTask, 'rooms' | 'window' | 'guarded'>): Promise<Measurement> {
+  const server = await peer.start()
   const writers = new Clients<ChatWritersTask, WritersReport>('chat-writers.ts')
   try {
     const task: ChatWritersTask = { ...load, url: server.url, token: server.token, warmUpMs, measuredMs }
@@ -54,6 +66,6 @@ async function measure(load: Pick<ChatWritersTask, 'rooms' | 'window' | 'guarded
   }
 }
 
-function shown(measurement: Measurement | undefined): string {
-  return measurement === undefined ? '' : `${measurement.perSecond.toFixed()}/s, ${measurement.cpuMicros.toFixed()} µs`
+function shown({ perSecond, cpuMicros }: Measurement): string {
+  return `${perSecond.toFixed()}/s, ${cpuMicros.toFixed()} µs`
 }

@@ -82,6 +82,8 @@ export class ChatWriter {
   }
 
   #acknowledge(): void {
+    // Stock acknowledges the answer to its own first sync message as well, before anything was written.
+    if (this.#outstanding === 0) return
     this.acknowledged += 1
     this.#outstanding -= 1
     if (this.#outstanding === 0 && !this.#writing) this.#idle()

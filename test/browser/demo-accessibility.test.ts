@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { isSoak } from '../support/random.ts'
@@ -31,7 +32,7 @@ test.each(isSoak ? [...screens, ...moreScreens] : screens)(
   'axe finds nothing serious, $colorScheme at $width px',
   async ({ colorScheme, width }) => {
     const options = { colorScheme, viewport: { width, height: 800 }, reducedMotion: 'reduce' } as const
-    const url = `${server.url}/d/notes/axe-${colorScheme}-${width}`
+    const url = `${server.url}/d/notes/axe-${randomUUID()}`
     const ann = await DemoPage.open(browser, url, { name: 'Ann Archer' }, options)
     const ben = await DemoPage.open(browser, url, { name: 'Ben Baker', color: '#0f766e' })
     const { page } = ann
@@ -53,11 +54,15 @@ test.each(isSoak ? [...screens, ...moreScreens] : screens)(
     expect(await faults(page), 'the dialog').toEqual([])
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
-    if (narrow) await page.keyboard.press('Escape')
+    if (narrow) {
+      await page.keyboard.press('Escape')
+      await ann.button('Documents').waitFor()
+    }
 
     await page.getByRole('button', { name: /people are here/ }).click()
     expect(await faults(page), 'the people').toEqual([])
     await page.keyboard.press('Escape')
+    await page.getByRole('dialog', { name: 'People here' }).waitFor({ state: 'detached' })
     await page.getByRole('heading', { name: 'Title' }).dblclick()
     await ann.button('Link').click()
     await page.getByRole('textbox', { name: 'Address' }).waitFor()
