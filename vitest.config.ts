@@ -8,13 +8,19 @@ import { isSoak } from './test/support/random.ts'
 const LONG = [
   'test/browser/demo-calls.test.ts',
   'test/client/ends.test.ts',
+  'test/cluster/calls.test.ts',
+  'test/cluster/lobby.test.ts',
+  'test/cluster/presence-truth.test.ts',
   'test/fault/damage.test.ts',
+  'test/hostile/repeated-ids.test.ts',
   'test/integration/doctor.test.ts',
   'test/integration/http-sync.test.ts',
+  'test/integration/idle-documents.test.ts',
   'test/integration/push.test.ts',
   'test/integration/rates.test.ts',
   'test/integration/uploads.test.ts',
   'test/persistence/processes.test.ts',
+  'test/postgres/damage.test.ts',
   'test/postgres/migrate.test.ts',
   'test/traces/automerge-paper.test.ts',
 ]
@@ -34,8 +40,11 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts', 'test/**/*.test.tsx'],
     exclude: isSoak ? configDefaults.exclude : [...configDefaults.exclude, ...LONG],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    // How long something takes is never what a test is about, and machines differ: nothing fails for being slow.
+    expect: { poll: { timeout: 20_000 } },
+    setupFiles: ['test/support/patience.ts'],
     // A browser on two busy cores now and then misses a key: what fails twice is broken.
     retry: process.env.CI === undefined ? 0 : 1,
     // For two cores: many tests wait, for time-outs and browsers.

@@ -128,30 +128,8 @@ export class Egress {
       this.dispose()
       return true
     }
-    const { committed } = this.#durability
-    const { traffic, now } = this.#group
-    if (this.#first < this.#waiting.length) {
-      this.#transport.cork()
-      while (this.#first < this.#waiting.length) {
-        const next = this.#waiting[this.#first]
-        if (next === undefined || next.after > committed) break
-        if (this.#transport.writableLength > SOCKET_BYTES) {
-          this.#stalled = true
-          this.#transport.awaitDrain()
-          break
-        }
-        this.#first += 1
-        if (next.requested) this.#requestedBytes -= next.frame.length
-        else this.#unrequestedBytes -= next.frame.length
-        this.#transport.write(next.frame)
-        traffic.frames += 1
-        traffic.frameBytes += next.frame.length
-        if (next.since > 0)
-          (next.requested ? traffic.acknowledgements : traffic.broadcasts).observe((now - next.since) / 1_000)
-      }
-      this.#transport.uncork()
-      this.lastWriteAt = Date.now()
-    }
+    // A crowd that waits for a commit is looked at in each turn of the loop until then.
+    if (this.#mayLeave(this.#waiting[this.#first])) this.#write()
     if (this.#first === this.#waiting.length) {
       this.#waiting = []
       this.#first = 0
@@ -160,6 +138,34 @@ export class Egress {
       this.#first = 0
     }
     return this.#stalled || this.#waiting.length === 0
+  }
+
+  #mayLeave(next: Waiting | undefined): next is Waiting {
+    return next !== undefined && next.after <= this.#durability.committed
+  }
+
+  #write(): void {
+    const { traffic, now } = this.#group
+    this.#transport.cork()
+    for (;;) {
+      const next = this.#waiting[this.#first]
+      if (!this.#mayLeave(next)) break
+      if (this.#transport.writableLength > SOCKET_BYTES) {
+        this.#stalled = true
+        this.#transport.awaitDrain()
+        break
+      }
+      this.#first += 1
+      if (next.requested) this.#requestedBytes -= next.frame.length
+      else this.#unrequestedBytes -= next.frame.length
+      this.#transport.write(next.frame)
+      traffic.frames += 1
+      traffic.frameBytes += next.frame.length
+      if (next.since > 0)
+        (next.requested ? traffic.acknowledgements : traffic.broadcasts).observe((now - next.since) / 1_000)
+    }
+    this.#transport.uncork()
+    this.lastWriteAt = Date.now()
   }
 
   /** Drops what waits and closes the socket. */

@@ -84,8 +84,10 @@ export class SocketTransport implements Transport {
     const [frames, bytes] = [this.#corked ?? [], this.#corkedBytes]
     this.#corked = undefined
     this.#corkedBytes = 0
-    if (frames.length > 1 && bytes <= JOINED_BYTES) {
-      this.#socket.write(Buffer.concat(frames, bytes))
+    const [only] = frames
+    if (only === undefined) return
+    if (frames.length === 1 || bytes <= JOINED_BYTES) {
+      this.#socket.write(frames.length === 1 ? only : Buffer.concat(frames, bytes))
       return
     }
     this.#socket.cork()

@@ -2,6 +2,9 @@ import { writeFile } from 'node:fs/promises'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { expect, onTestFailed } from 'vitest'
 
+/** A page on a busy machine does everything, but slowly. */
+const PATIENCE_MS = 60_000
+
 export interface Visitor {
   readonly name: string
   readonly color?: string
@@ -39,6 +42,7 @@ export class DemoPage {
     prepare: (page: Page) => Promise<unknown> = async () => {},
   ): Promise<DemoPage> {
     const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options })
+    context.setDefaultTimeout(PATIENCE_MS)
     const { name, color = '#4a56c9' } = visitor
     const id = name.toLowerCase().replaceAll(' ', '-')
     await context.addInitScript((me) => {

@@ -205,6 +205,8 @@ test('honest changes merge, also those made offline, and what refuses one says w
   if (ben === undefined || cleo === undefined) throw new Error('two were opened')
   await Promise.all([ben.synced(), cleo.synced()])
   cleo.socket.disconnect()
+  // A provider that is told to connect before it has disconnected does neither.
+  await expect.poll(() => cleo.socket.status).toBe('disconnected')
   cleo.ydoc.getText('body').insert(5, ' from cleo')
   cleo.ydoc.getArray('tasks').push([task('offline')])
   ben.ydoc.getText('body').insert(0, 'ben says: ')
