@@ -22,7 +22,7 @@ import { replayFromLog } from '../support/replay.ts'
 import { startServer, type TestServer, temporaryFolder, tokenFor } from '../support/server.ts'
 import { TunnelClient } from '../support/tunnel.ts'
 
-const DRAIN_MS = 2_000
+const DRAIN_MS = 6_000
 
 const servers: TestServer[] = []
 let front: Front | undefined
@@ -120,7 +120,7 @@ test('[promise 5] a drained instance sends its clients away one after the other,
   })
   const typing = setInterval(() => {
     for (const typist of typists) typist.type()
-  }, 50)
+  }, 200)
   const startedAt = performance.now()
   const stopped = draining.stop()
   await firstClosed
