@@ -42,8 +42,9 @@ test.each(seedsFor([], 1))(
     const startedAt = Date.now()
     await settle(world)
     for (let round = 1; round <= ROUNDS; round++) {
-      // However the dice fall, the server dies once.
-      if (round === ROUNDS / 2) await restart(world, random)
+      // However the dice fall, something is said, and the server dies once.
+      if (round === 1) random.pick(world.tabs).say()
+      else if (round === ROUNDS / 2) await restart(world, random)
       else await act(world, random)
       if (round % SETTLE_EVERY === 0) await settle(world)
     }
