@@ -111,7 +111,6 @@ export class Channel implements Subscriber {
 
   /** Goes on with the answer to a client that was given what is stored, with what came since. */
   goOn(early: EarlyAnswer): void {
-    early.end()
     const since = early.isWhole ? this.document.shownSince(early.position, this.address) : undefined
     for (const frame of since ?? this.document.wholeAnswer(this.address)) this.#client.egress.send(frame, true)
     if (since !== undefined && !early.isDone)

@@ -34,7 +34,7 @@ export class EarlyAnswer {
     return this.#isDone
   }
 
-  /** The document is open: its channel goes on with the answer. */
+  /** Sends nothing more: the document is open, and its channel goes on with the answer, or the client was denied it. */
   end(): void {
     this.#hasEnded = true
   }

@@ -60,9 +60,10 @@ export class EarlyAnswers {
     await early.send(admission.since)
   }
 
-  /** The document is open, or denied. Returns what was begun. */
+  /** The document is open, or denied: nothing more is sent of what is stored. Returns what was begun. */
   take(key: string): EarlyAnswer | undefined {
     const early = this.#begun.get(key)
+    early?.end()
     this.#begun.delete(key)
     this.#admissions.delete(key)
     return early

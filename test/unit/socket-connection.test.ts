@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { Duplex } from 'node:stream'
+import { setImmediate } from 'node:timers/promises'
 import { Document, Hocuspocus } from '@hocuspocus/server'
 import { pino } from 'pino'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -353,12 +354,25 @@ describe('a client that has nothing', () => {
     expect(endsIn(written())).toHaveLength(1)
   })
 
+  test('is given nothing more once it was denied the document', async () => {
+    let read = (_: readonly SharedFrames[]): void => {}
+    const tail = new Promise<readonly SharedFrames[]>((resolve) => {
+      read = resolve
+    })
+    await ask({ ...storedAt(performance.now() + 1_000), tail })
+    connection.denied('notes', 'document/too-large')
+    read([SharedFrames.of(address, Y.encodeStateAsUpdate(content))])
+    await setImmediate()
+    const messages = written()
+    expect(messages.map(deniedReason)).toEqual(['document/too-large'])
+  })
+
   test('is refused only once the document is open, if what it asks can’t be decoded', async () => {
     const cut = syncMessage('notes', SyncType.Step1, Uint8Array.of(0, 0, 0)).subarray(0, -2)
     arriving = Promise.resolve(storedAt(0))
     ws.emit('message', Buffer.from(cut), true)
     connection.loading('notes', { principal: principalFor(60), level: 'write' }, performance.now())
-    await new Promise((resolve) => setImmediate(resolve))
+    await setImmediate()
     expect(ws.closed).toBeUndefined()
     openFor(60)
     expect(ws.closed?.code).toBe(CloseCode.Malformed)
