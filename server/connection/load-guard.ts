@@ -3,7 +3,8 @@ import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { getHeapStatistics } from 'node:v8'
 
 const LOOK_MS = 1_000
-const RESOLUTION_MS = 50
+/** Each look wakes a process that may have nothing else to do. */
+const RESOLUTION_MS = 200
 const NS_PER_MS = 1e6
 /** Of what there is; above it, the next large document may be one too many. */
 const MEMORY_SHARE = 0.85
