@@ -18,11 +18,12 @@ const NOWHERE = -1
 export class Wheel<Member extends Timed> {
   readonly #slots = Array.from({ length: SLOTS }, () => new Set<Member>())
   readonly #timer: NodeJS.Timeout
+  #turning: NodeJS.Immediate | undefined
   /** The last step that was made. */
   #step = stepOf(Date.now())
 
   constructor() {
-    this.#timer = setInterval(() => this.turn(Date.now()), STEP_MS)
+    this.#timer = setInterval(() => this.#turnSoon(), STEP_MS)
     this.#timer.unref()
   }
 
@@ -59,6 +60,12 @@ export class Wheel<Member extends Timed> {
 
   stop(): void {
     clearInterval(this.#timer)
+    clearImmediate(this.#turning)
+  }
+
+  /** Once what has come is read: after a pause of the process timers are first, and nobody is late who was not heard. */
+  #turnSoon(): void {
+    this.#turning = setImmediate(() => this.turn(Date.now()))
   }
 }
 

@@ -1,5 +1,7 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { beforeEach, expect, onTestFinished, test, vi } from 'vitest'
-import { Wheel } from '../../server/connection/wheel.ts'
+import { type Timed, Wheel } from '../../server/connection/wheel.ts'
 
 const start = Date.now()
 
@@ -79,4 +81,31 @@ test('who was put elsewhere or taken out is not called where it was', () => {
   expect(moved.calls).toEqual([3_500])
   wheel.turn(start + 40_000)
   expect(gone.calls).toEqual([])
+})
+
+test('after a pause of the process, what has come meanwhile is read before anything is due', async () => {
+  vi.useRealTimers()
+  const wheel = new Wheel<Timed>()
+  const order: string[] = []
+  const server = createServer((socket) => socket.on('data', () => order.push('read'))).listen(0, '127.0.0.1')
+  onTestFinished(() => {
+    wheel.stop()
+    server.close()
+  })
+  await once(server, 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  onTestFinished(() => void client.destroy())
+  await Promise.all([once(client, 'connect'), once(server, 'connection')])
+  const dueAt = Date.now() + 300
+  await new Promise<void>((resolve) => {
+    const tick = () => {
+      order.push('due')
+      resolve()
+      return Number.POSITIVE_INFINITY
+    }
+    wheel.put({ slot: -1, tick }, dueAt)
+    client.write('here I am')
+    while (Date.now() < dueAt + 700);
+  })
+  expect(order).toEqual(['read', 'due'])
 })
