@@ -57,20 +57,21 @@ export class DocumentWriter {
 
   /**
    * Makes a document say `content`, and resolves once that is on disk. With `ifAt`, only if it is at that position; 0: if
-   * there is none.
+   * there is none, 'exists': if there is one.
    * @throws {CoweaveError} `document/moved`, `document/exists` for what can only be created
    * @throws {FormatError} @throws what Exchange.take() throws
    */
-  async put(name: string, author: Author, content: Content, ifAt: number | undefined): Promise<Written> {
+  async put(name: string, author: Author, content: Content, ifAt: number | 'exists' | undefined): Promise<Written> {
+    const onlyAt = ifAt === 'exists' ? undefined : ifAt
     for (let attempt = 1; ; attempt += 1) {
       let before = 0
       const see = (position: number) => {
         before = position
-        if (ifAt !== undefined && position !== ifAt) throw moved(name)
+        if (ifAt === 'exists' ? position === 0 : ifAt !== undefined && position !== ifAt) throw moved(name)
         if (position > 0 && (content.format === 'update' || content.format === 'yjs-json')) throw exists(name)
       }
       // Two who create a document at once would each have all of theirs in it.
-      const take = (update: Uint8Array) => this.#options.exchange.take(name, author, update, before === 0 ? 0 : ifAt)
+      const take = (update: Uint8Array) => this.#options.exchange.take(name, author, update, before === 0 ? 0 : onlyAt)
       try {
         const change =
           content.format === 'update'

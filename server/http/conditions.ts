@@ -6,6 +6,11 @@ export function etagOf(position: number): string {
   return `"${position}"`
 }
 
+/** Whether `If-Match` wants that there is something already, whatever it is (RFC 9110, section 13.1.1). */
+export function wantsExisting({ headers }: FastifyRequest): boolean {
+  return headers['if-match']?.trim() === '*'
+}
+
 /** The only position that `If-Match` wants; undefined where any will do. @throws {HttpError} 400 `http/bad-request` */
 export function wantedPosition({ headers }: FastifyRequest): number | undefined {
   const wanted = headers['if-match']?.trim()

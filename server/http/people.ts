@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { z } from 'zod'
@@ -8,6 +9,7 @@ import type { UpdateLog } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
 import type { Principal } from '../access/grants.ts'
 import type { Tokens } from '../access/tokens.ts'
+import type { Audit } from '../admin/audit.ts'
 import type { UserRates } from '../connection/user-rates.ts'
 import { progressOf } from '../people/erasure.ts'
 import type { Erasures } from '../people/erasures.ts'
@@ -44,6 +46,7 @@ export interface PeopleApi {
   readonly tokens: Tokens
   readonly log: UpdateLog
   readonly erasures: Erasures
+  readonly audit: Audit
   readonly rates: UserRates
 }
 
@@ -53,7 +56,7 @@ export interface PeopleApi {
  * - `POST /api/users/<user>/erase`, for admins: begins to erase it, 202 once that is on disk;
  * - `GET /api/users/<user>/erasures/<id>`, for admins: how far that is, and in the end the receipt.
  */
-export function servePeople(app: FastifyInstance, { tokens, log, erasures, rates }: PeopleApi): void {
+export function servePeople(app: FastifyInstance, { tokens, log, erasures, audit, rates }: PeopleApi): void {
   /** Whose exports are under way. */
   const exported = new Set<string>()
   const exporting = describe({
@@ -92,7 +95,7 @@ export function servePeople(app: FastifyInstance, { tokens, log, erasures, rates
   app.post('/api/users/:user/erase', erasing, async (request, reply) => {
     const { user, principal } = await admit(request)
     refuseOthersThanAdmins(principal)
-    const erasure = await erasures.begin(user, principal.user)
+    const erasure = (await erasures.unfinished(user)) ?? (await beginErasing(user, principal.user))
     const place = `/api/users/${encodeURIComponent(user)}/erasures/${erasure.id}`
     return reply.status(202).header('Location', place).send(receiptOf(user, erasure))
   })
@@ -116,6 +119,13 @@ export function servePeople(app: FastifyInstance, { tokens, log, erasures, rates
   async function admit(request: FastifyRequest): Promise<{ user: string; principal: Principal }> {
     const principal = await authenticate(request, tokens)
     return { principal, user: parse(userParameters, request.params).user }
+  }
+
+  /** With an entry in the audit log that names the receipt: whom it was about is erased. */
+  async function beginErasing(user: string, admin: string): Promise<StoredErasure> {
+    const id = randomUUID()
+    const action = { admin, action: 'erase-user', user: '', document: '', detail: id }
+    return await audit.of(action, () => erasures.begin(id, user, admin))
   }
 
   async function* linesOf(user: string): AsyncGenerator<string> {

@@ -49,12 +49,14 @@ export class Erasures {
     this.#pollLater()
   }
 
-  /** Resolves once it is stored that a user is to be erased. One that is not done yet is the same. */
-  async begin(user: string, by: string): Promise<StoredErasure> {
-    const { people } = this.#options.log
-    const open = (await people.erasures(Date.now())).find((one) => !one.isDone && progressOf(one).person?.user === user)
-    if (open !== undefined) return open
-    const id = randomUUID()
+  /** An erasure of this user that is not done. */
+  async unfinished(user: string): Promise<StoredErasure | undefined> {
+    const erasures = await this.#options.log.people.erasures(Date.now())
+    return erasures.find((one) => !one.isDone && progressOf(one).person?.user === user)
+  }
+
+  /** Resolves once it is stored under `id` that a user is to be erased. */
+  async begin(id: string, user: string, by: string): Promise<StoredErasure> {
     const progress: Progress = {
       by,
       digest: digestOf(id, user),
@@ -67,7 +69,7 @@ export class Erasures {
       failed: [],
     }
     const erasure = { id, at: Date.now(), isDone: false, json: JSON.stringify(progress) }
-    await people.saveErasure(erasure)
+    await this.#options.log.people.saveErasure(erasure)
     this.#notice([erasure])
     this.#work()
     return erasure

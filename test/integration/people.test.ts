@@ -195,6 +195,9 @@ describe.each(isSoak ? ['SQLite', 'Postgres'] : ['SQLite'])('a person on %s', (d
         failed: [],
       })
       expect(receipt.problem).toBeUndefined()
+      const audit = await rest(server, '/api/admin/audit', asAdmin)
+      const erasing = { admin: 'root', action: 'erase-user', user: '', detail: id, outcome: 'done' }
+      expect(audit.body.actions).toContainEqual(expect.objectContaining(erasing))
       const { counts } = receipt
       // What was being counted when it was killed is not.
       expect(counts).toMatchObject({ subscriptions: 1, notifications: 2 })

@@ -280,6 +280,16 @@ describe('a condition', () => {
     expect(await markdownOf(name)).toBe('two\n')
   })
 
+  test('If-Match: * replaces what is there, and creates nothing', async () => {
+    const name = newName()
+    const headers = { 'if-match': '*' }
+    expect(await put(name, 'one', { headers })).toMatchObject({ status: 412, body: { code: 'document/moved' } })
+    expect((await get(name)).status).toBe(404)
+    await put(name, 'one')
+    expect(await put(name, 'two', { headers })).toMatchObject({ status: 200 })
+    expect(await markdownOf(name)).toBe('two\n')
+  })
+
   test('If-Match lets one of many through', async () => {
     const name = newName()
     await put(name, 'start')
