@@ -2,10 +2,10 @@ import type { Durability } from '../documents/durability.ts'
 
 /**
  * What one client may have on its way to the disk, besides one message: a batch of so much takes a millisecond or two. A
- * client that waits for it is looked at every 5 ms (ingress.ts), so that a flood has some 16,000 updates a second; with
- * twice as many everybody else's edits take three times as long, with these less than twice.
+ * client that waits for it is looked at every 5 ms (ingress.ts), so that a flood has some 12,000 updates a second; with
+ * thrice as many everybody else's edits take three times as long, with these less than twice.
  */
-const MAX_UPDATES = 80
+const MAX_UPDATES = 64
 const MAX_BYTES = 1024 * 1024
 
 /**
@@ -24,7 +24,7 @@ export class CommitWindow {
   }
 
   get isFull(): boolean {
-    return this.#end > this.#durability.committed && (this.#updates >= MAX_UPDATES || this.#bytes >= MAX_BYTES)
+    return this.#end > this.#durability.committed && (this.#updates > MAX_UPDATES || this.#bytes >= MAX_BYTES)
   }
 
   /** One message of `bytes` has appended so many updates. */

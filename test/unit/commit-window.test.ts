@@ -11,15 +11,15 @@ function setUp() {
   return { durability, window, take }
 }
 
-test('is full after 80 updates, until all of them are committed', () => {
+test('is full after 65 updates, until all of them are committed', () => {
   const { durability, window, take } = setUp()
-  for (let count = 0; count < 79; count += 1) take(1)
+  for (let count = 0; count < 64; count += 1) take(1)
   expect(window.isFull).toBe(false)
   take(1)
   expect(window.isFull).toBe(true)
-  durability.committed = 79
+  durability.committed = 64
   expect(window.isFull).toBe(true)
-  durability.committed = 80
+  durability.committed = 65
   expect(window.isFull).toBe(false)
   take(1)
   expect(window.isFull).toBe(false)
@@ -38,7 +38,7 @@ test('is full after a mebibyte', () => {
 test("others' updates don't count", () => {
   const { durability, window, take } = setUp()
   durability.appended = 10_000
-  take(79)
+  take(64)
   durability.appended += 10_000
   expect(window.isFull).toBe(false)
 })
