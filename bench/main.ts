@@ -8,6 +8,7 @@ import { measureFanOut, measurePresence } from './crowd.ts'
 import { measureFlood } from './flood.ts'
 import { measureIdle } from './idle.ts'
 import { measureLarge } from './large.ts'
+import { measureMemory } from './memory.ts'
 import { measureNotify } from './notify.ts'
 import { measureOpen } from './open.ts'
 import { profileInto } from './peers.ts'
@@ -29,6 +30,7 @@ const parts: Readonly<Record<string, (log: (line: string) => void) => Promise<Ro
   presence: measurePresence,
   open: measureOpen,
   large: measureLarge,
+  memory: measureMemory,
   chat: measureChat,
   notify: measureNotify,
   storm: measureStorm,

@@ -84,6 +84,8 @@ export const parameters = {
     measuredMs: 12_000,
     /** What edits may still cause once they are everywhere, as stock Hocuspocus stores after 2 s. */
     settleMs: 3_000,
+    /** Without any edits. */
+    atRestMs: 5_000,
     /** An edit that is not everywhere by then is lost, ms. */
     patienceMs: 30_000,
   },
@@ -146,6 +148,21 @@ export const parameters = {
     settleMs: 11_000,
     /** What takes longer has failed, ms. */
     patienceMs: 300_000,
+  },
+  memory: {
+    /** Open at once, some on each connection, and what each of them says: its typists take turns. */
+    documents: 2_000,
+    perConnection: 500,
+    together: 25,
+    letters: 2_000,
+    typists: 8,
+    /** After everybody has left: more than a document stays in memory for who comes back. */
+    leftMs: 40_000,
+    /** Written while somebody doesn't read, bytes: all of it, each time, and how many updates ahead of their acknowledgements. */
+    unread: { bytes: 200e6, perUpdate: 64_000, window: 4 },
+    sampleMs: 50,
+    /** What takes longer has failed, ms. */
+    patienceMs: 120_000,
   },
   open: {
     /** Openings of the document by a cold server, and applications of its snapshot by Yjs alone, in turn. */

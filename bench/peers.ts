@@ -164,8 +164,13 @@ export async function heldBytes(pid: number): Promise<number> {
   for (let round = 0; round < 3; round += 1) {
     process.kill(pid, 'SIGUSR2')
     await setTimeout(700)
-    const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
-    collected.push(Number(kib) * 1024)
+    collected.push(residentBytes(pid))
   }
   return Math.min(...collected)
+}
+
+/** What a process has in memory now, bytes. */
+export function residentBytes(pid: number): number {
+  const [, kib] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return Number(kib) * 1024
 }
