@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto'
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import { CloseCode } from '../../model/close-codes.ts'
 import { TunnelEvent } from '../../model/tunnel.ts'
 import { HttpError } from '../http/problem.ts'
@@ -38,7 +37,6 @@ export class HttpTunnel implements Transport {
   /** Of a message that isn't whole yet. */
   #fragments: Buffer[] = []
   readonly #response: ServerResponse
-  readonly #socket: Socket
   readonly #limits: TunnelLimits
   readonly #assembler: MessageAssembler
   readonly #resumed: (() => void)[] = []
@@ -47,12 +45,13 @@ export class HttpTunnel implements Transport {
   #next = 0
   #isOpen = true
   #isPaused = false
+  /** Whether the listener waits for room. */
+  #isAwaited = false
   #end = { code: ABNORMAL, reason: '' }
 
-  /** Begins the answer, with `headers` beside its own. `socket` is the one that carries it. */
-  constructor(response: ServerResponse, socket: Socket, headers: OutgoingHttpHeaders, limits: TunnelLimits) {
+  /** Begins the answer, with `headers` beside its own. */
+  constructor(response: ServerResponse, headers: OutgoingHttpHeaders, limits: TunnelLimits) {
     this.#response = response
-    this.#socket = socket
     this.#limits = limits
     this.#assembler = new MessageAssembler(limits.maxMessageBytes)
     response.writeHead(200, { ...headers, ...HEADERS })
@@ -76,7 +75,6 @@ export class HttpTunnel implements Transport {
     this.#listener = listener
     this.#response.on('error', (error) => listener.failed(error))
     this.#response.on('close', () => {
-      this.#socket.off('drain', this.#drained)
       this.#stop()
       listener.closed()
     })
@@ -92,8 +90,7 @@ export class HttpTunnel implements Transport {
   }
 
   awaitDrain(): void {
-    // The answer itself tells only of what it alone has filled.
-    this.#socket.once('drain', this.#drained)
+    this.#isAwaited = true
   }
 
   /** A part of a request of this client came. */
@@ -133,7 +130,7 @@ export class HttpTunnel implements Transport {
       // An event holds a whole message.
       const message = this.#fragments.length === 1 ? payload : Buffer.concat(this.#fragments)
       this.#fragments = []
-      this.#response.write(`data: ${message.toString('base64')}\n\n`, 'latin1')
+      this.#response.write(`data: ${message.toString('base64')}\n\n`, 'latin1', this.#written)
     }
   }
 
@@ -165,7 +162,15 @@ export class HttpTunnel implements Transport {
     this.#response.destroy()
   }
 
-  readonly #drained = (): void => this.#listener?.drained()
+  /**
+   * What was written is on its way. Neither the answer's `drain` nor the socket's tells that of all that was held back by
+   * cork().
+   */
+  readonly #written = (): void => {
+    if (!this.#isAwaited) return
+    this.#isAwaited = false
+    this.#listener?.drained()
+  }
 
   #finish(code: number, reason: string): void {
     if (!this.#isOpen) return

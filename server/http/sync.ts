@@ -50,7 +50,7 @@ export function serveSync(app: FastifyInstance, gateway: Gateway, config: Config
     const version = parseSchema(schema)
     gateway.connect(request.raw, version, () => {
       reply.hijack()
-      const tunnel = new HttpTunnel(reply.raw, request.raw.socket, corsHeaders(reply), {
+      const tunnel = new HttpTunnel(reply.raw, corsHeaders(reply), {
         maxStrangerBytes: config.MAX_UNAUTHENTICATED_BYTES,
         maxMessageBytes: config.MAX_MESSAGE_BYTES,
       })

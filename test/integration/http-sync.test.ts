@@ -72,26 +72,6 @@ describe('a stock provider over HTTP', () => {
     bob.destroy()
   })
 
-  test('sends and gets what is larger than one request, and has many documents in one tunnel', async () => {
-    const running = await start()
-    const socket = openSocket(running, HttpSocket)
-    const large = openClient(running, 'http/large', { socket })
-    large.text.insert(0, 'x'.repeat(MAX_PIECE_BYTES * 5))
-    const others = Array.from({ length: 20 }, (_, index) => openClient(running, `http/${index}`, { socket }))
-    for (const other of others) other.text.insert(0, other.provider.configuration.name)
-    await Promise.all([large, ...others].map((client) => client.saved()))
-    const again = openClient(running, 'http/large', { socket: openSocket(running, HttpSocket) })
-    await again.synced()
-    expect(again.text.length).toBe(MAX_PIECE_BYTES * 5)
-    again.socket.destroy()
-    socket.destroy()
-    server = undefined
-    expect(await running.stop()).toBe(0)
-    const names = others.map((other) => other.provider.configuration.name)
-    const stored = await replayFromLog(running.folder, names)
-    expect(names.map((each) => stored[each]?.getText('text').toString())).toEqual(names)
-  })
-
   test('[promise 1] loses nothing acknowledged or seen when the server is killed', async () => {
     let running = await start()
     const ann = openClient(running, name, { user: 'ann', socket: openSocket(running, HttpSocket) })
