@@ -14,25 +14,41 @@ const MAX_BYTES = 1024 * 1024
  */
 export class CommitWindow {
   readonly #durability: Pick<Durability, 'appended' | 'committed'>
+  /** What is on its way, in order. */
+  readonly #messages: Message[] = []
   #updates = 0
   #bytes = 0
-  /** The value of `committed` from which on nothing of this client waits. */
-  #end = 0
 
   constructor(durability: Pick<Durability, 'appended' | 'committed'>) {
     this.#durability = durability
   }
 
   get isFull(): boolean {
-    return this.#end > this.#durability.committed && (this.#updates > MAX_UPDATES || this.#bytes >= MAX_BYTES)
+    this.#forgetCommitted()
+    return this.#updates > MAX_UPDATES || this.#bytes >= MAX_BYTES
   }
 
   /** One message of `bytes` has appended so many updates. */
   count(updates: number, bytes: number): void {
-    const { appended, committed } = this.#durability
-    if (this.#end <= committed) this.#updates = this.#bytes = 0
+    this.#forgetCommitted()
+    this.#messages.push({ end: this.#durability.appended, updates, bytes })
     this.#updates += updates
     this.#bytes += bytes
-    this.#end = appended
   }
+
+  #forgetCommitted(): void {
+    const { committed } = this.#durability
+    for (let first = this.#messages[0]; first !== undefined && first.end <= committed; first = this.#messages[0]) {
+      this.#messages.shift()
+      this.#updates -= first.updates
+      this.#bytes -= first.bytes
+    }
+  }
+}
+
+interface Message {
+  /** The value of `committed` from which on it is there. */
+  readonly end: number
+  readonly updates: number
+  readonly bytes: number
 }
