@@ -1,10 +1,9 @@
-import { HocuspocusProvider } from '@hocuspocus/provider'
-import * as Y from 'yjs'
 import { Clients } from './clients.ts'
 import type { CrowdOrder, CrowdPlace, CrowdReport } from './crowd-clients.ts'
 import { yWebsocket } from './dialects.ts'
 import { parameters } from './parameters.ts'
 import { bareWs, coweave, cpuMs, type Peer, type RunningPeer, stockHocuspocus, yWebsocketServer } from './peers.ts'
+import { openProvider } from './provider.ts'
 import { median, percentile, type Row } from './results.ts'
 
 interface Load {
@@ -119,12 +118,10 @@ async function measure(peer: Peer, load: Load): Promise<Measurement> {
 }
 
 /** A figure counts only if a real client finds everything there. */
-async function verify({ url, token }: RunningPeer, name: string, written: number): Promise<void> {
-  const document = new Y.Doc()
-  const provider = new HocuspocusProvider({ url, name, token, document })
-  await new Promise<void>((resolve) => provider.on('synced', () => resolve()))
+async function verify(server: RunningPeer, name: string, written: number): Promise<void> {
+  const provider = await openProvider(server, name)
   const found =
-    document
+    provider.document
       .getText('text')
       .toString()
       .match(/<[^>]*>/g)?.length ?? 0

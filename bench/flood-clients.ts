@@ -1,5 +1,4 @@
-import { HocuspocusProvider } from '@hocuspocus/provider'
-import * as Y from 'yjs'
+import { openProvider } from './provider.ts'
 import { Writer } from './writer.ts'
 
 /** What one process of clients is told, over the channel of child_process.fork. */
@@ -76,9 +75,7 @@ async function obey(order: FloodOrder): Promise<void> {
 async function openPair(url: string, token: string, name: string): Promise<void> {
   const maps = await Promise.all(
     [0, 1].map(async () => {
-      const document = new Y.Doc()
-      const provider = new HocuspocusProvider({ url, name, token, document })
-      await new Promise<void>((resolve) => provider.on('synced', () => resolve()))
+      const { document } = await openProvider({ url, token }, name)
       return document.getMap<number>('ways')
     }),
   )

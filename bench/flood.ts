@@ -1,10 +1,9 @@
 import { rmSync } from 'node:fs'
-import { HocuspocusProvider } from '@hocuspocus/provider'
-import * as Y from 'yjs'
 import { Clients } from './clients.ts'
 import type { FloodOrder, FloodReport } from './flood-clients.ts'
 import { parameters } from './parameters.ts'
 import { coweave, type RunningPeer } from './peers.ts'
+import { openProvider } from './provider.ts'
 import { median, percentile, type Row } from './results.ts'
 
 const { documents, window, warmUpMs, measuredMs } = parameters.flood
@@ -116,10 +115,8 @@ async function checkFloods(
   const server = await coweave.start(folder)
   try {
     for (const [name, count] of Object.entries(acknowledged)) {
-      const document = new Y.Doc()
-      const provider = new HocuspocusProvider({ url: server.url, name, token: server.token, document })
-      await new Promise<void>((resolve) => provider.on('synced', () => resolve()))
-      const lost = Math.max(0, count - document.getText('text').length)
+      const provider = await openProvider(server, name)
+      const lost = Math.max(0, count - provider.document.getText('text').length)
       provider.destroy()
       log(`flood of ${name}: ${count} edits were acknowledged, ${lost} of them are lost`)
       if (lost > 0) throw new Error(`${lost} acknowledged edits of ${name} are lost`)

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout } from 'node:timers/promises'
-import { HocuspocusProvider } from '@hocuspocus/provider'
 import { WebSocket } from 'ws'
 import * as Y from 'yjs'
+import { hocuspocus as dialect } from './dialects.ts'
 import { parameters } from './parameters.ts'
 import { coweave, heldBytes, type Peer, type RunningPeer, residentBytes, stockHocuspocus } from './peers.ts'
+import { openProvider } from './provider.ts'
 import { RawClient } from './raw-client.ts'
 import { median, type Row } from './results.ts'
 
@@ -22,7 +23,10 @@ interface Measurement {
 
 /** What a server holds in memory: at rest, with documents open, after them, and for somebody who doesn't read. */
 export async function measureMemory(log: (line: string) => void): Promise<Row[]> {
-  const measured = [coweave, stockHocuspocus].map((peer) => ({ peer, rounds: [] as Measurement[] }))
+  const measured = [coweave, stockHocuspocus].map((peer): { peer: Peer; rounds: Measurement[] } => ({
+    peer,
+    rounds: [],
+  }))
   for (let round = 1; round <= parameters.rounds; round += 1) {
     for (const { peer, rounds } of measured) {
       const measurement = await measure(peer)
@@ -46,7 +50,7 @@ async function measure(peer: Peer): Promise<Measurement> {
   const server = await peer.start()
   try {
     const atRest = await heldBytes(server.pid)
-    const { open, left } = await measureDocuments(peer, server, atRest)
+    const { open, left } = await measureDocuments(server, atRest)
     return { atRest, open: open / documents, left: left / documents, unread: await measureUnread(server) }
   } finally {
     await server.stop()
@@ -54,15 +58,15 @@ async function measure(peer: Peer): Promise<Measurement> {
 }
 
 /** By how much more than `atRest` the server holds with documents open, and once all are left. */
-async function measureDocuments(peer: Peer, server: RunningPeer, atRest: number) {
+async function measureDocuments(server: RunningPeer, atRest: number) {
   const text = typedText()
   const clients: RawClient[] = []
   for (let first = 0; first < documents; first += perConnection) {
-    const client = await RawClient.open(server.url + peer.dialect.path(''))
+    const client = await RawClient.open(server.url)
     clients.push(client)
     for (let from = first; from < first + perConnection; from += together) {
       const names = Array.from({ length: together }, (_, index) => `bench/${from + index}`)
-      await write(peer, client, names, { token: server.token, text })
+      await write(client, names, { token: server.token, text })
     }
   }
   const open = (await heldBytes(server.pid)) - atRest
@@ -73,7 +77,6 @@ async function measureDocuments(peer: Peer, server: RunningPeer, atRest: number)
 
 /** Opens documents and writes them. Resolves once each of them is acknowledged. */
 function write(
-  { dialect }: Peer,
   client: RawClient,
   names: readonly string[],
   { token, text }: { readonly token: string; readonly text: Uint8Array },
@@ -92,20 +95,15 @@ function write(
   })
 }
 
-/** A text that some have typed together, as one update. */
+/** A text that some have typed together, a few letters each in turn, as one update. */
 function typedText(): Uint8Array {
-  const replicas = Array.from({ length: typists }, () => new Y.Doc())
+  const ydoc = new Y.Doc()
+  const text = ydoc.getText('text')
   for (let typed = 0; typed < letters; typed += 1) {
-    const replica = replicas[Math.floor(typed / 10) % typists] ?? new Y.Doc()
-    const [previous] = replicas.filter((each) => each.getText('text').length === typed)
-    if (previous !== undefined && previous !== replica) {
-      Y.applyUpdate(replica, Y.encodeStateAsUpdate(previous, Y.encodeStateVector(replica)))
-    }
-    replica.getText('text').insert(typed, 'a')
+    ydoc.clientID = 1_000_000_000 + (Math.floor(typed / 10) % typists)
+    text.insert(typed, 'a')
   }
-  const whole = replicas.find((each) => each.getText('text').length === letters)
-  if (whole === undefined) throw new Error('nobody has typed all')
-  return Y.encodeStateAsUpdate(whole)
+  return Y.encodeStateAsUpdate(ydoc)
 }
 
 /** By how much the server grows at most while a client stops reading and another one writes. */
@@ -117,7 +115,7 @@ async function measureUnread(server: RunningPeer): Promise<number> {
   const sampling = setInterval(() => {
     most = Math.max(most, residentBytes(server.pid))
   }, sampleMs)
-  const writer = await open(server, name)
+  const writer = await openProvider(server, name)
   try {
     const map = writer.document.getMap('map')
     const until = performance.now() + patienceMs
@@ -129,7 +127,7 @@ async function measureUnread(server: RunningPeer): Promise<number> {
       }
     }
     // A figure counts only if whoever comes later has what was not read.
-    const later = await open(server, name)
+    const later = await openProvider(server, name)
     if (later.document.getMap('map').get('value') !== map.get('value')) throw new Error('the last value is not there')
     later.destroy()
     return most - before
@@ -144,18 +142,12 @@ async function measureUnread(server: RunningPeer): Promise<number> {
 async function stoppedReader({ url, token }: RunningPeer, name: string): Promise<WebSocket> {
   const reader = new WebSocket(url)
   await new Promise((resolve) => reader.once('open', resolve))
-  for (const message of coweave.dialect.opening(name, token)) reader.send(message)
+  for (const message of dialect.opening(name, token)) reader.send(message)
   await new Promise<void>((resolve) => {
     reader.on('message', (message: Buffer) => {
-      if (coweave.dialect.read(message)?.kind === 'content') resolve()
+      if (dialect.read(message)?.kind === 'content') resolve()
     })
   })
   reader.pause()
   return reader
-}
-
-async function open({ url, token }: RunningPeer, name: string): Promise<HocuspocusProvider> {
-  const provider = new HocuspocusProvider({ url, name, token, document: new Y.Doc() })
-  await new Promise<void>((resolve) => provider.on('synced', () => resolve()))
-  return provider
 }

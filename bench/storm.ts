@@ -1,10 +1,9 @@
 import { rmSync } from 'node:fs'
-import { HocuspocusProvider } from '@hocuspocus/provider'
-import * as Y from 'yjs'
 import { retryDelayMs } from '../client/back-off.ts'
 import { Clients } from './clients.ts'
 import { parameters } from './parameters.ts'
 import { coweave, type RunningPeer, tokenFor } from './peers.ts'
+import { openProvider } from './provider.ts'
 import { percentile, type Row } from './results.ts'
 import type { StormClient, StormOrder, StormReport, StormTimes } from './storm-clients.ts'
 
@@ -101,13 +100,11 @@ function groupsOf(all: readonly StormClient[]): StormClient[][] {
 }
 
 /** How many of the edits a newcomer finds. */
-async function editsOn({ url, token }: RunningPeer): Promise<number> {
+async function editsOn(server: RunningPeer): Promise<number> {
   let edits = 0
   for (let index = 0; index < clients; index += clientsPerDocument) {
-    const document = new Y.Doc()
-    const provider = new HocuspocusProvider({ url, name: documentOf(index), token, document })
-    await new Promise<void>((resolve) => provider.on('synced', () => resolve()))
-    edits += document.getMap('edits').size
+    const provider = await openProvider(server, documentOf(index))
+    edits += provider.document.getMap('edits').size
     provider.destroy()
   }
   return edits

@@ -1,5 +1,4 @@
-import { HocuspocusProvider } from '@hocuspocus/provider'
-import * as Y from 'yjs'
+import { openProvider } from './provider.ts'
 import { TEXT } from './typist.ts'
 import { Writer } from './writer.ts'
 
@@ -45,10 +44,8 @@ async function run({ url, token, documents, window, warmUpMs, measuredMs }: Writ
 }
 
 async function verify(url: string, token: string, { name, length }: Writer): Promise<void> {
-  const document = new Y.Doc()
-  const provider = new HocuspocusProvider({ url, name, token, document })
-  await new Promise<void>((resolve) => provider.on('synced', () => resolve()))
-  const found = document.getText(TEXT).length
+  const provider = await openProvider({ url, token }, name)
+  const found = provider.document.getText(TEXT).length
   provider.destroy()
   if (found !== length) throw new Error(`${name} has ${found} characters, ${length} were written`)
 }

@@ -2,8 +2,8 @@ import type { Durability } from '../documents/durability.ts'
 
 /**
  * What one client may have on its way to the disk, besides one message: a batch of so much takes a millisecond or two. A
- * client that waits for it is looked at every 5 ms (ingress.ts), so that a flood has some 12,000 updates a second; with
- * thrice as many everybody else's edits take three times as long, with these less than twice.
+ * client that waits for it is looked at every 5 ms (ingress.ts), so that a flood has some 11,000 updates a second: with
+ * thrice as many everybody else's slowest edits take three to four times as long.
  */
 const MAX_UPDATES = 64
 const MAX_BYTES = 1024 * 1024

@@ -63,9 +63,12 @@ export class Wheel<Member extends Timed> {
     clearImmediate(this.#turning)
   }
 
-  /** Once what has come is read: after a pause of the process timers are first, and nobody is late who was not heard. */
+  /**
+   * Once what has come by now is read: after a pause of the process timers are first, and nobody is late who was not heard.
+   */
   #turnSoon(): void {
-    this.#turning = setImmediate(() => this.turn(Date.now()))
+    const now = Date.now()
+    this.#turning = setImmediate(() => this.turn(now))
   }
 }
 

@@ -13,6 +13,9 @@ import { WriterIds } from './writer-ids.ts'
 /** How often a document is looked at again that somebody created meanwhile. */
 const MAX_ATTEMPTS = 5
 
+/** Where a document must be to be written: at a position, 0 for a new one, or anywhere; undefined where it doesn't matter. */
+export type WantedPosition = number | 'any' | undefined
+
 /** A whole document to write. */
 export type Content =
   | { readonly format: ContentFormat | 'yjs-json'; readonly field: string; readonly body: unknown }
@@ -56,18 +59,17 @@ export class DocumentWriter {
   }
 
   /**
-   * Makes a document say `content`, and resolves once that is on disk. With `ifAt`, only if it is at that position; 0: if
-   * there is none, 'exists': if there is one.
+   * Makes a document say `content`, and resolves once that is on disk. With `ifAt`, only if it is there.
    * @throws {CoweaveError} `document/moved`, `document/exists` for what can only be created
    * @throws {FormatError} @throws what Exchange.take() throws
    */
-  async put(name: string, author: Author, content: Content, ifAt: number | 'exists' | undefined): Promise<Written> {
-    const onlyAt = ifAt === 'exists' ? undefined : ifAt
+  async put(name: string, author: Author, content: Content, ifAt: WantedPosition): Promise<Written> {
+    const onlyAt = ifAt === 'any' ? undefined : ifAt
     for (let attempt = 1; ; attempt += 1) {
       let before = 0
       const see = (position: number) => {
         before = position
-        if (ifAt === 'exists' ? position === 0 : ifAt !== undefined && position !== ifAt) throw moved(name)
+        if (!isAt(position, ifAt)) throw moved(name)
         if (position > 0 && (content.format === 'update' || content.format === 'yjs-json')) throw exists(name)
       }
       // Two who create a document at once would each have all of theirs in it.
@@ -98,15 +100,16 @@ export class DocumentWriter {
     name: string,
     author: Author,
     { format, field, change }: ContentChange,
-    { base, ifAt }: { readonly base: number | undefined; readonly ifAt: number | undefined },
+    { base, ifAt }: { readonly base: number | undefined; readonly ifAt: WantedPosition },
   ): Promise<Written> {
     let before = 0
     const see = (position: number) => {
       before = position
       if (position === 0) throw neverWritten(name)
-      if (base === undefined && ifAt !== undefined && position !== ifAt) throw moved(name)
+      if (base === undefined && !isAt(position, ifAt)) throw moved(name)
     }
-    const take = (update: Uint8Array) => this.#options.exchange.take(name, author, update, ifAt)
+    const onlyAt = ifAt === 'any' ? undefined : ifAt
+    const take = (update: Uint8Array) => this.#options.exchange.take(name, author, update, onlyAt)
     const writing = { format, field, change }
     const made = await this.#convert(name, author, base, see, writing, take)
     // Who finds places in the document has not read all of it.
@@ -148,6 +151,10 @@ export class DocumentWriter {
 
 function writingOf({ format, field, body }: Exclude<Content, { format: 'update' }>): Writing {
   return format === 'yjs-json' ? { format, body } : { format, field, change: { content: body } }
+}
+
+function isAt(position: number, wanted: WantedPosition): boolean {
+  return wanted === 'any' ? position > 0 : wanted === undefined || position === wanted
 }
 
 function exists(name: string): CoweaveError {

@@ -1,4 +1,5 @@
 import type { FastifyRequest } from 'fastify'
+import type { WantedPosition } from '../documents/document-writer.ts'
 import { HttpError } from './problem.ts'
 
 /** A document's ETag is its position in the log. */
@@ -6,15 +7,14 @@ export function etagOf(position: number): string {
   return `"${position}"`
 }
 
-/** Whether `If-Match` wants that there is something already, whatever it is (RFC 9110, section 13.1.1). */
-export function wantsExisting({ headers }: FastifyRequest): boolean {
-  return headers['if-match']?.trim() === '*'
-}
-
-/** The only position that `If-Match` wants; undefined where any will do. @throws {HttpError} 400 `http/bad-request` */
-export function wantedPosition({ headers }: FastifyRequest): number | undefined {
+/**
+ * What `If-Match` wants (RFC 9110, section 13.1.1).
+ * @throws {HttpError} 400 `http/bad-request`
+ */
+export function wantedPosition({ headers }: FastifyRequest): WantedPosition {
   const wanted = headers['if-match']?.trim()
-  return wanted === undefined || wanted === '*' ? undefined : positionOf(wanted)
+  if (wanted === '*') return 'any'
+  return wanted === undefined ? undefined : positionOf(wanted)
 }
 
 /** The position in an ETag. @throws {HttpError} 400 `http/bad-request` */

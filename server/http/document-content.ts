@@ -16,7 +16,7 @@ import { neverWritten } from '../documents/never-written.ts'
 import type { Visits } from '../documents/visits.ts'
 import { contentFormats } from '../formats/content-formats.ts'
 import { FormatError } from '../formats/format-error.ts'
-import { etagOf, isExcluded, positionOf, wantedPosition, wantsExisting } from './conditions.ts'
+import { etagOf, isExcluded, positionOf, wantedPosition } from './conditions.ts'
 import { admit, authorOf, documentParameters, refuseRooms } from './document-admission.ts'
 import { acceptedFormat, formats, mediaTypes, sentFormat } from './document-formats.ts'
 import { countRequest } from './rate.ts'
@@ -84,7 +84,10 @@ const writtenBody = z.object({
 const writtenAnswer = { text: 'It is on disk', content: writtenBody }
 const contentTypes = Object.values(mediaTypes)
 const conditions = z.object({
-  'if-match': z.string().optional().describe('Only if the document still has this ETag; 412 otherwise'),
+  'if-match': z
+    .string()
+    .optional()
+    .describe('Only if the document still has this ETag, or, with `*`, if there is one; 412 otherwise'),
   'if-none-match': z.string().optional().describe('`*`: only if there is no such document'),
 })
 
@@ -163,7 +166,7 @@ function serveWriting(app: FastifyInstance, api: DocumentContentApi): void {
     const query = parse(writeQuery, request.query)
     const format = query.format ?? sentFormat(request)
     const isNewOnly = request.headers['if-none-match']?.trim() === '*'
-    const ifAt = isNewOnly ? 0 : wantsExisting(request) ? 'exists' : wantedPosition(request)
+    const ifAt = isNewOnly ? 0 : wantedPosition(request)
     const content = contentOf(request.body, format, query.field)
     const written = await writer.put(name, author, content, ifAt)
     await visits.wrote(name, author, written.at)

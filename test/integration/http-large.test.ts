@@ -5,7 +5,7 @@ import { openClient, openSocket } from '../support/clients.ts'
 import { replayFromLog } from '../support/replay.ts'
 import { startServer } from '../support/server.ts'
 
-test('a stock provider over HTTP sends and gets what is larger than one request, and has many documents in one tunnel', async () => {
+test('[promise 2] a stock provider over HTTP sends and gets what is larger than one request, and has many documents in one tunnel', async () => {
   const server = await startServer()
   const socket = openSocket(server, HttpSocket)
   const large = openClient(server, 'http/large', { socket })

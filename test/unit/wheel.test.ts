@@ -109,3 +109,17 @@ test('after a pause of the process, what has come meanwhile is read before anyth
   })
   expect(order).toEqual(['read', 'due'])
 })
+
+test('what comes during a pause is read first, too, when the pause begins behind the timers', () => {
+  const wheel = setUp()
+  const member = memberOf(1_000)
+  wheel.put(member, start + 1_000)
+  // The next step's timer has fired, and while sockets are read the process stops.
+  vi.advanceTimersToNextTimer()
+  vi.setSystemTime(start + 60_000)
+  vi.advanceTimersToNextTimer()
+  expect(member.calls).toEqual([])
+  vi.advanceTimersToNextTimer()
+  vi.advanceTimersToNextTimer()
+  expect(member.calls).toHaveLength(1)
+})
