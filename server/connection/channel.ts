@@ -12,11 +12,10 @@ import type { OpenDocument } from '../documents/open-document.ts'
 import type { Subscriber } from '../documents/subscribers.ts'
 import { admitDirect } from '../rooms/direct-messages.ts'
 import type { EarlyAnswer } from './early-answer.ts'
-import type { Egress } from './egress.ts'
+import type { Egress, Outgoing } from './egress.ts'
 import {
   type Address,
   awarenessFrame,
-  type Frame,
   MessageType,
   SyncType,
   scopeFrame,
@@ -131,8 +130,8 @@ export class Channel implements Subscriber {
     if (this.#client.acknowledges) this.#client.egress.send(statelessFrame(this.address, payload))
   }
 
-  send(frames: Frame, after: number, since?: number): void {
-    this.#client.egress.tell(frames, after, since)
+  send(outgoing: Outgoing): void {
+    this.#client.egress.tell(outgoing)
   }
 
   get isBehind(): boolean {

@@ -22,10 +22,12 @@ const SMOOTHED_OVER = 8
 /** How long a closed socket may take to answer before it is destroyed. */
 const CLOSE_GRACE_MS = 5_000
 
-interface Waiting {
+/** One frame or several on their way out: the same object for all who get the same. */
+export interface Outgoing {
   readonly frame: Frame
-  /** How many updates must be committed before the frame may leave. */
+  /** How many updates must be committed, over all documents, before it may leave. */
   readonly after: number
+  /** Whether the client has asked for it. */
   readonly requested: boolean
   /** When what it answers came, or it was to be told, on the clock of `performance`; 0 where that is not measured. */
   readonly since: number
@@ -43,12 +45,16 @@ export class Egress {
   lastWriteAt = Date.now()
   /** When the message came that is being taken, on the clock of `performance`. */
   receivedAt = 0
+  /** Whether its group will write it in its turn. */
+  isPending = false
   readonly #transport: Transport
   readonly #durability: Durability
   readonly #group: EgressGroup
   readonly #limitBytes: number
-  #waiting: Waiting[] = []
+  readonly #waiting: Outgoing[] = []
   #first = 0
+  /** So many updates must be committed before all that was ever sent has left. */
+  #lastAfter = 0
   #unrequestedBytes = 0
   #requestedBytes = 0
   #closed = false
@@ -75,7 +81,7 @@ export class Egress {
 
   /** Whether anything waits that reveals updates not yet committed. */
   get awaitsCommit(): boolean {
-    return this.#lastAfter > this.#durability.committed
+    return this.#waiting.length > 0 && this.#lastAfter > this.#durability.committed
   }
 
   /** Whether much of what it didn't ask for waits. */
@@ -98,17 +104,28 @@ export class Egress {
 
   /** Sends `frame` once all updates taken so far are committed. `requested` marks answers to the client's requests. */
   send(frame: Frame, requested = false): void {
-    this.#add(frame, this.#durability.appended, requested, requested ? 0 : undefined)
+    const since = requested ? 0 : this.#group.now
+    this.tell({ frame, after: this.#durability.appended, requested, since })
   }
 
   /** Sends the acknowledgement of the message that is being taken, as send(). */
   acknowledge(frame: Frame): void {
-    this.#add(frame, this.#durability.appended, true, this.receivedAt)
+    this.tell({ frame, after: this.#durability.appended, requested: true, since: this.receivedAt })
   }
 
-  /** Sends `frames` once so many updates are committed, behind what waits already. @see Subscriber.send */
-  tell(frames: Frame, after: number, since?: number): void {
-    this.#add(frames, Math.max(after, this.#lastAfter), false, since)
+  /** Sends `outgoing` once so many updates are committed, behind what waits already. @see Subscriber.send */
+  tell(outgoing: Outgoing): void {
+    if (this.#closed) return
+    const { frame, after, requested } = outgoing
+    if (!requested && this.#unrequestedBytes + frame.length > this.#limitBytes && this.#unrequestedBytes > 0) {
+      this.close(CloseCode.TryAgainLater, 'reading too slowly')
+      return
+    }
+    this.#waiting.push(outgoing)
+    this.#lastAfter = Math.max(this.#lastAfter, after)
+    if (requested) this.#requestedBytes += frame.length
+    else this.#unrequestedBytes += frame.length
+    this.#group.add(this)
   }
 
   /** Asks for a sign of life. `beside` tells nothing, and leaves with it at once. */
@@ -131,16 +148,16 @@ export class Egress {
     // A crowd that waits for a commit is looked at in each turn of the loop until then.
     if (this.#mayLeave(this.#waiting[this.#first])) this.#write()
     if (this.#first === this.#waiting.length) {
-      this.#waiting = []
+      this.#waiting.length = 0
       this.#first = 0
     } else if (this.#first > 1024) {
-      this.#waiting = this.#waiting.slice(this.#first)
+      this.#waiting.splice(0, this.#first)
       this.#first = 0
     }
     return this.#stalled || this.#waiting.length === 0
   }
 
-  #mayLeave(next: Waiting | undefined): next is Waiting {
+  #mayLeave(next: Outgoing | undefined): next is Outgoing {
     return next !== undefined && next.after <= this.#durability.committed
   }
 
@@ -180,26 +197,9 @@ export class Egress {
   /** Drops what waits: the socket is closed or closing. */
   dispose(): void {
     this.#closed = true
-    this.#waiting = []
+    this.#waiting.length = 0
     this.#first = 0
     this.#group.leave(this)
-  }
-
-  /** What the last frame that waits is waiting for; 0 when none does. */
-  get #lastAfter(): number {
-    return this.#waiting.at(-1)?.after ?? 0
-  }
-
-  #add(frame: Frame, after: number, requested: boolean, since?: number): void {
-    if (this.#closed) return
-    if (!requested && this.#unrequestedBytes + frame.length > this.#limitBytes && this.#unrequestedBytes > 0) {
-      this.close(CloseCode.TryAgainLater, 'reading too slowly')
-      return
-    }
-    this.#waiting.push({ frame, after, requested, since: since ?? this.#group.now })
-    if (requested) this.#requestedBytes += frame.length
-    else this.#unrequestedBytes += frame.length
-    this.#group.add(this)
   }
 }
 
@@ -214,7 +214,8 @@ export class EgressGroup {
   readonly traffic = new Traffic()
   #now = 0
   readonly #members = new Set<Egress>()
-  readonly #pending = new Set<Egress>()
+  /** Those who have something to send: a list, since a crowd in a set is hashed anew with each update. */
+  #pending: Egress[] = []
   /** Of those pending, who must wait for the others. */
   readonly #heavy = new Set<Egress>()
   #scheduled = false
@@ -241,18 +242,19 @@ export class EgressGroup {
 
   leave(egress: Egress): void {
     this.#members.delete(egress)
-    this.#pending.delete(egress)
     this.#heavy.delete(egress)
   }
 
   add(egress: Egress): void {
-    if (egress.isHeavy) {
-      this.#pending.delete(egress)
-      this.#heavy.add(egress)
-    } else if (!this.#heavy.has(egress)) {
-      this.#pending.add(egress)
-    }
+    if (egress.isHeavy) this.#heavy.add(egress)
+    else if (!this.#heavy.has(egress)) this.#wait(egress)
     this.#schedule()
+  }
+
+  #wait(egress: Egress): void {
+    if (egress.isPending) return
+    egress.isPending = true
+    this.#pending.push(egress)
   }
 
   #schedule(): void {
@@ -288,7 +290,7 @@ export class EgressGroup {
     for (const egress of this.#heavy) {
       this.#heavy.delete(egress)
       // What waits for a commit is looked at again after that.
-      if (!egress.flush()) this.#pending.add(egress)
+      if (!egress.flush()) this.#wait(egress)
       if (performance.now() < until || this.#heavy.size === 0) continue
       this.#schedule()
       return
@@ -297,13 +299,15 @@ export class EgressGroup {
 
   #flush(): void {
     this.endTurn()
-    const sockets = this.#pending.size
+    const pending = this.#pending
     const startedAt = this.now
-    for (const egress of this.#pending) {
+    this.#pending = []
+    for (const egress of pending) {
+      egress.isPending = false
       if (egress.isHeavy) this.#heavy.add(egress)
-      if (egress.isHeavy || egress.flush()) this.#pending.delete(egress)
+      else if (!egress.flush()) this.#wait(egress)
     }
-    const written = sockets - this.#pending.size
+    const written = pending.length - this.#pending.length
     if (written >= MEASURED_SOCKETS) {
       this.#writeMs += ((performance.now() - startedAt) / written - this.#writeMs) / SMOOTHED_OVER
     }

@@ -22,8 +22,9 @@ export class SocketTransport implements Transport {
   #endLimit: (() => void) | undefined
   #bytesRead = 0
   /** What waits for uncork(). */
-  #corked: Frame[] | undefined
+  readonly #corked: Frame[] = []
   #corkedBytes = 0
+  #isCorked = false
 
   /** `maxStrangerBytes` bounds messages before authentication; `ws` bounds those after it. */
   constructor(ws: WebSocket, socket: Duplex, maxStrangerBytes: number) {
@@ -77,26 +78,29 @@ export class SocketTransport implements Transport {
   }
 
   cork(): void {
-    this.#corked ??= []
+    this.#isCorked = true
   }
 
   uncork(): void {
-    const [frames, bytes] = [this.#corked ?? [], this.#corkedBytes]
-    this.#corked = undefined
-    this.#corkedBytes = 0
+    this.#isCorked = false
+    const frames = this.#corked
     const [only] = frames
     if (only === undefined) return
-    if (frames.length === 1 || bytes <= JOINED_BYTES) {
-      this.#socket.write(frames.length === 1 ? only : Buffer.concat(frames, bytes))
-      return
+    if (frames.length === 1) {
+      this.#socket.write(only)
+    } else if (this.#corkedBytes <= JOINED_BYTES) {
+      this.#socket.write(Buffer.concat(frames, this.#corkedBytes))
+    } else {
+      this.#socket.cork()
+      for (const frame of frames) this.#socket.write(frame)
+      this.#socket.uncork()
     }
-    this.#socket.cork()
-    for (const frame of frames) this.#socket.write(frame)
-    this.#socket.uncork()
+    this.#corked.length = 0
+    this.#corkedBytes = 0
   }
 
   write(frame: Frame): void {
-    if (this.#corked === undefined) {
+    if (!this.#isCorked) {
       this.#socket.write(frame)
       return
     }

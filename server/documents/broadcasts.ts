@@ -58,12 +58,12 @@ export class Broadcasts {
   update(sender: Subscriber | undefined, update: Uint8Array, isCommitted: boolean): void {
     const { subscribers, appended } = this.#options
     const after = isCommitted ? 0 : appended()
+    const now = performance.now()
     if (subscribers.size < CROWD && this.#news.length === 0) {
       const isSender = (subscriber: Subscriber) => subscriber === sender
-      subscribers.send(isSender, (address) => syncFrame(address, SyncType.Update, update), after)
+      subscribers.send(isSender, (address) => syncFrame(address, SyncType.Update, update), after, now)
       return
     }
-    const now = performance.now()
     this.#news.push({ sender, update, after, since: now })
     this.#newsBytes += update.length
     if (now >= this.#restsUntil || this.#newsBytes > MAX_WAITING_BYTES) this.#tellNews()
@@ -98,16 +98,15 @@ export class Broadcasts {
     const [first] = news
     const { subscribers, writingMs } = this.#options
     if (first === undefined) return
+    const { since } = first
     const senders = new Set(news.map(({ sender }) => sender))
-    const together = framesOf(news)
     const after = Math.max(...news.map((told) => told.after))
-    for (const subscriber of subscribers.all) {
-      if (!senders.has(subscriber)) subscriber.send(together(subscriber.address), after, first.since)
-    }
+    const isSender = (subscriber: Subscriber) => senders.has(subscriber)
+    subscribers.send(isSender, (address) => framesOf(news, address), after, since)
     for (const sender of senders) {
       const others = news.filter((told) => told.sender !== sender)
       if (sender !== undefined && others.length > 0 && subscribers.all.has(sender)) {
-        sender.send(framesOf(others)(sender.address), after, first.since)
+        sender.send({ frame: framesOf(others, sender.address), after, requested: false, since })
       }
     }
     // What is written together costs one write.
@@ -139,19 +138,11 @@ export class Broadcasts {
     if (states === undefined) return
     this.#tellNews()
     const isLeftOut = (subscriber: Subscriber) => subscriber === holder || subscriber.isBehind === true
-    subscribers.send(isLeftOut, (address) => awarenessFrame(address, states), appended())
+    subscribers.send(isLeftOut, (address) => awarenessFrame(address, states), appended(), performance.now())
   }
 }
 
-/** The frames of some updates in one piece, the same for all with one address. */
-function framesOf(news: readonly News[]): (address: Address) => Frame {
-  const frames = new Map<Address, Frame>()
-  return (address) => {
-    let frame = frames.get(address)
-    if (frame === undefined) {
-      frame = Buffer.concat(news.map(({ update }) => syncFrame(address, SyncType.Update, update)))
-      frames.set(address, frame)
-    }
-    return frame
-  }
+/** The frames of some updates in one piece. */
+function framesOf(news: readonly News[], address: Address): Frame {
+  return Buffer.concat(news.map(({ update }) => syncFrame(address, SyncType.Update, update)))
 }

@@ -1,4 +1,5 @@
 import type { Level, Principal } from '../access/grants.ts'
+import type { Outgoing } from '../connection/egress.ts'
 import type { Address, Frame } from '../connection/frames.ts'
 
 /** Who listens to a document: one connection's channel. */
@@ -9,11 +10,8 @@ export interface Subscriber {
   readonly address: Address
   /** Counts a change of what it shows. @throws {AccessError} `presence/too-many` */
   countPresence?(): void
-  /**
-   * Sends one frame or several once so many updates are committed, over all documents. They were to be told at `since`, on the
-   * clock of `performance`; now, if that isn't given.
-   */
-  send(frames: Frame, after: number, since?: number): void
+  /** Sends what everybody with its address gets. */
+  send(outgoing: Outgoing): void
   /** Whether it reads slower than it is sent to: presence is left out then, which is repeated all the time. */
   readonly isBehind?: boolean
   /** Hands over a stateless message, where the client's protocol has such. */
@@ -55,17 +53,25 @@ export class Subscribers {
     for (const subscriber of this.#all) subscriber.tell?.(payload)
   }
 
-  /** One frame for all subscribers that share an address, but for those `isLeftOut` names. */
-  send(isLeftOut: (subscriber: Subscriber) => boolean, frameFor: (address: Address) => Frame, after: number): void {
-    const frames = new Map<Address, Frame>()
+  /**
+   * One frame, or several in one piece, for all subscribers that share an address, but for those `isLeftOut` names: once
+   * `after` updates are committed, over all documents. It was to be told at `since`, on the clock of `performance`.
+   */
+  send(
+    isLeftOut: (subscriber: Subscriber) => boolean,
+    frameFor: (address: Address) => Frame,
+    after: number,
+    since: number,
+  ): void {
+    const all = new Map<Address, Outgoing>()
     for (const subscriber of this.#all) {
       if (isLeftOut(subscriber)) continue
-      let frame = frames.get(subscriber.address)
-      if (frame === undefined) {
-        frame = frameFor(subscriber.address)
-        frames.set(subscriber.address, frame)
+      let outgoing = all.get(subscriber.address)
+      if (outgoing === undefined) {
+        outgoing = { frame: frameFor(subscriber.address), after, requested: false, since }
+        all.set(subscriber.address, outgoing)
       }
-      subscriber.send(frame, after)
+      subscriber.send(outgoing)
     }
   }
 }

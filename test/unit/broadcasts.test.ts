@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { type Frame, hocuspocusAddress, messagesOf, noAddress } from '../../server/connection/frames.ts'
+import type { Outgoing } from '../../server/connection/egress.ts'
+import { hocuspocusAddress, messagesOf, noAddress } from '../../server/connection/frames.ts'
 import { Broadcasts } from '../../server/documents/broadcasts.ts'
 import { type Subscriber, Subscribers } from '../../server/documents/subscribers.ts'
 
@@ -13,13 +14,8 @@ const principal = {
   agent: false,
 }
 
-interface Received {
-  readonly frames: Frame
-  readonly after: number
-}
-
 let subscribers: Subscribers
-let received: Received[][]
+let received: Outgoing[][]
 let members: Subscriber[]
 let appended: number
 let broadcasts: Broadcasts
@@ -42,7 +38,7 @@ function room(size: number): void {
     principal,
     level: 'write',
     address: index % 2 === 0 ? hocuspocusAddress('notes') : noAddress,
-    send: (frames, after) => told.push({ frames, after }),
+    send: (outgoing) => told.push(outgoing),
   }))
   for (const member of members) subscribers.add(member)
   const presenceOf = (clients: ReadonlySet<number>) => Uint8Array.of(clients.size, ...clients)
@@ -56,7 +52,7 @@ function edit(sender: Subscriber | undefined, content: number): void {
 
 /** The last byte of each message that a member got, by write. */
 function contentsOf(member: number): number[][] {
-  return (received[member] ?? []).map(({ frames }) => Array.from(messagesOf(frames), (message) => message.at(-1) ?? -1))
+  return (received[member] ?? []).map(({ frame }) => Array.from(messagesOf(frame), (message) => message.at(-1) ?? -1))
 }
 
 describe('edits', () => {
@@ -127,7 +123,7 @@ describe('presence', () => {
     vi.advanceTimersByTime(49)
     expect(contentsOf(1)).toEqual([])
     vi.advanceTimersByTime(1)
-    const [[message] = []] = (received[1] ?? []).map(({ frames }) => [...messagesOf(frames)])
+    const [[message] = []] = (received[1] ?? []).map(({ frame }) => [...messagesOf(frame)])
     expect(message?.subarray(-3)).toEqual(Buffer.from([2, 7, 8]))
   })
 
