@@ -10,6 +10,7 @@ import {
 } from 'lib0/encoding'
 import type { NewEvent } from '../event-store.ts'
 import { natural } from '../natural.ts'
+import { readList } from '../read-list.ts'
 import type { ArchivedMessage, NewUpdate } from '../update-log.ts'
 
 /**
@@ -83,13 +84,13 @@ export function unpackBatch(packed: Uint8Array): UnpackedUpdate[] {
     names.push(name)
     return name
   }
-  return Array.from({ length: readVarUint(decoder) }, () => ({
+  return readList(decoder, () => ({
     document: readName(),
     at: readVarUint(decoder),
     author: readName(),
-    clients: Array.from({ length: readVarUint(decoder) }, () => readVarUint(decoder)),
+    clients: readList(decoder, readVarUint),
     data: readVarUint8Array(decoder),
-    messages: Array.from({ length: readVarUint(decoder) }, () => ({
+    messages: readList(decoder, () => ({
       room: readName(),
       seq: readVarUint(decoder),
       id: readVarString(decoder),
@@ -141,7 +142,7 @@ function writeEvents(encoder: Encoder, names: Map<string, number>, events: reado
 }
 
 function readEvents(decoder: Decoder, readName: () => string): NewEvent[] {
-  return Array.from({ length: readVarUint(decoder) }, () => {
+  return readList(decoder, () => {
     const [id, kind, document, json] = [readName(), readName(), readName(), readName()]
     const at = readVarUint(decoder)
     return {
@@ -149,7 +150,7 @@ function readEvents(decoder: Decoder, readName: () => string): NewEvent[] {
       kind,
       at,
       document,
-      users: Array.from({ length: readVarUint(decoder) }, () => readVarString(decoder)),
+      users: readList(decoder, readVarString),
       json,
     }
   })

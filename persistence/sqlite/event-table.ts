@@ -12,6 +12,7 @@ import {
 import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
 import { changeTaker, untoldReader } from './change-table.ts'
+import { UNPLANNED } from './unplanned.ts'
 import { deliveryForgetter } from './webhook-table.ts'
 
 /** A call of an EventStore, as its worker gets it. */
@@ -68,12 +69,13 @@ export function eventRestorer(
 export function eventReader(db: Database, keys: KeyRing | undefined): { [Name in EventReads]: Answers<Name> } {
   const all = db
     .prepare<[number, number], unknown[]>(
-      `SELECT ${EVENT_COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ?`,
+      `SELECT ${EVENT_COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ${UNPLANNED}`,
     )
     .raw()
   const ofKind = db
     .prepare<[string, number, number], unknown[]>(
-      `SELECT ${EVENT_COLUMNS} FROM events WHERE kind = ? AND number > ? ORDER BY number LIMIT ?`,
+      `SELECT ${EVENT_COLUMNS} FROM events
+       WHERE kind = ${UNPLANNED} AND number > ? ORDER BY number LIMIT ${UNPLANNED}`,
     )
     .raw()
   const last = db.prepare<[], number>(`SELECT seq FROM sqlite_sequence WHERE name = 'events'`).pluck()

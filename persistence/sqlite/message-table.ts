@@ -3,6 +3,7 @@ import type { KeyRing } from '../encryption.ts'
 import { MESSAGE_COLUMNS, parseMessage, type StoredMessage, sealMessage } from '../stored-message.ts'
 import { ANY_SEQ, type ArchivedMessage, type ExpectedRoom } from '../update-log.ts'
 import type { SearchReply } from './replies.ts'
+import { UNPLANNED } from './unplanned.ts'
 
 /** Copies of what a message's JSON holds. */
 export interface MessageColumns {
@@ -41,7 +42,7 @@ export function messageWriter(db: Database, keys: KeyRing | undefined): (message
 /** Returns a function that tells where the message of an id is, or where it would be next. */
 function messagePlacer(db: Database): (message: ArchivedMessage) => number {
   const known = db.prepare<[string, string], number>('SELECT seq FROM messages WHERE room = ? AND id = ?').pluck()
-  const lastSeq = db.prepare<[string], number | null>('SELECT max(seq) FROM messages WHERE room = ?').pluck()
+  const lastSeq = db.prepare<[string], number | null>(`SELECT max(seq) FROM messages WHERE room = ${UNPLANNED}`).pluck()
   return ({ room, id }) => known.get(room, id) ?? (lastSeq.get(room) ?? 0) + 1
 }
 
@@ -52,7 +53,8 @@ export function messagePager(
 ): (options: { room: string; before: number; limit: number }) => StoredMessage[] {
   const select = db
     .prepare<[string, number, number], unknown[]>(
-      `SELECT ${MESSAGE_COLUMNS} FROM messages WHERE room = ? AND seq < ? ORDER BY seq DESC LIMIT ?`,
+      `SELECT ${MESSAGE_COLUMNS} FROM messages
+       WHERE room = ${UNPLANNED} AND seq < ? ORDER BY seq DESC LIMIT ${UNPLANNED}`,
     )
     .raw()
   return ({ room, before, limit }) =>
@@ -97,7 +99,7 @@ export function messageProbe(db: Database): (room: string, ids: readonly string[
 export function expectationCheck(
   db: Database,
 ): (expected: ExpectedRoom, messages: readonly ArchivedMessage[]) => boolean {
-  const lastSeq = db.prepare<[string], unknown>('SELECT max(seq) FROM messages WHERE room = ?').pluck()
+  const lastSeq = db.prepare<[string], unknown>(`SELECT max(seq) FROM messages WHERE room = ${UNPLANNED}`).pluck()
   const knownIds = messageProbe(db)
   return (expected, messages) => {
     if (expected.lastSeq !== undefined && (lastSeq.get(expected.room) ?? 0) !== expected.lastSeq) return false

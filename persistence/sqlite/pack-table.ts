@@ -2,6 +2,7 @@ import type { Database } from 'better-sqlite3'
 import type { DocumentKey } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { MAX_PACK_ROWS, openPack, PACK_COLUMNS, type SealedPack, sealPack } from '../row-pack.ts'
+import { UNPLANNED } from './unplanned.ts'
 
 /** Returns a function that goes through the packs that have rows above `after` and up to `until`; see openPack(). */
 export function packSelector(
@@ -9,7 +10,8 @@ export function packSelector(
 ): (document: number, after: number, until: number) => IterableIterator<unknown[]> {
   const select = db
     .prepare<[number, number, number, number], unknown[]>(
-      `SELECT ${PACK_COLUMNS} FROM packs WHERE document = ? AND last > ? AND last < ? AND first <= ? ORDER BY last`,
+      `SELECT ${PACK_COLUMNS} FROM packs
+       WHERE document = ${UNPLANNED} AND last > ? AND last < ? AND first <= ? ORDER BY last`,
     )
     .raw()
   return (document, after, until) => select.iterate(document, after, until + MAX_PACK_ROWS, until)

@@ -21,6 +21,7 @@ import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import type { Seen } from '../history-tables.ts'
 import { readRows, writeRows } from '../packed-rows.ts'
+import { readList } from '../read-list.ts'
 import type { HistoryBase } from '../retention.ts'
 import type { StoredMessage } from '../stored-message.ts'
 import {
@@ -57,8 +58,8 @@ export function packAppendReply({ positions, due }: AppendReply): Packed {
 export function unpackAppendReply(packed: Packed): AppendReply {
   const decoder = createDecoder(packed)
   return {
-    positions: Array.from({ length: readVarUint(decoder) }, () => readVarUint(decoder)),
-    due: Array.from({ length: readVarUint(decoder) }, () => readVarString(decoder)),
+    positions: readList(decoder, readVarUint),
+    due: readList(decoder, readVarString),
   }
 }
 

@@ -12,6 +12,7 @@ import {
   sealPart,
   tailStart,
 } from '../snapshot-record.ts'
+import { UNPLANNED } from './unplanned.ts'
 
 /**
  * Returns a function that finds a document's newest complete snapshot that is not above a position, and of the same epoch;
@@ -21,7 +22,7 @@ export function snapshotFinder(db: Database): (document: DocumentRecord, atMost?
   const find = db
     .prepare<[number, number, number], unknown[]>(
       `SELECT ${SNAPSHOT_COLUMNS} FROM snapshots
-       WHERE document = ? AND complete = 1 AND position BETWEEN ? AND ? ORDER BY position DESC LIMIT 1`,
+       WHERE document = ${UNPLANNED} AND complete = 1 AND position BETWEEN ? AND ? ORDER BY position DESC LIMIT 1`,
     )
     .raw()
   return (document, atMost = document.position) => {
@@ -39,7 +40,7 @@ export function snapshotReader(
 ): (document: DocumentKey, record: SnapshotRecord) => Uint8Array {
   const select = db
     .prepare<[number], unknown[]>(
-      'SELECT part, key, data, checksum FROM snapshot_parts WHERE snapshot = ? ORDER BY part',
+      `SELECT part, key, data, checksum FROM snapshot_parts WHERE snapshot = ${UNPLANNED} ORDER BY part`,
     )
     .raw()
   return (document, record) => joinParts(keys, document, record, select.iterate(record.id))

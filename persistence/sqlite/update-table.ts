@@ -4,6 +4,7 @@ import type { KeyRing } from '../encryption.ts'
 import type { LogRow } from '../update-log.ts'
 import { ROW_COLUMNS, sealRow, verifiedRows } from '../update-row.ts'
 import { packSelector } from './pack-table.ts'
+import { UNPLANNED } from './unplanned.ts'
 
 /** Returns a function that inserts one row; call it inside a transaction. */
 export function rowInserter(db: Database, keys: KeyRing | undefined): (document: DocumentKey, row: LogRow) => void {
@@ -23,7 +24,8 @@ export function rowReader(
 ): (document: DocumentKey, after: number, until: number) => Generator<LogRow, void, undefined> {
   const select = db
     .prepare<[number, number, number], unknown[]>(
-      `SELECT ${ROW_COLUMNS} FROM updates WHERE document = ? AND position > ? AND position <= ? ORDER BY position`,
+      `SELECT ${ROW_COLUMNS} FROM updates
+       WHERE document = ${UNPLANNED} AND position > ? AND position <= ? ORDER BY position`,
     )
     .raw()
   const selectPacks = packSelector(db)
