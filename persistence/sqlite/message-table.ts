@@ -15,27 +15,60 @@ export interface MessageColumns {
   readonly text: string
 }
 
-/** Returns a function that stores one message, or its new state; call it inside a transaction. */
-export function messageWriter(db: Database, keys: KeyRing | undefined): (message: ArchivedMessage) => void {
-  const upsert = db.prepare(
-    `INSERT INTO messages
-       (room, seq, id, author, at, received_at, edited_at, deleted_at, text, key, data, checksum)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-     ON CONFLICT (room, seq) DO UPDATE SET
-       author = excluded.author, at = excluded.at, received_at = excluded.received_at, edited_at = excluded.edited_at,
-       deleted_at = excluded.deleted_at, text = excluded.text, key = excluded.key, data = excluded.data,
-       checksum = excluded.checksum
-     WHERE id = excluded.id
-     ON CONFLICT (room, id) DO NOTHING`,
-  )
-  const placeOf = messagePlacer(db)
-  return (given) => {
-    const message = given.seq === ANY_SEQ ? { ...given, seq: placeOf(given) } : given
+/**
+ * Stores messages, or their new states; call everything inside one transaction, and index() at its end. What fails is given up
+ * together with its connection.
+ */
+export class MessageWriter {
+  readonly #keys: KeyRing | undefined
+  readonly #upsert
+  readonly #placeOf
+  readonly #lastRow
+  readonly #index
+  /** The last row before those that wait for the index; undefined while none does. */
+  #indexedUpTo: number | undefined
+  readonly #unindexed = new Set<string>()
+
+  constructor(db: Database, keys: KeyRing | undefined) {
+    this.#keys = keys
+    this.#upsert = db.prepare(
+      `INSERT INTO messages
+         (room, seq, id, author, at, received_at, edited_at, deleted_at, text, key, data, checksum)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT (room, seq) DO UPDATE SET
+         author = excluded.author, at = excluded.at, received_at = excluded.received_at, edited_at = excluded.edited_at,
+         deleted_at = excluded.deleted_at, text = excluded.text, key = excluded.key, data = excluded.data,
+         checksum = excluded.checksum
+       WHERE id = excluded.id
+       ON CONFLICT (room, id) DO NOTHING`,
+    )
+    this.#placeOf = messagePlacer(db)
+    this.#lastRow = db.prepare<[], number | null>('SELECT max(row) FROM messages').pluck()
+    this.#index = db.prepare<[number]>(
+      'INSERT INTO messages_text (rowid, text) SELECT row, text FROM messages WHERE row > ?',
+    )
+  }
+
+  write(given: ArchivedMessage): void {
+    const message = given.seq === ANY_SEQ ? { ...given, seq: this.#placeOf(given) } : given
     const { room, seq, id, json } = message
     const { author, at, receivedAt, editedAt, deletedAt, text } = columnsOf(json)
-    const { key, data, checksum } = sealMessage(keys, message)
+    const { key, data, checksum } = sealMessage(this.#keys, message)
     const searched = key === null ? text : null
-    upsert.run(room, seq, id, author, at, receivedAt, editedAt, deletedAt, searched, key, data, checksum)
+    const place = `${room} ${id}`
+    // Its new state takes the words of the one before out of the index.
+    if (this.#unindexed.has(place)) this.index()
+    this.#indexedUpTo ??= this.#lastRow.get() ?? 0
+    this.#upsert.run(room, seq, id, author, at, receivedAt, editedAt, deletedAt, searched, key, data, checksum)
+    this.#unindexed.add(place)
+  }
+
+  /** All at once: FTS5 writes out what it was given before each statement that could be undone by itself. */
+  index(): void {
+    if (this.#indexedUpTo === undefined) return
+    this.#index.run(this.#indexedUpTo)
+    this.#indexedUpTo = undefined
+    this.#unindexed.clear()
   }
 }
 

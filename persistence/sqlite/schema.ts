@@ -313,6 +313,10 @@ const MIGRATIONS = [
   -- vector: the state vector, if nothing in the snapshot waits for updates that have not come.
   ALTER TABLE snapshots ADD COLUMN vector BLOB;
   `,
+  `
+  -- New messages enter the index together, at the end of their transaction.
+  DROP TRIGGER messages_inserted;
+  `,
 ] as const
 
 export const SCHEMA_VERSION = MIGRATIONS.length

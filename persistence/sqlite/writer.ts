@@ -11,7 +11,7 @@ import { type DeletingRequest, deleter } from './deleter.ts'
 import { DocumentCache } from './document-cache.ts'
 import { type EventCall, eventRestorer, eventTables, eventWriter } from './event-table.ts'
 import { historyWriter } from './history-tables.ts'
-import { expectationCheck, messageWriter } from './message-table.ts'
+import { expectationCheck, MessageWriter } from './message-table.ts'
 import { erasureWriter } from './people-table.ts'
 import { placeGuard } from './place-guard.ts'
 import { nothing, type Request, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
@@ -128,8 +128,11 @@ function restorer(
   db: Database,
   settings: WorkerSettings,
 ): (messages: readonly ArchivedMessage[]) => Uint8Array<ArrayBuffer> {
-  const writeMessage = messageWriter(db, settings.keys)
-  const restore = db.transaction((messages: readonly ArchivedMessage[]) => messages.forEach(writeMessage))
+  const writer = new MessageWriter(db, settings.keys)
+  const restore = db.transaction((messages: readonly ArchivedMessage[]) => {
+    for (const message of messages) writer.write(message)
+    writer.index()
+  })
   const inPlace = placeGuard(settings.file)
   return (messages) => {
     try {
@@ -230,7 +233,7 @@ function appender(
   )
   const insertRow = rowInserter(db, settings.keys)
   const claimClients = clientClaimer(db)
-  const writeMessage = messageWriter(db, settings.keys)
+  const archive = new MessageWriter(db, settings.keys)
   const writePushes = pushWriter(db)
   const writeEvents = eventWriter(db, settings.keys)
   const noteChange = changeNoter(db)
@@ -256,7 +259,7 @@ function appender(
     }
     insertRow(document, { position, at, author, data })
     documents.count(update.document, { at, bytes: data.length, clients: claimed, resets })
-    for (const message of messages) writeMessage(message)
+    for (const message of messages) archive.write(message)
     writePushes(update)
     if (events !== undefined) happened.push(...events)
     return position
@@ -292,6 +295,7 @@ function appender(
         if (record !== undefined) noteChange(record, before, record.updatedAt)
       }
       if (happened.length > 0) writeEvents(joinEvents(happened))
+      archive.index()
       if (batch.length === 0) beat.run()
       commit.run()
     } catch (error) {

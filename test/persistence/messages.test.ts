@@ -61,13 +61,17 @@ test('the index of words is in step with the messages after inserts, edits, dele
       messages: [archived('chat/a', 1, 'edited'), archived('chat/a', 2, '', { deletedAt: 1 })],
     }),
     update('x', '', { data: NO_CHANGE, messages: [{ ...archived('chat/a', 9, 'double'), id: 'id-3' }] }),
+    update('x', '', { data: NO_CHANGE, messages: [archived('chat/a', 4, 'written in haste')] }),
+    update('x', '', { data: NO_CHANGE, messages: [archived('chat/a', 4, 'edited at once')] }),
+    update('x', '', { data: NO_CHANGE, messages: [archived('chat/a', 5, 'written after that')] }),
   ])
   await log.close()
   expectIndexInStep(file)
   run(file, 'VACUUM')
   expectIndexInStep(file)
   const again = await open(file)
-  expect((await again.searchMessages('edited', { limit: 9 })).messages).toHaveLength(1)
+  const found = async (words: string) => (await again.searchMessages(words, { limit: 9 })).messages.length
+  expect([await found('edited'), await found('haste'), await found('written')]).toEqual([2, 0, 1])
 })
 
 test('a damaged message is an error that names room and seq; check finds it, and the others are read', async () => {
