@@ -3,7 +3,8 @@ export const parameters = {
   /** Each figure is the median of so many rounds, the peers in turn. */
   rounds: 3,
   writes: {
-    warmUpMs: 1_500,
+    /** Writers stay for long, and V8 compiles in the first seconds. */
+    warmUpMs: 6_000,
     measuredMs: 4_000,
     /** Documents, one writer each, and how many updates a writer sends ahead of their acknowledgements. */
     loads: [
@@ -184,7 +185,7 @@ export const parameters = {
       { rooms: 50, window: 16 },
     ],
     rounds: 5,
-    warmUpMs: 1_500,
+    warmUpMs: 6_000,
     measuredMs: 3_000,
   },
 } as const

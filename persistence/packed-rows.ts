@@ -1,5 +1,6 @@
-import { createDecoder, type Decoder, hasContent, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
+import { createDecoder, type Decoder, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
 import { type Encoder, encode, writeVarString, writeVarUint, writeVarUint8Array } from 'lib0/encoding'
+import { readRest } from './read-list.ts'
 import type { LogRow } from './update-log.ts'
 
 /** Rows as one piece of memory of its own, which can be moved to another thread. */
@@ -24,14 +25,10 @@ export function writeRows(encoder: Encoder, rows: readonly LogRow[]): void {
 
 /** All that is left to read. */
 export function readRows(decoder: Decoder): LogRow[] {
-  const rows: LogRow[] = []
-  while (hasContent(decoder)) {
-    rows.push({
-      position: readVarUint(decoder),
-      at: readVarUint(decoder),
-      author: readVarString(decoder),
-      data: readVarUint8Array(decoder),
-    })
-  }
-  return rows
+  return readRest(decoder, (from) => ({
+    position: readVarUint(from),
+    at: readVarUint(from),
+    author: readVarString(from),
+    data: readVarUint8Array(from),
+  }))
 }

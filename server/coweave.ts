@@ -25,6 +25,7 @@ import { Deletions } from './documents/deletions.ts'
 import { Documents } from './documents/documents.ts'
 import { Durability } from './documents/durability.ts'
 import { Exchange } from './documents/exchange.ts'
+import { Forgetting } from './documents/forgetting.ts'
 import type { OpenDocument } from './documents/open-document.ts'
 import { Resets } from './documents/resets.ts'
 import { Seeding } from './documents/seeding.ts'
@@ -135,8 +136,8 @@ async function wire(
       indexer?.committed(batch, positions)
       observers.committed(batch, positions)
     },
-    onLost: (names) => forgetDocuments(names),
-    onRefused: (names) => forgetRefused(names),
+    onLost: (names) => forgetting.lost(names),
+    onRefused: (names) => forgetting.refused(names),
     onRecovered: () => logger.info('storage takes writes again'),
   })
   const onEventProblem = (error: unknown) => logger.warn({ error }, 'events can not be read or forgotten now')
@@ -163,9 +164,9 @@ async function wire(
     log,
     logger,
     relay,
-    onBroken: ({ name }) => forget(new Set([name]), 'the document is loaded anew'),
-    onDeleted: ({ name }) => forgetDeleted(new Set([name])),
-    onReset: ({ name }) => forgetReset(new Set([name])),
+    onBroken: ({ name }) => forgetting.broken(name),
+    onDeleted: ({ name }) => forgetting.deleted(new Set([name])),
+    onReset: ({ name }) => forgetting.reset(new Set([name])),
     onRecheck: (scope) => void accessWatch.recheck(scope),
   })
   opened.defer(() => cluster.close())
@@ -252,13 +253,20 @@ async function wire(
   const opener = new Opener({ hocuspocus, access, documents, logger, catchUp })
   const parts = { config, logger, opener, documents, durability, egresses, users, rates, catchUp, isRevoked }
   const gateway = new Gateway(parts, load)
+  const { connections } = gateway
+  const forgetting = new Forgetting({
+    forget: (names) => documents.forget(hocuspocus, names),
+    connections,
+    egresses,
+    logger,
+  })
   const streams = new OpenStreams()
   const restrictions = await Restrictions.open({
     store: log.admin,
     relay,
     logger,
     onKick(kick) {
-      for (const connection of gateway.connections) connection.kicked(kick)
+      for (const connection of connections) connection.kicked(kick)
       streams.kicked(kick)
       visits.kicked(kick)
     },
@@ -267,7 +275,7 @@ async function wire(
   opened.defer(() => restrictions.close())
   tokens.restrain(restrictions)
   const audit = new Audit(log.admin)
-  const accessWatch = new AccessWatch({ access, timeMs: config.AUTHORIZE_TIME, connections: gateway.connections })
+  const accessWatch = new AccessWatch({ access, timeMs: config.AUTHORIZE_TIME, connections })
   const posting = new Posting({ log, durability, documents, rooms, access })
   const { Pusher } = vapid === undefined ? {} : await import('./push/pusher.ts')
   const pusher =
@@ -289,7 +297,7 @@ async function wire(
     hocuspocus,
     logger,
     keptDays: config.DELETED_DOCUMENT_DAYS,
-    onGone: (names) => forgetDeleted(names),
+    onGone: (names) => forgetting.deleted(names),
     tell: (names) => cluster.lookAgain(names),
   })
   opened.defer(() => deletions.close())
@@ -301,7 +309,7 @@ async function wire(
     deletions,
     logger,
     letGo: (document) => documents.letGo(document),
-    users: () => [...gateway.connections].flatMap(({ users }) => [...users]),
+    users: () => [...connections].flatMap(({ users }) => [...users]),
     onErased(user) {
       rooms.erased(user)
       gateway.closeUser(user, CloseCode.Unauthorized, 'the user was erased')
@@ -328,7 +336,7 @@ async function wire(
     durability,
     history,
     hocuspocus,
-    onReset: (names) => forgetReset(names),
+    onReset: (names) => forgetting.reset(names),
     tell: (names) => cluster.lookAgain(names),
   })
   const uploadPlace = uploadFolder(config, isEmbedded)
@@ -342,7 +350,7 @@ async function wire(
   const background = [...chores, webhooks, ...(pusher ? [pusher] : [])]
   const isStopping = () => draining !== undefined || stopping !== undefined
   const measure = (): Measured => ({
-    connections: gateway.connections.size,
+    connections: connections.size,
     documents: documents.size,
     idleDocuments: documents.idle,
     loads: documents.loads,
@@ -397,44 +405,6 @@ async function wire(
     gateway.closeAll(CloseCode.GoingAway, 'the server is stopping')
     await egresses.sent()
   })
-
-  function forgetDocuments(names: ReadonlySet<string>): void {
-    logger.error(
-      { documents: [...names] },
-      'storage failed for too long: documents are forgotten, clients keep their edits',
-    )
-    egresses.closeWaiting(CloseCode.TryAgainLater, 'storage is not available')
-    forget(names, 'storage is not available')
-  }
-
-  function forgetRefused(names: ReadonlySet<string>): void {
-    logger.warn(
-      { documents: [...names] },
-      'the log has left out edits: two users took the same Yjs client id, or the document is deleted',
-    )
-    forget(names, 'the document is loaded anew')
-  }
-
-  /** Whoever has one of them open is told, before its updates can be left out by the log. */
-  function forgetDeleted(names: ReadonlySet<string>): void {
-    for (const connection of gateway.connections) connection.deleted(names)
-    documents.forget(hocuspocus, names)
-  }
-
-  /** Whoever has one of them open is sent away: they have what was there before. */
-  function forgetReset(names: ReadonlySet<string>): void {
-    for (const connection of gateway.connections) connection.reset(names)
-    documents.forget(hocuspocus, names)
-  }
-
-  /** Documents that hold what the log does not have: whoever has one open comes back and gets what the log has. */
-  function forget(names: ReadonlySet<string>, reason: string): void {
-    const forgotten = new Set(documents.forget(hocuspocus, names))
-    for (const connection of gateway.connections) {
-      const isAffected = [...connection.channels].some((channel) => forgotten.has(channel.document))
-      if (isAffected) connection.close(CloseCode.TryAgainLater, reason)
-    }
-  }
 
   let draining: Promise<void> | undefined
   let stopping: Promise<void> | undefined

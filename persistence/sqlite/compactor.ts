@@ -1,8 +1,8 @@
 import { buildSnapshot } from '../snapshot-builder.ts'
 import { openForWriting } from './database.ts'
 import { documentLoader, readSource } from './document-loader.ts'
+import { packPosition } from './plain-replies.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
-import { packPosition } from './replies.ts'
 import { SnapshotWriter } from './snapshot-writer.ts'
 import { toStorageError } from './sqlite-errors.ts'
 

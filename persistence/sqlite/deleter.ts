@@ -5,8 +5,9 @@ import type { Undeleted } from '../update-log.ts'
 import { changeForgetter, changeNoter } from './change-table.ts'
 import { documentFinder, familyReader, recordWriter } from './document-table.ts'
 import { eventWriter } from './event-table.ts'
+import { packFlag, packText } from './plain-replies.ts'
 import type { Request } from './protocol.ts'
-import { packDeletion, packFlag, packText } from './replies.ts'
+import { packDeletion } from './replies.ts'
 
 export type DeletingRequest = Extract<Request, { kind: 'delete' | 'undelete' | 'free' }>
 

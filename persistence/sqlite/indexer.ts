@@ -1,7 +1,7 @@
 import { openForWriting } from './database.ts'
 import { placeGuard } from './place-guard.ts'
+import { packText } from './plain-replies.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
-import { packText } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rebuildTexts } from './text-rebuilder.ts'
 import { textTables } from './text-table.ts'

@@ -1,7 +1,7 @@
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
 import { MESSAGE_COLUMNS, parseMessage, type StoredMessage } from '../stored-message.ts'
-import type { SearchReply } from './replies.ts'
+import type { SearchReply } from './message-replies.ts'
 
 /** Messages that one search looks at, at most. */
 const MAX_SCANNED = 5_000

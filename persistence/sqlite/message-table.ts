@@ -2,7 +2,7 @@ import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
 import { MESSAGE_COLUMNS, parseMessage, type StoredMessage, sealMessage } from '../stored-message.ts'
 import { ANY_SEQ, type ArchivedMessage, type ExpectedRoom } from '../update-log.ts'
-import type { SearchReply } from './replies.ts'
+import type { SearchReply } from './message-replies.ts'
 import { UNPLANNED } from './unplanned.ts'
 
 /** Copies of what a message's JSON holds. */

@@ -1,8 +1,8 @@
 import type { Database } from 'better-sqlite3'
 import { StorageError } from '../storage-error.ts'
 import { openForWriting } from './database.ts'
+import { packText } from './plain-replies.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
-import { packText } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 
 const TABLES = [

@@ -12,26 +12,20 @@ import { documentFinder, documentLister, erasableLister, positionReader, tombsto
 import { eventReader } from './event-table.ts'
 import { historyStartReader } from './history-start.ts'
 import { seenFinder, seenReader, versionReader } from './history-tables.ts'
+import { packFoundMessages, packMessages } from './message-replies.ts'
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
 import { erasureReader, traceReader } from './people-table.ts'
+import { packBytes, packFlag, packPosition, packPositions, packText, packTexts } from './plain-replies.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { pushReader } from './push-table.ts'
 import {
-  packBytes,
   packClaims,
-  packFlag,
-  packFoundMessages,
   packHistoryBase,
   packLoadReply,
-  packMessages,
-  packPosition,
-  packPositions,
   packReadReply,
   packSeen,
   packSummaries,
-  packText,
-  packTexts,
   packVersions,
 } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'

@@ -21,23 +21,12 @@ import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import type { Seen } from '../history-tables.ts'
 import { readRows, writeRows } from '../packed-rows.ts'
-import { readList } from '../read-list.ts'
+import { readList, readRest, unpackAll } from '../read-list.ts'
 import type { HistoryBase } from '../retention.ts'
-import type { StoredMessage } from '../stored-message.ts'
-import {
-  type ArchivedMessage,
-  type Damage,
-  DELETED,
-  type Deletion,
-  type DocumentSummary,
-  type FoundMessages,
-  type LogRow,
-  type StoredDocument,
-} from '../update-log.ts'
+import type { Damage, Deletion, DocumentSummary, LogRow, StoredDocument } from '../update-log.ts'
+import type { Packed } from './plain-replies.ts'
 
-// What each request is answered with, packed by the worker and unpacked by the main thread.
-
-type Packed = Uint8Array<ArrayBuffer>
+// What requests for documents are answered with, packed by the worker and unpacked by the main thread.
 
 /** What append() is answered with. */
 export interface AppendReply {
@@ -109,8 +98,7 @@ export function unpackLoadReply(packed: Packed): { stored: StoredDocument; due: 
   const retired = new Set<number>()
   for (let left = readVarUint(decoder); left > 0; left--) retired.add(readVarUint(decoder))
   const deleted = readDeletion(decoder)
-  const parts: Uint8Array[] = []
-  while (hasContent(decoder)) parts.push(readVarUint8Array(decoder))
+  const parts = readRest(decoder, readVarUint8Array)
   return {
     stored: { position, snapshot, epoch, ...(vector.length > 0 && { vector }), parts, clients, retired, deleted },
     due,
@@ -172,62 +160,13 @@ export function packSummaries(documents: readonly DocumentSummary[]): Packed {
 }
 
 export function unpackSummaries(packed: Packed): DocumentSummary[] {
-  const decoder = createDecoder(packed)
-  const documents: DocumentSummary[] = []
-  while (hasContent(decoder)) {
-    documents.push({
-      name: readVarString(decoder),
-      position: readVarUint(decoder),
-      createdAt: readVarUint(decoder),
-      updatedAt: readVarUint(decoder),
-      ...deletionIn(decoder),
-    })
-  }
-  return documents
-}
-
-export function packMessages(messages: readonly StoredMessage[]): Packed {
-  return encode((encoder) => {
-    for (const { room, seq, id, data } of messages) {
-      writeVarString(encoder, room)
-      writeVarUint(encoder, seq)
-      writeVarString(encoder, id)
-      writeVarUint8Array(encoder, data)
-    }
-  })
-}
-
-export function unpackMessages(packed: Uint8Array): ArchivedMessage[] {
-  const decoder = createDecoder(packed)
-  const messages: ArchivedMessage[] = []
-  // A message's JSON is packed as bytes, as it is stored; a string has the same form.
-  while (hasContent(decoder)) {
-    messages.push({
-      room: readVarString(decoder),
-      seq: readVarUint(decoder),
-      id: readVarString(decoder),
-      json: readVarString(decoder),
-    })
-  }
-  return messages
-}
-
-export interface SearchReply {
-  readonly messages: readonly StoredMessage[]
-  readonly next: number | undefined
-}
-
-export function packFoundMessages({ messages, next = 0 }: SearchReply): Packed {
-  return encode((encoder) => {
-    writeVarUint(encoder, next) // rows count from 1
-    writeVarUint8Array(encoder, packMessages(messages))
-  })
-}
-
-export function unpackFoundMessages(packed: Packed): FoundMessages {
-  const decoder = createDecoder(packed)
-  const next = readVarUint(decoder) || undefined
-  return { messages: unpackMessages(readVarUint8Array(decoder)), next }
+  return unpackAll(packed, (decoder) => ({
+    name: readVarString(decoder),
+    position: readVarUint(decoder),
+    createdAt: readVarUint(decoder),
+    updatedAt: readVarUint(decoder),
+    ...deletionIn(decoder),
+  }))
 }
 
 export function packClaims(claims: Iterable<ClientClaim>): Packed {
@@ -241,12 +180,11 @@ export function packClaims(claims: Iterable<ClientClaim>): Packed {
 }
 
 export function unpackClaims(packed: Packed): ClientClaim[] {
-  const decoder = createDecoder(packed)
-  const claims: ClientClaim[] = []
-  while (hasContent(decoder)) {
-    claims.push({ client: readVarUint(decoder), user: readVarString(decoder), position: readVarUint(decoder) })
-  }
-  return claims
+  return unpackAll(packed, (decoder) => ({
+    client: readVarUint(decoder),
+    user: readVarString(decoder),
+    position: readVarUint(decoder),
+  }))
 }
 
 export function packDeletion(deletion: Deletion): Packed {
@@ -288,18 +226,13 @@ export function packVersions(versions: readonly NamedVersion[]): Packed {
 }
 
 export function unpackVersions(packed: Packed): NamedVersion[] {
-  const decoder = createDecoder(packed)
-  const versions: NamedVersion[] = []
-  while (hasContent(decoder)) {
-    versions.push({
-      id: readVarString(decoder),
-      position: readVarUint(decoder),
-      name: readVarString(decoder),
-      author: readVarString(decoder),
-      at: readVarUint(decoder),
-    })
-  }
-  return versions
+  return unpackAll(packed, (decoder) => ({
+    id: readVarString(decoder),
+    position: readVarUint(decoder),
+    name: readVarString(decoder),
+    author: readVarString(decoder),
+    at: readVarUint(decoder),
+  }))
 }
 
 export function packSeen(seen: readonly Seen[]): Packed {
@@ -313,76 +246,11 @@ export function packSeen(seen: readonly Seen[]): Packed {
 }
 
 export function unpackSeen(packed: Packed): Seen[] {
-  const decoder = createDecoder(packed)
-  const seen: Seen[] = []
-  while (hasContent(decoder)) {
-    seen.push({ user: readVarString(decoder), position: readVarUint(decoder), at: readVarUint(decoder) })
-  }
-  return seen
-}
-
-export function packPositions(positions: readonly number[]): Packed {
-  return encode((encoder) => {
-    for (const position of positions) writeVarUint(encoder, position - DELETED)
-  })
-}
-
-export function unpackPositions(packed: Packed): number[] {
-  const decoder = createDecoder(packed)
-  const positions: number[] = []
-  while (hasContent(decoder)) positions.push(readVarUint(decoder) + DELETED)
-  return positions
-}
-
-export function packFlag(flag: boolean): Packed {
-  return encode((encoder) => writeUint8(encoder, flag ? 1 : 0))
-}
-
-export function unpackFlag(packed: Packed): boolean {
-  return readUint8(createDecoder(packed)) === 1
-}
-
-export function packPosition(position: number): Packed {
-  return encode((encoder) => writeVarUint(encoder, position))
-}
-
-export function unpackPosition(packed: Packed): number {
-  return readVarUint(createDecoder(packed))
-}
-
-export function packText(text: string): Packed {
-  return encode((encoder) => writeVarString(encoder, text))
-}
-
-export function unpackText(packed: Packed): string {
-  return readVarString(createDecoder(packed))
-}
-
-export function packTexts(texts: readonly string[]): Packed {
-  return encode((encoder) => {
-    for (const text of texts) writeVarString(encoder, text)
-  })
-}
-
-export function unpackTexts(packed: Packed): string[] {
-  const decoder = createDecoder(packed)
-  const texts: string[] = []
-  while (hasContent(decoder)) texts.push(readVarString(decoder))
-  return texts
-}
-
-export function packBytes(pieces: readonly Uint8Array[]): Packed {
-  return encode((encoder) => {
-    for (const piece of pieces) writeVarUint8Array(encoder, piece)
-  })
-}
-
-/** Each in memory of its own, which can be moved to another thread. */
-export function unpackBytes(packed: Packed): Packed[] {
-  const decoder = createDecoder(packed)
-  const pieces: Packed[] = []
-  while (hasContent(decoder)) pieces.push(readVarUint8Array(decoder).slice())
-  return pieces
+  return unpackAll(packed, (decoder) => ({
+    user: readVarString(decoder),
+    position: readVarUint(decoder),
+    at: readVarUint(decoder),
+  }))
 }
 
 /** Empty once the check is over. */

@@ -1,8 +1,8 @@
 import { openForWriting } from './database.ts'
 import { Forgetter } from './forgetter.ts'
 import { Packer } from './packer.ts'
+import { packText } from './plain-replies.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
-import { packText } from './replies.ts'
 import { toStorageError } from './sqlite-errors.ts'
 
 /** The thread that makes old history small, and end. It is asked for one document at a time. */

@@ -9,7 +9,7 @@ import {
   storableRestriction,
 } from '../admin-store.ts'
 import type { AdminCall } from './admin-table.ts'
-import { unpackText } from './replies.ts'
+import { unpackText } from './plain-replies.ts'
 
 type Ask = (call: AdminCall) => Promise<Uint8Array<ArrayBuffer>>
 

@@ -1,6 +1,6 @@
 import type { EventRange, EventStore, StoredEvent, UntoldChange } from '../event-store.ts'
 import type { EventCall } from './event-table.ts'
-import { unpackText } from './replies.ts'
+import { unpackText } from './plain-replies.ts'
 
 type Ask = (call: EventCall) => Promise<Uint8Array<ArrayBuffer>>
 

@@ -29,25 +29,19 @@ import type { Delivery } from '../webhook-store.ts'
 import { packBatch } from './batch.ts'
 import type { Forgetting } from './forgetter.ts'
 import { readMarker, writeMarker } from './marker.ts'
+import { packMessages, unpackFoundMessages, unpackMessages } from './message-replies.ts'
+import { unpackFlag, unpackPosition, unpackPositions, unpackText, unpackTexts } from './plain-replies.ts'
 import type { Request, WorkerRole, WorkerSettings } from './protocol.ts'
 import {
-  packMessages,
   unpackAppendReply,
   unpackClaims,
   unpackDamage,
   unpackDeletion,
-  unpackFlag,
-  unpackFoundMessages,
   unpackHistoryBase,
   unpackLoadReply,
-  unpackMessages,
-  unpackPosition,
-  unpackPositions,
   unpackReadReply,
   unpackSeen,
   unpackSummaries,
-  unpackText,
-  unpackTexts,
   unpackVersions,
 } from './replies.ts'
 import { SqliteAdmin } from './sqlite-admin.ts'

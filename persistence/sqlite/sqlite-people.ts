@@ -1,8 +1,8 @@
 import type { Disowned, PeopleStore, PersonTrace, StoredErasure } from '../people-store.ts'
 import type { DisownReply } from './disowner.ts'
 import type { TracePage } from './people-table.ts'
+import { unpackPosition, unpackText } from './plain-replies.ts'
 import type { Request, WorkerRole } from './protocol.ts'
-import { unpackPosition, unpackText } from './replies.ts'
 import type { SqliteThread } from './sqlite-thread.ts'
 
 type Ask = (request: Request) => Promise<Uint8Array<ArrayBuffer>>

@@ -1,6 +1,6 @@
 import type { ClaimedPush, PushOutcome, PushStore, RoomSubscription, WaitingRoom } from '../push-store.ts'
+import { unpackText } from './plain-replies.ts'
 import type { PushCall } from './push-table.ts'
-import { unpackText } from './replies.ts'
 
 type Ask = (call: PushCall) => Promise<Uint8Array<ArrayBuffer>>
 

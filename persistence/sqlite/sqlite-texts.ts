@@ -1,7 +1,7 @@
 import { refuseEncrypted } from '../encryption.ts'
 import type { FoundDocument, LaggingPage, NewText, TextClaim, TextIndex, TextSearch } from '../text-index.ts'
+import { unpackBytes, unpackText } from './plain-replies.ts'
 import type { Request } from './protocol.ts'
-import { unpackBytes, unpackText } from './replies.ts'
 
 type Ask = (request: Request, moved?: readonly Uint8Array<ArrayBuffer>[]) => Promise<Uint8Array<ArrayBuffer>>
 

@@ -1,5 +1,5 @@
 import type { Backlog, Delivery, Webhook, WebhookStore } from '../webhook-store.ts'
-import { unpackText } from './replies.ts'
+import { unpackText } from './plain-replies.ts'
 import type { WebhookCall } from './webhook-table.ts'
 
 type Ask = (call: WebhookCall) => Promise<Uint8Array<ArrayBuffer>>
