@@ -30,7 +30,11 @@ export class Cursor {
   /** The document has the row at `position` now. */
   pass(position: number): void {
     if (this.has(position)) return
-    this.#ahead.add(position)
+    if (position > this.#position + 1) {
+      this.#ahead.add(position)
+      return
+    }
+    this.#position = position
     while (this.#ahead.delete(this.#position + 1)) this.#position += 1
   }
 }
