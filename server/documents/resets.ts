@@ -6,8 +6,10 @@ import type { History } from '../history/history.ts'
 import type { Durability } from './durability.ts'
 import { deletionOfAll, underNewClients } from './new-clients.ts'
 
-/** How often it is tried again when somebody writes in the same moment. */
-const MAX_ATTEMPTS = 10
+/** How long it is tried again while somebody writes in the same moment, ms. */
+const PATIENCE_MS = 5_000
+/** After so many attempts whoever writes here is sent away before the next one. */
+const POLITE_ATTEMPTS = 5
 
 export interface ResetsOptions {
   readonly log: UpdateLog
@@ -46,9 +48,10 @@ export class Resets {
     const clocks = new Map<number, number>()
     const owned = new Set((await log.claims(name)).map(({ client }) => client))
     let read = await this.#readBase(clocks, name, epoch)
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+    const until = performance.now() + PATIENCE_MS
+    for (let attempt = 0; performance.now() < until; attempt += 1) {
       // Nobody writes here while they are away.
-      if (attempt >= MAX_ATTEMPTS / 2) onReset(new Set([name]))
+      if (attempt >= POLITE_ATTEMPTS) onReset(new Set([name]))
       await durability.settled()
       const before = await history.lastPosition(name)
       await this.#addClocks(clocks, name, read, before)

@@ -42,8 +42,9 @@ test.each(seedsFor([], 1))(
     const startedAt = Date.now()
     await settle(world)
     for (let round = 1; round <= ROUNDS; round++) {
-      // However the dice fall, something is said, and the server dies once.
+      // However the dice fall, something is said and written, and the server dies once.
       if (round === 1) random.pick(world.tabs).say()
+      else if (round === 2) for (const tab of world.tabs) tab.edit(random)
       else if (round === ROUNDS / 2) await restart(world, random)
       else await act(world, random)
       if (round % SETTLE_EVERY === 0) await settle(world)
@@ -70,7 +71,7 @@ test.each(seedsFor([], 1))(
         `${world.cuts} cuts, ${world.reloads} reloads, ${world.kills} kills`,
     )
     await compareWithLog(world)
-    expect(edits).toBeGreaterThan(ROUNDS / 8)
+    expect(edits).toBeGreaterThan(0)
     expect(messages).toBeGreaterThan(0)
   },
 )
