@@ -1,5 +1,6 @@
-import { createDecoder, hasContent, readVarUint8Array } from 'lib0/decoding'
+import { readVarUint8Array } from 'lib0/decoding'
 import { encode, writeVarUint8Array } from 'lib0/encoding'
+import { unpackAll } from '../../persistence/read-list.ts'
 
 export interface Request {
   readonly task: /** Join updates that stand behind a snapshot with that state vector, as joinUpdates(). */
@@ -20,8 +21,5 @@ export function packParts(parts: Iterable<Uint8Array>): Uint8Array<ArrayBuffer> 
 
 /** What packParts() packed: views into it. */
 export function unpackParts(packed: Uint8Array): Uint8Array[] {
-  const decoder = createDecoder(packed)
-  const parts: Uint8Array[] = []
-  while (hasContent(decoder)) parts.push(readVarUint8Array(decoder))
-  return parts
+  return unpackAll(packed, readVarUint8Array)
 }

@@ -62,7 +62,7 @@ test('the index of words is in step with the messages after inserts, edits, dele
     }),
     update('x', '', { data: NO_CHANGE, messages: [{ ...archived('chat/a', 9, 'double'), id: 'id-3' }] }),
     update('x', '', { data: NO_CHANGE, messages: [archived('chat/a', 4, 'written in haste')] }),
-    update('x', '', { data: NO_CHANGE, messages: [archived('chat/a', 4, 'edited at once')] }),
+    update('x', '', { data: NO_CHANGE, messages: [archived('chat/a', 4, 'edited at once, and longer than before')] }),
     update('x', '', { data: NO_CHANGE, messages: [archived('chat/a', 5, 'written after that')] }),
   ])
   await log.close()
