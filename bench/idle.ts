@@ -10,30 +10,56 @@ export interface Idle {
   readonly percent: number
 }
 
-const { clients, documents, rounds, settleMs, measuredMs } = parameters.idle
+const { clients, rounds, settleMs, measuredMs } = parameters.idle
 
-/** What connections cost that say nothing: memory each, and what all of them take of a core. */
+/** What connections cost that do nothing: memory each, and what all of them take of a core. */
 export async function measureIdle(log: (line: string) => void): Promise<Row[]> {
-  const peers = [coweave, verifyingHocuspocus, bareWs]
+  return [
+    ...(await measureAll(
+      `idle, ${clients} connections`,
+      { isPresent: false },
+      [coweave, verifyingHocuspocus, bareWs],
+      log,
+    )),
+    ...(await measureAll(
+      `idle, ${clients} connections that show presence`,
+      { isPresent: true },
+      [coweave, verifyingHocuspocus],
+      log,
+    )),
+  ]
+}
+
+/** `isPresent` tells whether they show that they are there, again and again, as stock providers do by themselves. */
+interface Idling {
+  readonly isPresent: boolean
+}
+
+async function measureAll(
+  name: string,
+  idling: Idling,
+  peers: readonly Peer[],
+  log: (line: string) => void,
+): Promise<Row[]> {
   const measured = peers.map((): Idle[] => [])
   for (let round = 1; round <= rounds; round += 1) {
     for (const [index, peer] of peers.entries()) {
-      const idle = await measureIdling(peer)
+      const idle = await measureIdling(peer, idling)
       measured[index]?.push(idle)
       const { bytes, percent } = idle
-      log(`idle, round ${round}, ${peer.name}: ${Math.round(bytes)} bytes each, ${percent.toFixed(2)} % of a core`)
+      log(`${name}, round ${round}, ${peer.name}: ${Math.round(bytes)} bytes each, ${percent.toFixed(2)} % of a core`)
     }
   }
   const row = (what: string, pick: (idle: Idle) => number): Row => {
-    const [ours = Number.NaN, theirs = Number.NaN, floor = Number.NaN] = measured.map((each) => median(each.map(pick)))
-    return { measure: `idle, ${clients} connections: ${what}`, ours, theirs, bareWs: floor }
+    const [ours = Number.NaN, theirs = Number.NaN, floor] = measured.map((each) => median(each.map(pick)))
+    return { measure: `${name}: ${what}`, ours, theirs, ...(floor !== undefined && { bareWs: floor }) }
   }
   return [row('memory held, bytes each', ({ bytes }) => bytes), row('% of a core', ({ percent }) => percent)]
 }
 
-export async function measureIdling(peer: Peer): Promise<Idle> {
+export async function measureIdling(peer: Peer, idling: Idling): Promise<Idle> {
   const server = await peer.start()
-  const throng = new Throng({ ...parameters.idle, documents })
+  const throng = new Throng({ ...parameters.idle, ...idling })
   try {
     const bytesBefore = await heldBytes(server.pid)
     await throng.open(peer, server)

@@ -21,6 +21,7 @@ export const parameters = {
     processes: 4,
     /** How many connect at the same time. */
     together: 32,
+    isPresent: true,
     /** Crowds that come and go before the measured one: V8 compiles what is used much. */
     warmUps: 3,
     /** Until a crowd has left. */
@@ -41,6 +42,7 @@ export const parameters = {
     documents: 1_000,
     processes: 4,
     together: 32,
+    isPresent: true,
     /** Edits a second of all clients, one after the other. */
     loads: [1_000, 1_500, 2_000],
     newcomersPerSecond: 20,

@@ -1,4 +1,5 @@
 import * as Y from 'yjs'
+import { encodeEntries } from '../server/documents/awareness-entries.ts'
 import { type BenchDialect, hocuspocus, yWebsocket } from './dialects.ts'
 import { tokenFor } from './peers.ts'
 import { RawClient } from './raw-client.ts'
@@ -20,6 +21,8 @@ export interface ThrongPart {
   readonly until: number
   /** So many connect at the same time. */
   readonly together: number
+  /** Whether they show presence, as editors do. */
+  readonly isPresent: boolean
 }
 
 /** So long, edits of clients of the throng in turn, and newcomers who open a document and leave again, so many a second. */
@@ -50,6 +53,8 @@ const WRITERS = 100
 /** Stands in each edit before the time when it was made. */
 const MARK = 'made@'
 const STAMP_LENGTH = 19
+/** How often clients show their presence anew, as y-protocols does it: peers forget who hasn't for twice as long. */
+const RENEWAL_MS = 15_000
 
 interface Member {
   readonly client: RawClient
@@ -96,13 +101,14 @@ async function openAll(opened: ThrongPart): Promise<number[]> {
   await Promise.all(
     Array.from({ length: together }, async () => {
       for (const { document, token } of queue) {
-        const { client, ms } = await openOne(opened, document, token)
+        const { client, show, ms } = await openOne(opened, document, token)
         open += 1
         client.onClose = () => {
           open -= 1
         }
         client.onMessage = (message) => hear(message)
         members.push({ client, document })
+        if (show !== undefined) setInterval(show, RENEWAL_MS)
         times.push(ms)
       }
     }),
@@ -110,25 +116,45 @@ async function openAll(opened: ThrongPart): Promise<number[]> {
   return times
 }
 
-/** Resolves once the client has what the document holds; where nothing is spoken, once it is connected. */
+/**
+ * Resolves once the client has what the document holds; where nothing is spoken, once it is connected. It says what stock
+ * providers say: who it is, what it lacks, that it is there, and that it has nothing the server lacks.
+ */
 async function openOne(
-  { url, speaks }: ThrongPart,
+  { url, speaks, isPresent }: ThrongPart,
   document: string,
   token: string,
-): Promise<{ readonly client: RawClient; readonly ms: number }> {
+): Promise<{ readonly client: RawClient; readonly show?: () => void; readonly ms: number }> {
   const dialect: BenchDialect | undefined = dialects[speaks]
   const startedAt = performance.now()
   const client = await RawClient.open(`${url}${dialect?.path(document) ?? `/${document}`}`)
-  if (dialect !== undefined) {
-    await new Promise<void>((resolve, reject) => {
-      client.onClose = () => reject(new Error(`${document} was closed instead of opened`))
-      client.onMessage = (message) => {
-        if (dialect.read(message)?.kind === 'content') resolve()
-      }
-      client.send(...dialect.opening(document, token))
-    })
+  if (dialect === undefined) return { client, ms: performance.now() - startedAt }
+  const show = isPresent ? presenceOf(client, document, dialect) : undefined
+  await new Promise<void>((resolve, reject) => {
+    client.onClose = () => reject(new Error(`${document} was closed instead of opened`))
+    let [hasAll, hasAnswered] = [false, false]
+    client.onMessage = (message) => {
+      const kind = dialect.read(message)?.kind
+      if (kind === 'question') client.send(dialect.answer(document))
+      hasAnswered ||= kind === 'question'
+      hasAll ||= kind === 'content'
+      if (hasAll && hasAnswered) resolve()
+    }
+    client.send(...dialect.opening(document, token))
+    show?.()
+  })
+  return { client, ...(show && { show }), ms: performance.now() - startedAt }
+}
+
+/** Makes what shows a client, for the first time or again. */
+function presenceOf(client: RawClient, document: string, dialect: BenchDialect): () => void {
+  const { clientID } = new Y.Doc()
+  const state = JSON.stringify({ user: { name: `Person ${clientID}`, color: '#958df1' } })
+  let clock = 0
+  return () => {
+    clock += 1
+    client.send(dialect.awareness(document, encodeEntries([{ client: clientID, clock, state }])))
   }
-  return { client, ms: performance.now() - startedAt }
 }
 
 /** Notes when edits of others come: stock Hocuspocus sends everybody their own as well. */

@@ -9,6 +9,8 @@ export interface ThrongSize {
   readonly processes: number
   /** How many connect at the same time, of all processes. */
   readonly together: number
+  /** Whether they show presence, as editors do. */
+  readonly isPresent: boolean
 }
 
 /** What was heard while a throng talked. */
@@ -38,7 +40,7 @@ export class Throng {
 
   /** Resolves once all have what their documents hold, with how long each took, ms. @throws {Error} unless all have */
   async open(peer: Peer, { url }: RunningPeer): Promise<number[]> {
-    const { clients, documents, processes, together } = this.#size
+    const { clients, documents, processes, together, isPresent } = this.#size
     const speaks = peer === bareWs ? 'nothing' : peer.dialect.name
     const reports = await Promise.all(
       this.#processes.map((child, index) => {
@@ -52,6 +54,7 @@ export class Throng {
           from: from ?? 0,
           until: until ?? clients,
           together: Math.ceil(together / processes),
+          isPresent,
         }
         return child.obey({ order: 'open', ...part }, 'open')
       }),

@@ -404,11 +404,13 @@ export class OpenDocument {
   #listenToPresence(): void {
     // Hocuspocus attaches a listener of its own once a document is loaded, which lists all states at each change.
     this.ydoc.awareness._observers.delete('update')
-    this.presence.onChange((clients, holder) => {
-      this.#broadcasts.presence(holder, this.crowd.changed(clients))
-      this.#options.onHereChanged?.(this)
+    this.presence.listen({
+      onChange: (clients, holder) => {
+        this.#broadcasts.presence(holder, this.crowd.changed(clients))
+        this.#options.onHereChanged?.(this)
+      },
+      onOwnChange: (clients) => this.#options.onPresence?.(this, clients),
     })
-    this.presence.onOwnChange((clients) => this.#options.onPresence?.(this, clients))
   }
 }
 

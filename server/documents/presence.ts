@@ -15,6 +15,8 @@ import type { ClientIds } from './client-ids.ts'
 const MAX_DEPTH = 32
 /** How often it is looked who has gone silent. */
 const LOOK_MS = outdatedTimeout / 10
+/** Clients repeat what they show each half of the time after which it is outdated: within the rest it is told in time. */
+const RENEWALS_MS = outdatedTimeout / 6
 /** Client ids of one holder: a Y.Doc changes its id when it meets a twin, so one is too few. */
 const MAX_IDS = 16
 /** Client ids from here on are the server's, for those who show presence over HTTP (visit.ts). Yjs' own are below 2³². */
@@ -25,6 +27,17 @@ const POLLUTING_KEYS = new Set(['__proto__', 'constructor', 'prototype'])
 export const RELAYED = Symbol('relayed')
 
 const jsonObject = z.record(z.string(), z.unknown())
+
+/** What y-protocols tells of a change, as Yjs client ids. */
+type Changed = Readonly<Record<'added' | 'updated' | 'removed', readonly number[]>>
+
+/** Who is to know of the presence of Yjs clients. */
+export interface PresenceListeners {
+  /** They changed what they show, and `holder` sent it, if one did. */
+  readonly onChange: (clients: readonly number[], holder: unknown) => void
+  /** It was connections of this instance that changed it. */
+  readonly onOwnChange: (clients: readonly number[]) => void
+}
 
 /** Who shows presence in a document: one connection of one user. */
 export interface PresenceHolder {
@@ -47,6 +60,11 @@ export class Presence {
   /** Added to a client's clocks, so that peers accept a client that came back with the clock it left with. */
   readonly #clockOffsets = new Map<number, number>()
   #looks: NodeJS.Timeout | undefined
+  /** Whose presence is news in the change that is being made, and not repeated just to say that they are still there. */
+  readonly #news = new Set<number>()
+  /** Who has repeated theirs, which is told later. */
+  readonly #renewed = new Set<number>()
+  #renewals: NodeJS.Timeout | undefined
 
   constructor(awareness: Awareness, clientIds: ClientIds, maxStateBytes: number) {
     this.#awareness = awareness
@@ -54,20 +72,27 @@ export class Presence {
     this.#maxStateBytes = maxStateBytes
     // It would look all the time, also in the many documents in which nobody is shown.
     clearInterval(awareness._checkInterval)
-    awareness.on('change', () => this.#lookOn())
-    awareness.on('destroy', () => clearInterval(this.#looks))
+    awareness.on('change', (change: Changed) => {
+      for (const client of clientsOf(change)) this.#news.add(client)
+      this.#lookOn()
+    })
+    awareness.on('destroy', () => {
+      clearInterval(this.#looks)
+      clearTimeout(this.#renewals)
+    })
   }
 
-  /** Calls `listener` with the clients whose presence changed, and whose frame caused it. */
-  onChange(listener: (clients: readonly number[], holder: unknown) => void): void {
-    this.#onUpdate(listener)
-  }
-
-  /** Calls `listener` with the clients whose presence a connection of this instance changed. */
-  onOwnChange(listener: (clients: readonly number[]) => void): void {
-    this.#onUpdate((clients, origin) => {
-      // Each instance notices by itself who is silent.
-      if (origin !== RELAYED && origin !== 'timeout') listener(clients)
+  /** Calls them when what is shown has changed; where it is only repeated, of all who did that together, and a little later. */
+  listen(listeners: PresenceListeners): void {
+    this.#awareness.on('update', (change: Changed, origin: unknown) => {
+      const { news = [], repeated = [] } = Object.groupBy(clientsOf(change), (client) =>
+        origin === RELAYED || this.#news.has(client) ? 'news' : 'repeated',
+      )
+      this.#news.clear()
+      for (const client of news) this.#renewed.delete(client)
+      for (const client of repeated) this.#renewed.add(client)
+      if (news.length > 0) tell(listeners, news, origin)
+      if (this.#renewed.size > 0) this.#renewals ??= setTimeout(() => this.#tellRenewed(listeners), RENEWALS_MS).unref()
     })
   }
 
@@ -186,14 +211,18 @@ export class Presence {
     const offset = current === undefined ? 0 : (this.#clockOffsets.get(client) ?? 0)
     if (isShown && known !== undefined && clock + offset <= known.clock) return false
     this.#holders.set(client, holder)
+    this.#news.add(client)
     this.#clockOffsets.set(client, isShown || known === undefined ? offset : Math.max(0, known.clock + 1 - clock))
     return true
   }
 
-  #onUpdate(listener: (clients: number[], origin: unknown) => void): void {
-    this.#awareness.on('update', (change: Record<'added' | 'updated' | 'removed', number[]>, origin: unknown) => {
-      listener([...change.added, ...change.updated, ...change.removed], origin)
-    })
+  #tellRenewed(listeners: PresenceListeners): void {
+    this.#renewals = undefined
+    const clients = [...this.#renewed]
+    if (clients.length === 0) return
+    this.#renewed.clear()
+    const [holder, ...others] = new Set(clients.map((client) => this.#holders.get(client)))
+    tell(listeners, clients, others.length === 0 ? holder : undefined)
   }
 
   #encode(clients: number[]): Uint8Array | undefined {
@@ -210,6 +239,7 @@ export class Presence {
     if (state === undefined) return
     this.#clockOffsets.set(client, (this.#clockOffsets.get(client) ?? 0) + clock - this.#clockOf(client))
     const entry = { client, clock, state: JSON.stringify(state) }
+    this.#news.add(client)
     applyAwarenessUpdate(this.#awareness, encodeEntries([entry]), this.#holders.get(client))
   }
 
@@ -235,6 +265,16 @@ export class Presence {
 export function refuseTooDeep(state: unknown): void {
   if (depthOf(state) <= MAX_DEPTH) return
   throw new AccessError('presence/too-big', CloseCode.TooBig, `a presence state has at most ${MAX_DEPTH} levels`)
+}
+
+function clientsOf({ added, updated, removed }: Changed): number[] {
+  return [...added, ...updated, ...removed]
+}
+
+function tell({ onChange, onOwnChange }: PresenceListeners, clients: readonly number[], origin: unknown): void {
+  onChange(clients, origin)
+  // Each instance notices by itself who is silent.
+  if (origin !== RELAYED && origin !== 'timeout') onOwnChange(clients)
 }
 
 /** The id of the user that a state shows. */

@@ -19,9 +19,12 @@ class Instance {
   }
 
   relayTo(other: Instance): void {
-    this.presence.onOwnChange((clients) => {
-      const update = this.presence.of(new Set(clients))
-      if (update !== undefined) other.arriving.push(update)
+    this.presence.listen({
+      onChange: () => {},
+      onOwnChange: (clients) => {
+        const update = this.presence.of(new Set(clients))
+        if (update !== undefined) other.arriving.push(update)
+      },
     })
   }
 
