@@ -1,3 +1,4 @@
+import { performance } from 'node:perf_hooks'
 import type { Logger } from 'pino'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Access } from '../access/access.ts'
@@ -22,6 +23,16 @@ export function openSearch({ config, log, logger, threads, access }: SearchParts
   const isIndexed = isOn && config.ENCRYPTION_KEY === undefined
   return {
     search: new DocumentSearch({ texts: log.texts, threads, access, isOn }),
-    indexer: isIndexed ? new TextIndexer({ log, threads, onProblem }) : undefined,
+    indexer: isIndexed ? new TextIndexer({ log, threads, busyShare: busyShareMeter(), onProblem }) : undefined,
+  }
+}
+
+/** Tells for how much of the time since it was last asked the event loop was busy, 0 to 1. */
+function busyShareMeter(): () => number {
+  let last = performance.eventLoopUtilization()
+  return () => {
+    const before = last
+    last = performance.eventLoopUtilization()
+    return performance.eventLoopUtilization(last, before).utilization
   }
 }

@@ -19,6 +19,11 @@ const REST_MS_PER_BYTE = 0.004
 export const CLAIM_MS = 60_000
 /** How soon it is looked again at what another instance may be making, which takes less than its claim lasts. */
 const LOOK_MS = 500
+/** After each text nothing is done for so many times as long as it took: half of a processor is enough… */
+const REST = 1
+/** …and a tenth where the loop is busy for more than a part of the time. Who edits comes before who searches. */
+const BUSY_REST = 9
+const BUSY_SHARE = 0.5
 /** How soon it is tried again to index a document that could not be, or anything while storage is away. */
 const RETRY_MS = 600_000
 const AWAY_MS = 10_000
@@ -35,13 +40,15 @@ const USER = ''
 export interface TextIndexerOptions {
   readonly log: UpdateLog
   readonly threads: SearchThreads
+  /** For how much of the time since it was last asked the event loop was busy, 0 to 1. */
+  readonly busyShare: () => number
   readonly onProblem: (error: unknown, document: string | undefined) => void
 }
 
 /**
  * Keeps the texts of documents up to date, for who searches: those that this instance commits to within a second, and
- * whatever else is older than the log, at the start and now and then. One document at a time, and only half of the time,
- * so that a server that is busy stays so. Instances that commit to the same document take turns by claims in the log.
+ * whatever else is older than the log, at the start and now and then. One document at a time, and only a part of the time,
+ * a smaller one where the server is busy. Instances that commit to the same document take turns by claims in the log.
  */
 export class TextIndexer {
   readonly #options: TextIndexerOptions
@@ -133,7 +140,7 @@ export class TextIndexer {
     }
   }
 
-  /** Resolves with how long to do nothing: as long as it took, without what was waited for. */
+  /** Resolves with how long to do nothing, by how long it took without what was waited for. */
   async #index(document: string): Promise<number> {
     const { log, threads, onProblem } = this.#options
     try {
@@ -143,7 +150,8 @@ export class TextIndexer {
       const { position, bytes, text, ms } = await textOf(log, threads, document)
       const began = performance.now()
       await log.texts.put({ key: claim.key, position, text, restMs: restOf(bytes + text.length) })
-      return ms + performance.now() - began
+      const tookMs = ms + performance.now() - began
+      return tookMs * (this.#options.busyShare() > BUSY_SHARE ? BUSY_REST : REST)
     } catch (error) {
       onProblem(error, document)
       const isAway = error instanceof StorageError && error.code !== 'storage/corrupt'
