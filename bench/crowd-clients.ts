@@ -1,9 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import * as Y from 'yjs'
-import { encodeEntries } from '../server/documents/awareness-entries.ts'
 import { hocuspocus, yWebsocket } from './dialects.ts'
 import { tokenFor } from './peers.ts'
 import { RawClient } from './raw-client.ts'
+import { presenceOf } from './shown-presence.ts'
 
 /** Which server, and which of its documents. */
 export interface CrowdPlace {
@@ -52,7 +52,6 @@ const ANSWER_MS = 2_000
 /** How long the last edit may take. */
 const PATIENCE_MS = 60_000
 const END = '<the end>'
-const COLOR = '#958df1'
 
 interface Person {
   readonly client: RawClient
@@ -193,14 +192,10 @@ function showPresence({ client, ydoc }: Person, perSecond: number): void {
   if (place === undefined) return
   const { document, dialect } = place
   const speaks = dialect === 'hocuspocus' ? hocuspocus : yWebsocket
-  const cursor = { type: null, tname: 'prosemirror', item: { client: ydoc.clientID, clock: 17 }, assoc: 0 }
-  let clock = 0
-  const show = () => {
-    clock += 1
-    const state = { user: { name: `Person ${ydoc.clientID}`, color: COLOR }, cursor: { anchor: cursor, head: cursor } }
-    const entry = { client: ydoc.clientID, clock, state: JSON.stringify({ ...state, t: String(micros()) }) }
-    client.send(speaks.awareness(document, encodeEntries([entry])))
-  }
+  const at = { type: null, tname: 'prosemirror', item: { client: ydoc.clientID, clock: 17 }, assoc: 0 }
+  const cursor = { anchor: at, head: at }
+  const shown = { client, dialect: speaks, document, clientId: ydoc.clientID }
+  const show = presenceOf(shown, () => ({ cursor, t: String(micros()) }))
   setTimeout(() => setInterval(show, 1000 / perSecond), (Math.random() * 1000) / perSecond)
 }
 

@@ -14,37 +14,18 @@ const { clients, rounds, settleMs, measuredMs } = parameters.idle
 
 /** What connections cost that do nothing: memory each, and what all of them take of a core. */
 export async function measureIdle(log: (line: string) => void): Promise<Row[]> {
-  return [
-    ...(await measureAll(
-      `idle, ${clients} connections`,
-      { isPresent: false },
-      [coweave, verifyingHocuspocus, bareWs],
-      log,
-    )),
-    ...(await measureAll(
-      `idle, ${clients} connections that show presence`,
-      { isPresent: true },
-      [coweave, verifyingHocuspocus],
-      log,
-    )),
-  ]
+  return [...(await measureAll(false, log)), ...(await measureAll(true, log))]
 }
 
 /** `isPresent` tells whether they show that they are there, again and again, as stock providers do by themselves. */
-interface Idling {
-  readonly isPresent: boolean
-}
-
-async function measureAll(
-  name: string,
-  idling: Idling,
-  peers: readonly Peer[],
-  log: (line: string) => void,
-): Promise<Row[]> {
+async function measureAll(isPresent: boolean, log: (line: string) => void): Promise<Row[]> {
+  const name = `idle, ${clients} connections${isPresent ? ' that show presence' : ''}`
+  // Presence is nothing to the floor.
+  const peers = [coweave, verifyingHocuspocus, ...(isPresent ? [] : [bareWs])]
   const measured = peers.map((): Idle[] => [])
   for (let round = 1; round <= rounds; round += 1) {
     for (const [index, peer] of peers.entries()) {
-      const idle = await measureIdling(peer, idling)
+      const idle = await measureIdling(peer, isPresent)
       measured[index]?.push(idle)
       const { bytes, percent } = idle
       log(`${name}, round ${round}, ${peer.name}: ${Math.round(bytes)} bytes each, ${percent.toFixed(2)} % of a core`)
@@ -57,9 +38,9 @@ async function measureAll(
   return [row('memory held, bytes each', ({ bytes }) => bytes), row('% of a core', ({ percent }) => percent)]
 }
 
-export async function measureIdling(peer: Peer, idling: Idling): Promise<Idle> {
+export async function measureIdling(peer: Peer, isPresent: boolean): Promise<Idle> {
   const server = await peer.start()
-  const throng = new Throng({ ...parameters.idle, ...idling })
+  const throng = new Throng({ ...parameters.idle, isPresent })
   try {
     const bytesBefore = await heldBytes(server.pid)
     await throng.open(peer, server)

@@ -1,8 +1,10 @@
+import { randomInt } from 'node:crypto'
+import { outdatedTimeout } from 'y-protocols/awareness'
 import * as Y from 'yjs'
-import { encodeEntries } from '../server/documents/awareness-entries.ts'
 import { type BenchDialect, hocuspocus, yWebsocket } from './dialects.ts'
 import { tokenFor } from './peers.ts'
 import { RawClient } from './raw-client.ts'
+import { presenceOf } from './shown-presence.ts'
 
 /** What one process of a throng is told, over the channel of child_process.fork. */
 export type ThrongOrder =
@@ -53,8 +55,8 @@ const WRITERS = 100
 /** Stands in each edit before the time when it was made. */
 const MARK = 'made@'
 const STAMP_LENGTH = 19
-/** How often clients show their presence anew, as y-protocols does it: peers forget who hasn't for twice as long. */
-const RENEWAL_MS = 15_000
+/** How often clients renew their presence, as y-protocols does. */
+const RENEWAL_MS = outdatedTimeout / 2
 
 interface Member {
   readonly client: RawClient
@@ -129,7 +131,7 @@ async function openOne(
   const startedAt = performance.now()
   const client = await RawClient.open(`${url}${dialect?.path(document) ?? `/${document}`}`)
   if (dialect === undefined) return { client, ms: performance.now() - startedAt }
-  const show = isPresent ? presenceOf(client, document, dialect) : undefined
+  const show = isPresent ? presenceOf({ client, dialect, document, clientId: randomInt(2 ** 32) }) : undefined
   await new Promise<void>((resolve, reject) => {
     client.onClose = () => reject(new Error(`${document} was closed instead of opened`))
     let [hasAll, hasAnswered] = [false, false]
@@ -144,17 +146,6 @@ async function openOne(
     show?.()
   })
   return { client, ...(show && { show }), ms: performance.now() - startedAt }
-}
-
-/** Makes what shows a client, for the first time or again. */
-function presenceOf(client: RawClient, document: string, dialect: BenchDialect): () => void {
-  const { clientID } = new Y.Doc()
-  const state = JSON.stringify({ user: { name: `Person ${clientID}`, color: '#958df1' } })
-  let clock = 0
-  return () => {
-    clock += 1
-    client.send(dialect.awareness(document, encodeEntries([{ client: clientID, clock, state }])))
-  }
 }
 
 /** Notes when edits of others come: stock Hocuspocus sends everybody their own as well. */

@@ -18,7 +18,8 @@ export interface TextKey {
 
 /** What becomes of a claim: the document's text is to be made, or somebody has done it or may be doing it until then. */
 export type TextClaim =
-  | { readonly kind: 'claimed'; readonly key: TextKey }
+  /** `freeForMs` tells how long nobody made it, and the last one rested no more; since 1970 if there was none. */
+  | { readonly kind: 'claimed'; readonly key: TextKey; readonly freeForMs: number }
   | { readonly kind: 'current' }
   | { readonly kind: 'wait'; readonly ms: number }
 

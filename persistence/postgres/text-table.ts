@@ -33,7 +33,7 @@ export async function claimText(session: Session, name: string, forMs: number): 
   )
   return claimed === undefined
     ? { kind: 'wait', ms: Math.max(1, Number(wait ?? forMs)) }
-    : { kind: 'claimed', key: { id, createdAt } }
+    : { kind: 'claimed', key: { id, createdAt }, freeForMs: Math.max(0, -Number(wait ?? -Date.now())) }
 }
 
 /** As TextIndex says, with the words of the text; call it inside a transaction. */

@@ -40,7 +40,7 @@ export function textTables(db: Database): TextTables {
       // A clock that was put back must not keep it waiting.
       if (freeAt > now && freeAt <= now + MAX_CLAIM_MS) return { kind: 'wait', ms: freeAt - now }
       saveState.run(id, position, now + forMs)
-      return { kind: 'claimed', key: { id, createdAt } }
+      return { kind: 'claimed', key: { id, createdAt }, freeForMs: Math.max(0, now - freeAt) }
     },
     put({ key: { id, createdAt }, position, text, restMs }) {
       if (isThere.get(id, createdAt, position) === undefined) return

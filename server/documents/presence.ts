@@ -15,7 +15,7 @@ import type { ClientIds } from './client-ids.ts'
 const MAX_DEPTH = 32
 /** How often it is looked who has gone silent. */
 const LOOK_MS = outdatedTimeout / 10
-/** Clients repeat what they show each half of the time after which it is outdated: within the rest it is told in time. */
+/** Clients renew what they show each half of the time after which it is outdated: within the rest others are told in time. */
 const RENEWALS_MS = outdatedTimeout / 6
 /** Client ids of one holder: a Y.Doc changes its id when it meets a twin, so one is too few. */
 const MAX_IDS = 16
@@ -33,7 +33,7 @@ type Changed = Readonly<Record<'added' | 'updated' | 'removed', readonly number[
 
 /** Who is to know of the presence of Yjs clients. */
 export interface PresenceListeners {
-  /** They changed what they show, and `holder` sent it, if one did. */
+  /** They changed what they show, or renewed it; `holder` did, if it was one. */
   readonly onChange: (clients: readonly number[], holder: unknown) => void
   /** It was connections of this instance that changed it. */
   readonly onOwnChange: (clients: readonly number[]) => void
@@ -60,9 +60,9 @@ export class Presence {
   /** Added to a client's clocks, so that peers accept a client that came back with the clock it left with. */
   readonly #clockOffsets = new Map<number, number>()
   #looks: NodeJS.Timeout | undefined
-  /** Whose presence is news in the change that is being made, and not repeated just to say that they are still there. */
+  /** Whose presence is news in the change that is being made: the others just say that they are still there. */
   readonly #news = new Set<number>()
-  /** Who has repeated theirs, which is told later. */
+  /** Of whom it is told later that they renewed theirs. */
   readonly #renewed = new Set<number>()
   #renewals: NodeJS.Timeout | undefined
 
@@ -82,15 +82,15 @@ export class Presence {
     })
   }
 
-  /** Calls them when what is shown has changed; where it is only repeated, of all who did that together, and a little later. */
+  /** Calls them at once when what is shown has changed; where it is only renewed, of all who did that together, a little later. */
   listen(listeners: PresenceListeners): void {
     this.#awareness.on('update', (change: Changed, origin: unknown) => {
-      const { news = [], repeated = [] } = Object.groupBy(clientsOf(change), (client) =>
-        origin === RELAYED || this.#news.has(client) ? 'news' : 'repeated',
+      const { news = [], renewed = [] } = Object.groupBy(clientsOf(change), (client) =>
+        origin === RELAYED || this.#news.has(client) ? 'news' : 'renewed',
       )
       this.#news.clear()
       for (const client of news) this.#renewed.delete(client)
-      for (const client of repeated) this.#renewed.add(client)
+      for (const client of renewed) this.#renewed.add(client)
       if (news.length > 0) tell(listeners, news, origin)
       if (this.#renewed.size > 0) this.#renewals ??= setTimeout(() => this.#tellRenewed(listeners), RENEWALS_MS).unref()
     })

@@ -8,11 +8,10 @@ import type { SearchThreads } from './search-threads.ts'
 
 /** How long more edits are waited for: the first one of many should not cost more than all of them. */
 const GATHER_MS = 200
-/** How long a text rests at least, so that what is committed meanwhile is found within a second. */
+/** How long a text rests, so that what is committed meanwhile is found within a second. */
 const MIN_REST_MS = 700
-/** In a document that is edited on and on a text rests twice as long each time, up to this… */
-const MAX_REST_MS = 5_000
-/** …until none was made for so long. */
+/** And in a document that is edited on and on: one whose last text was free for less than a while. */
+const BUSY_REST_MS = 5_000
 const QUIET_MS = 10_000
 /**
  * And how much longer for what it is made of and what it is. Making and storing a text takes 0.1 to 0.2 µs a byte, so that
@@ -26,8 +25,8 @@ const LOOK_MS = 500
 /** After each text nothing is done for so many times as long as it took: half of a processor is enough… */
 const REST = 1
 /** …and a tenth where the loop is busy for more than a part of the time. Who edits comes before who searches. */
-const BUSY_REST = 9
-const BUSY_SHARE = 0.5
+const BUSY_LOOP_REST = 9
+const BUSY_LOOP_SHARE = 0.5
 /** How soon it is tried again to index a document that could not be, or anything while storage is away. */
 const RETRY_MS = 600_000
 const AWAY_MS = 10_000
@@ -51,17 +50,15 @@ export interface TextIndexerOptions {
 
 /**
  * Keeps the texts of documents up to date, for who searches: those that this instance commits to within a second, or five
- * while that goes on, and
- * whatever else is older than the log, at the start and now and then. One document at a time, and only a part of the time,
- * a smaller one where the server is busy. Instances that commit to the same document take turns by claims in the log.
+ * while that goes on, and whatever else is older than the log, at the start and now and then. One document at a time, and
+ * only a part of the time, a smaller one where the server is busy. Instances that commit to the same document take turns by
+ * claims in the log.
  */
 export class TextIndexer {
   readonly #options: TextIndexerOptions
   readonly #timers = new Map<string, NodeJS.Timeout>()
   /** Whose turn it is, the first one first. */
   readonly #due = new Set<string>()
-  /** When a text was made of late, on the clock of `performance`, and how long it rests, ms; the oldest comes first. */
-  readonly #rests = new Map<string, { readonly at: number; readonly ms: number }>()
   #lagging: string[] = []
   /** Where to go on looking for what lags; undefined when all was looked at. */
   #sweptTo: number | undefined
@@ -152,33 +149,20 @@ export class TextIndexer {
     const { log, threads, onProblem } = this.#options
     try {
       const claim = await log.texts.claim(document, CLAIM_MS)
-      if (claim.kind === 'wait') this.#want(document, claim.ms <= MAX_REST_MS ? claim.ms : LOOK_MS)
+      if (claim.kind === 'wait') this.#want(document, claim.ms <= BUSY_REST_MS ? claim.ms : LOOK_MS)
       if (claim.kind !== 'claimed') return 0
       const { position, bytes, text, ms } = await textOf(log, threads, document)
       const began = performance.now()
-      const restMs = Math.max(this.#nextRest(document), restOf(bytes + text.length))
+      const restMs = Math.max(claim.freeForMs < QUIET_MS ? BUSY_REST_MS : MIN_REST_MS, restOf(bytes + text.length))
       await log.texts.put({ key: claim.key, position, text, restMs })
       const tookMs = ms + performance.now() - began
-      return tookMs * (this.#options.busyShare() > BUSY_SHARE ? BUSY_REST : REST)
+      return tookMs * (this.#options.busyShare() > BUSY_LOOP_SHARE ? BUSY_LOOP_REST : REST)
     } catch (error) {
       onProblem(error, document)
       const isAway = error instanceof StorageError && error.code !== 'storage/corrupt'
       this.#want(document, isAway ? AWAY_MS : RETRY_MS)
       return isAway ? AWAY_MS : 0
     }
-  }
-
-  #nextRest(document: string): number {
-    const at = performance.now()
-    for (const [name, made] of this.#rests) {
-      if (at - made.at < QUIET_MS) break
-      this.#rests.delete(name)
-    }
-    const last = this.#rests.get(document)
-    const ms = last === undefined ? MIN_REST_MS : Math.min(MAX_REST_MS, 2 * last.ms)
-    this.#rests.delete(document)
-    this.#rests.set(document, { at, ms })
-    return ms
   }
 }
 

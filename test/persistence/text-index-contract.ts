@@ -62,6 +62,20 @@ export function describeTextIndex(name: string, open: (folder: string) => Promis
       expect(shown).toEqual([...all.map((document) => texts[document.name]), ''])
     })
 
+    test('are claimed with how long they were free, whoever made them before', async () => {
+      const folder = await makeFolder()
+      const [one, other] = [await openIn(folder), await openIn(folder)]
+      await one.append([update('a', '1')])
+      const first = await one.texts.claim('a', FOR_MS)
+      expect(first).toMatchObject({ kind: 'claimed' })
+      expect('freeForMs' in first && first.freeForMs).toBeGreaterThan(24 * HOUR)
+      await one.texts.put({ ...textOf(keyIn(first), 1, 'one'), restMs: 0 })
+      await other.append([update('a', '2')])
+      const next = await other.texts.claim('a', FOR_MS)
+      expect(next).toMatchObject({ kind: 'claimed' })
+      expect('freeForMs' in next && next.freeForMs).toBeLessThan(HOUR)
+    })
+
     test('are made by one at a time, and not again while they rest', async () => {
       const folder = await makeFolder()
       const [one, other] = [await openIn(folder), await openIn(folder)]

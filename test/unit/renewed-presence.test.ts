@@ -6,7 +6,7 @@ import { ClientIds } from '../../server/documents/client-ids.ts'
 import { Presence, type PresenceHolder } from '../../server/documents/presence.ts'
 import { awarenessUpdate } from '../support/messages.ts'
 
-/** What is told, and of whom it is kept since it is theirs. */
+/** Of whom it is told, and from whom it is kept since it is theirs. */
 interface Told {
   readonly clients: readonly number[]
   readonly holder: unknown
@@ -43,7 +43,7 @@ function holder(user: string): PresenceHolder {
 const shows = (client: number, clock: number, at = 'title') =>
   awarenessUpdate([{ client, clock, state: JSON.stringify({ at }) }])
 
-test('presence that is only repeated is told of all together, in time', () => {
+test('presence that is only renewed is told of all together, in time', () => {
   const { presence, told, relayed } = setUp()
   const [ann, ben] = [holder('ann'), holder('ben')]
   presence.receive(ann, shows(1, 1))
@@ -58,13 +58,13 @@ test('presence that is only repeated is told of all together, in time', () => {
   presence.receive(ben, shows(2, 2))
   presence.receive(ann, shows(1, 3))
   expect(told).toEqual([])
-  // Stock clients repeat theirs each half of the time, and look for it each tenth.
+  // Stock clients renew theirs each half of the time, and look for it each tenth.
   vi.advanceTimersByTime(outdatedTimeout * (1 - 1 / 2 - 1 / 10))
   expect(told).toEqual([{ clients: [1, 2], holder: undefined }])
   expect(relayed).toEqual([[1, 2]])
 })
 
-test('what one alone repeats is not told to the one', () => {
+test('what one alone renews is not told to the one', () => {
   const { presence, told } = setUp()
   const ann = holder('ann')
   presence.receive(ann, shows(1, 1))
@@ -76,7 +76,7 @@ test('what one alone repeats is not told to the one', () => {
   ])
 })
 
-test('a change is told at once, and what was repeated before it not again', () => {
+test('a change is told at once, and what was renewed before it not again', () => {
   const { presence, told } = setUp()
   const ann = holder('ann')
   presence.receive(ann, shows(1, 1))
