@@ -17,26 +17,25 @@ const NOWHERE = -1
  */
 export class Wheel<Member extends Timed> {
   readonly #slots = Array.from({ length: SLOTS }, () => new Set<Member>())
-  readonly #timer: NodeJS.Timeout
+  /** Runs while there is anybody. */
+  #timer: NodeJS.Timeout | undefined
   #turning: NodeJS.Immediate | undefined
+  #members = 0
   /** The last step that was made. */
-  #step = stepOf(Date.now())
-
-  constructor() {
-    this.#timer = setInterval(() => this.#turnSoon(), STEP_MS)
-    this.#timer.unref()
-  }
+  #step = 0
 
   /** Has `member` called at `dueAt`, ms since 1970, instead of when it would have been. */
   put(member: Member, dueAt: number): void {
     this.delete(member)
+    if (this.#timer === undefined) this.#start()
+    this.#members += 1
     const step = Math.min(Math.max(stepOf(dueAt) + 1, this.#step + 1), this.#step + SLOTS - 1)
     member.slot = step % SLOTS
     this.#slots[member.slot]?.add(member)
   }
 
   delete(member: Member): void {
-    this.#slots[member.slot]?.delete(member)
+    if (this.#slots[member.slot]?.delete(member)) this.#members -= 1
     member.slot = NOWHERE
   }
 
@@ -56,11 +55,20 @@ export class Wheel<Member extends Timed> {
         if (member.slot === slot) this.put(member, dueAt)
       }
     }
+    if (this.#members > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
   }
 
   stop(): void {
     clearInterval(this.#timer)
     clearImmediate(this.#turning)
+  }
+
+  #start(): void {
+    this.#step = stepOf(Date.now())
+    this.#timer = setInterval(() => this.#turnSoon(), STEP_MS)
+    this.#timer.unref()
   }
 
   /**

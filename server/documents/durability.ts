@@ -60,7 +60,8 @@ export class Durability {
   readonly #log: UpdateLog
   readonly #options: DurabilityOptions
   readonly #listeners = new Set<() => void>()
-  readonly #watch: NodeJS.Timeout
+  /** Runs while anything waits. */
+  #watch: NodeJS.Timeout | undefined
   #queue: Waiting[] = []
   /** Of the queue, what was given up: it counts as committed together with what it stood between. */
   #givenUp = 0
@@ -79,8 +80,6 @@ export class Durability {
   constructor(log: UpdateLog, options: DurabilityOptions) {
     this.#log = log
     this.#options = options
-    this.#watch = setInterval(() => this.#giveUpWhenTooLate(), Math.min(500, options.commitTimeoutMs / 4))
-    this.#watch.unref()
   }
 
   /** Whether storage takes writes, as far as the last attempt showed. */
@@ -110,6 +109,7 @@ export class Durability {
     this.#queue.push({ update, onSettled })
     this.appended += 1
     this.waitingBytes += bytesOf(update)
+    this.#watch ??= this.#startWatch()
     this.#start()
   }
 
@@ -241,10 +241,20 @@ export class Durability {
     this.#lost = false
   }
 
+  #startWatch(): NodeJS.Timeout {
+    const everyMs = Math.min(500, this.#options.commitTimeoutMs / 4)
+    return setInterval(() => this.#giveUpWhenTooLate(), everyMs).unref()
+  }
+
   #giveUpWhenTooLate(): void {
     const waiting = [...this.#inFlight.waiting, ...this.#queue]
     const [oldest] = waiting
-    if (oldest === undefined || Date.now() - oldest.update.at < this.#options.commitTimeoutMs) return
+    if (oldest === undefined || this.#closed) {
+      clearInterval(this.#watch)
+      this.#watch = undefined
+      return
+    }
+    if (Date.now() - oldest.update.at < this.#options.commitTimeoutMs) return
     const documents = new Set(waiting.map(({ update }) => update.document))
     this.#inFlight = NOTHING
     this.#queue = []

@@ -35,10 +35,13 @@ export interface Measured {
   readonly isRelayUp: boolean | undefined
 }
 
-/** How often the delay of the event loop is looked at, ms: each look wakes a server that has nothing else to do. */
+/** How often the delay of the event loop is looked at, ms. */
 const DELAY_LOOK_MS = 50
 
-/** Once a process, which may have several servers: what prom-client watches it with never ends. */
+/**
+ * Once a process, which may have several servers: what prom-client watches it with never ends. From the first question
+ * on, since each look wakes a server that has nothing else to do.
+ */
 let watched: Registry | undefined
 
 function metricsOfProcess(): Registry {
@@ -51,7 +54,6 @@ function metricsOfProcess(): Registry {
 /** `GET /metrics`: for Prometheus, in its text format. */
 export function serveMetrics(app: FastifyInstance, measure: () => Measured): void {
   const registry = new Registry()
-  const ofProcess = metricsOfProcess()
   const gauge = (name: string, help: string, pick: (measured: Measured) => number) => {
     new Gauge({
       name,
@@ -131,7 +133,7 @@ export function serveMetrics(app: FastifyInstance, measure: () => Measured): voi
     isOpen: true,
   })
   app.get('/metrics', description, async (_request, reply) => {
-    const all = [await ofProcess.metrics(), await registry.metrics(), distributions(measure())]
+    const all = [await metricsOfProcess().metrics(), await registry.metrics(), distributions(measure())]
     return reply.type(registry.contentType).send(all.join(''))
   })
 }

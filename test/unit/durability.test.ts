@@ -48,6 +48,16 @@ describe('durability', () => {
   beforeEach(() => vi.useFakeTimers())
   afterEach(() => vi.useRealTimers())
 
+  test('wakes the process only while something waits', async () => {
+    const { log, append } = setUp()
+    expect(vi.getTimerCount()).toBe(0)
+    append('a')
+    await vi.advanceTimersByTimeAsync(10)
+    log.last().resolve()
+    await vi.advanceTimersByTimeAsync(1_000)
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   test('[promise 1] counts as committed only what the log has confirmed, batch by batch', async () => {
     const { log, durability, append } = setUp()
     append('a')

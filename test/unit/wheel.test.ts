@@ -123,3 +123,18 @@ test('what comes during a pause is read first, too, when the pause begins behind
   vi.advanceTimersToNextTimer()
   expect(member.calls).toHaveLength(1)
 })
+
+test('a wheel with nobody on it has no timer, and turns again for who comes', () => {
+  const wheel = setUp()
+  expect(vi.getTimerCount()).toBe(0)
+  const member = memberOf(1_000)
+  wheel.put(member, Date.now() + 1_000)
+  vi.advanceTimersByTime(2_000)
+  wheel.delete(member)
+  vi.advanceTimersByTime(1_000)
+  expect([member.calls.length, vi.getTimerCount()]).toEqual([1, 0])
+  vi.advanceTimersByTime(600_000)
+  wheel.put(member, Date.now() + 1_000)
+  vi.advanceTimersByTime(2_000)
+  expect(member.calls.length).toBe(2)
+})
