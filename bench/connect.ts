@@ -19,7 +19,7 @@ export interface Connected {
   readonly times: readonly number[]
 }
 
-const { clients, documents, warmUps, settleMs } = parameters.connect
+const { clients, documents, residents, warmUps, settleMs } = parameters.connect
 
 /** What it costs a server that many connect, authenticate and sync, each, and how long they wait. */
 export async function measureConnect(log: (line: string) => void): Promise<Row[]> {
@@ -45,10 +45,15 @@ export async function measureConnect(log: (line: string) => void): Promise<Row[]
   ]
 }
 
-/** Memory is that of the first throng; what it costs to connect is that of the last one, on a server that has warmed up. */
+/**
+ * Memory is that of the first throng, beside a few who were there before: what a server makes and compiles for the first to
+ * come belongs to none of them. What it costs to connect is that of the last one, on a server that has warmed up.
+ */
 export async function measureConnected(peer: Peer): Promise<Connected> {
   const server = await peer.start()
+  const first = new Throng({ ...parameters.connect, ...residents }, 'residents')
   try {
+    await first.open(peer, server)
     const bytesBefore = await heldBytes(server.pid)
     const { bytes } = await connectThrong(
       peer,
@@ -60,6 +65,7 @@ export async function measureConnected(peer: Peer): Promise<Connected> {
     const { cpu, times } = await connectThrong(peer, server, 'last')
     return { cpuMicros: (cpu * 1_000) / clients, bytes: bytes / clients, times }
   } finally {
+    await first.end()
     await server.stop()
   }
 }

@@ -22,6 +22,8 @@ export const parameters = {
     /** How many connect at the same time. */
     together: 32,
     isPresent: true,
+    /** Who is connected before the others, and stays. */
+    residents: { clients: 500, documents: 50 },
     /** Crowds that come and go before the measured one: V8 compiles what is used much. */
     warmUps: 3,
     /** Until a crowd has left. */
