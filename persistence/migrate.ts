@@ -59,11 +59,11 @@ async function refuseOthers(source: PortableLog, target: PortableLog): Promise<v
     const difference = await differenceOf(start, source.read(name, start, position), target.read(name, start, position))
     if (difference !== undefined)
       throw notEmpty(`the document ${name}, which differs from the source's at ${difference}`)
-    const versions = (await source.versions(name)).map((version) => JSON.stringify(version))
-    const other = (await target.versions(name)).find((version) => !versions.includes(JSON.stringify(version)))
+    const versions = (await source.versions.list(name)).map((version) => JSON.stringify(version))
+    const other = (await target.versions.list(name)).find((version) => !versions.includes(JSON.stringify(version)))
     if (other !== undefined) throw notEmpty(`the version ${other.id} of ${name}, which is not the source's`)
     for await (const seen of seenIn(target, name)) {
-      if (!same(seen, await source.seen(name, seen.user)))
+      if (!same(seen, await source.seen.find(name, seen.user)))
         throw notEmpty(`what ${seen.user} has seen of ${name}, which is not the source's`)
     }
   }
@@ -109,8 +109,8 @@ async function copyDocument(source: PortableLog, target: PortableLog, summary: D
     bytes = 0
   }
   if (batch.length > 0) await target.append(batch)
-  for (const version of await source.versions(document)) await target.addVersion(document, version)
-  for await (const page of pagesOfSeen(source, document)) await target.setSeen(document, page)
+  for (const version of await source.versions.list(document)) await target.versions.add(document, version)
+  for await (const page of pagesOfSeen(source, document)) await target.seen.raise(document, page)
 }
 
 /** A document's deletion is that of the chat beside it, too. */
@@ -186,7 +186,8 @@ async function verify(source: PortableLog, target: PortableLog): Promise<Migrate
     if (row !== undefined) throw differs(`the document ${name} at ${row}`)
     if ((await source.epoch(name)) !== (await target.epoch(name))) throw differs(`where the content of ${name} begins`)
     if (!same(await claimsOf(source, name), await claimsOf(target, name))) throw differs(`the client ids of ${name}`)
-    if (!same(await source.versions(name), await target.versions(name))) throw differs(`the versions of ${name}`)
+    if (!same(await source.versions.list(name), await target.versions.list(name)))
+      throw differs(`the versions of ${name}`)
     if (!same(await Array.fromAsync(seenIn(source, name)), await Array.fromAsync(seenIn(target, name))))
       throw differs(`what users have seen of ${name}`)
     if (stateOf(await source.load(name)) !== stateOf(await target.load(name))) throw differs(`the state of ${name}`)
@@ -246,7 +247,7 @@ async function* eventsOf(log: PortableLog): AsyncGenerator<StoredEvent, undefine
 
 async function* pagesOfSeen(log: PortableLog, document: string) {
   for (let after: string | undefined = ''; after !== undefined; ) {
-    const page = await log.seenBy(document, { after, limit: SEEN_PER_PAGE })
+    const page = await log.seen.list(document, { after, limit: SEEN_PER_PAGE })
     yield page
     after = page.at(-1)?.user
   }

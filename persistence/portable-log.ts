@@ -1,6 +1,5 @@
 import type { ClientClaim } from './client-claim.ts'
 import type { StoredEvent, UntoldChange } from './event-store.ts'
-import type { Seen } from './history-tables.ts'
 import type { HistoryBase } from './retention.ts'
 import type { ArchivedMessage, UpdateLog } from './update-log.ts'
 import type { Delivery } from './webhook-store.ts'
@@ -54,10 +53,4 @@ export interface PortableLog extends UpdateLog {
 
   /** Stores deliveries as they are, those that are not there. @throws {StorageError} as append() */
   restoreDeliveries(deliveries: readonly Delivery[]): Promise<void>
-
-  /**
-   * Up to where users have seen a document, ordered by the bytes of their ids, from the first behind `after`.
-   * @throws {StorageError} as versions()
-   */
-  seenBy(document: string, options: { after?: string; limit: number }): Promise<Seen[]>
 }

@@ -1,6 +1,6 @@
 import { checksum } from './checksum.ts'
 import type { DocumentKey } from './document-record.ts'
-import type { Seen } from './history-tables.ts'
+import type { Seen } from './seen-store.ts'
 import { StorageError } from './storage-error.ts'
 
 export function seenChecksum(document: DocumentKey, { user, position, at }: Seen): number {

@@ -1,11 +1,12 @@
 import type { AdminStore } from './admin-store.ts'
 import type { ClientClaim } from './client-claim.ts'
 import type { EventStore, NewEvent } from './event-store.ts'
-import type { HistoryTables } from './history-tables.ts'
 import type { PeopleStore } from './people-store.ts'
 import type { PushStore } from './push-store.ts'
 import type { Retention } from './retention.ts'
+import type { SeenStore } from './seen-store.ts'
 import type { TextIndex } from './text-index.ts'
+import type { VersionStore } from './version-store.ts'
 import type { WebhookStore } from './webhook-store.ts'
 
 /** One Yjs update on its way into the log. */
@@ -167,12 +168,18 @@ export interface Damage {
  *
  * Every implementation passes the suite in test/persistence/update-log-contract.ts.
  */
-export interface UpdateLog extends HistoryTables, Retention {
+export interface UpdateLog extends Retention {
   /**
    * Which database this is: the same for everybody who has it open, and different for any other but copies of it, such
    * as a restored backup.
    */
   readonly id: string
+
+  /** The positions that have names. */
+  readonly versions: VersionStore
+
+  /** Up to where users have seen documents. */
+  readonly seen: SeenStore
 
   /** Who is told of messages through the push service of their browser, and what is still to be told. */
   readonly pushes: PushStore

@@ -41,6 +41,18 @@ export interface LockedHead extends DocumentHead {
   readonly isDeleted: boolean
 }
 
+/** One row, or none. */
+export async function findRecord(
+  session: Session,
+  name: string,
+  lock: 'FOR SHARE' | 'FOR UPDATE' | '' = '',
+): Promise<DocumentRecord | undefined> {
+  const [values] = await session.rows(`SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name = $1 ${lock}`, [
+    name,
+  ])
+  return values === undefined ? undefined : parseRecord(values)
+}
+
 /** Reads a document's record and that of its newest snapshot; undefined for an unknown document. */
 export async function findHead(session: Session, name: string): Promise<DocumentHead | undefined> {
   const [values] = await session.rows(`${HEAD} WHERE d.name = $1`, [name])

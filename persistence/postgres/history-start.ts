@@ -1,7 +1,7 @@
 import type { KeyRing } from '../encryption.ts'
 import { ENOUGH_ROWS, type HistoryBase, type HistoryStart, type RetentionPage } from '../retention.ts'
 import { missingBase } from '../snapshot-record.ts'
-import { findRecord } from './history-tables.ts'
+import { findRecord } from './document-table.ts'
 import type { Session } from './session.ts'
 import { findSnapshot, readSnapshot } from './snapshot-table.ts'
 

@@ -1,13 +1,11 @@
 import pg from 'pg'
 import { CoweaveError } from '../../model/errors.ts'
-import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import { shownUrl } from '../database-url.ts'
 import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
-import type { Seen } from '../history-tables.ts'
+import type { StoredEvent, UntoldChange } from '../event-store.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
 import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
@@ -34,20 +32,10 @@ import { restoreUntold } from './change-table.ts'
 import { readClaims } from './client-table.ts'
 import type { CompactRequest } from './compactor.ts'
 import { Connections } from './connections.ts'
-import { findHead, listRecords, readPositions } from './document-table.ts'
+import { findHead, findRecord, listRecords, readPositions } from './document-table.ts'
 import { deleteDocument, eraseSome, freeDocument, listErasable, undeleteDocument } from './eraser.ts'
 import { restoreEvents } from './event-table.ts'
 import { findForgettable, findUnpacked, historyBaseOf, historyStartOf } from './history-start.ts'
-import {
-  addVersion,
-  findRecord,
-  findSeen,
-  readSeen,
-  readVersions,
-  removeVersion,
-  renameVersion,
-  setSeen,
-} from './history-tables.ts'
 import { searchMessages } from './message-search.ts'
 import { findMessage, knownIds, pageOfArchive, pageOfMessages, restoreMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
@@ -56,10 +44,13 @@ import { toStorageError } from './postgres-errors.ts'
 import { PostgresEvents } from './postgres-events.ts'
 import { PostgresPeople } from './postgres-people.ts'
 import { PostgresPushes } from './postgres-pushes.ts'
+import { PostgresSeen } from './postgres-seen.ts'
 import { PostgresTexts } from './postgres-texts.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
+import { PostgresVersions } from './postgres-versions.ts'
 import { PostgresWebhooks } from './postgres-webhooks.ts'
 import { loadDocument, readDocument } from './reader.ts'
+import type { RunAs, Session } from './session.ts'
 import { type Answer, isDamage, isForgetting, isPacking, type Request } from './thread-messages.ts'
 import { restoreDeliveries } from './webhook-table.ts'
 import type { WorkerSettings } from './worker.ts'
@@ -115,6 +106,8 @@ interface Opened {
 /** One connection appends, a few read, one searches; what takes long to compute has threads of its own. */
 class PostgresLog implements PortableLog {
   readonly id: string
+  readonly versions: PostgresVersions
+  readonly seen: PostgresSeen
   readonly pushes: PostgresPushes
   readonly events: PostgresEvents
   readonly texts: PostgresTexts
@@ -150,6 +143,10 @@ class PostgresLog implements PortableLog {
     this.#readers = new Connections({ ...settings, max: READERS, onProblem })
     this.#searcher = new Connections({ ...settings, max: 1, onProblem })
     this.#pushers = new Connections({ ...settings, max: 1, onProblem })
+    const look: RunAs = (what, work) => this.#look(what, work)
+    const write: RunAs = (what, work) => this.#write(what, work)
+    this.versions = new PostgresVersions(settings.keys, { look, write })
+    this.seen = new PostgresSeen({ look, write })
     this.pushes = new PostgresPushes(settings.keys, {
       read: (work) => this.#call('reading pushes', () => this.#readers.read(work)),
       write: (work) => this.#call('writing pushes', () => this.#pushers.write(work)),
@@ -209,9 +206,7 @@ class PostgresLog implements PortableLog {
     const { keys } = this.#settings
     for (let last = Math.max(after, 0), end = until; last < end; ) {
       const range = { after: last, until: end }
-      const page = await this.#call(`${document}: reading`, () =>
-        this.#readers.look((session) => readDocument(session, keys, document, range)),
-      )
+      const page = await this.#look(`${document}: reading`, (session) => readDocument(session, keys, document, range))
       if (last < page.forgotten) throw historyForgotten(document, { position: page.forgotten })
       end = Math.min(end, page.position) // what is committed as reading begins: it ends, also while others append
       yield* page.rows
@@ -220,14 +215,12 @@ class PostgresLog implements PortableLog {
   }
 
   positions(documents: readonly string[]): Promise<number[]> {
-    return this.#call('reading positions', () => this.#readers.read((session) => readPositions(session, documents)))
+    return this.#read('reading positions', (session) => readPositions(session, documents))
   }
 
-  epoch(document: string): Promise<number> {
-    return this.#call(`${document}: reading`, async () => {
-      const record = await this.#readers.read((session) => findRecord(session, document))
-      return record?.epoch ?? 0
-    })
+  async epoch(document: string): Promise<number> {
+    const record = await this.#read(`${document}: reading`, (session) => findRecord(session, document))
+    return record?.epoch ?? 0
   }
 
   /** Postgres has nothing that tells it for less. */
@@ -236,26 +229,24 @@ class PostgresLog implements PortableLog {
   }
 
   claims(document: string, after = 0): Promise<ClientClaim[]> {
-    return this.#call(`${document}: reading`, () =>
-      this.#readers.look(async (session) => {
-        const head = await findHead(session, document)
-        return head === undefined || head.record.position === 0 ? [] : await readClaims(session, head.record, after)
-      }),
-    )
+    return this.#look(`${document}: reading`, async (session) => {
+      const head = await findHead(session, document)
+      return head === undefined || head.record.position === 0 ? [] : await readClaims(session, head.record, after)
+    })
   }
 
-  documents(options: ListOptions): Promise<DocumentSummary[]> {
+  async documents(options: ListOptions): Promise<DocumentSummary[]> {
     const { prefix = '', after = '', limit, deleted = false } = options
-    return this.#call('listing documents', async () => {
-      const records = await this.#readers.read((session) => listRecords(session, { prefix, after, limit, deleted }))
-      return records.map(({ name, position, createdAt, updatedAt, tombstone }) => ({
-        name,
-        position,
-        createdAt,
-        updatedAt,
-        ...(tombstone && { deleted: deletionOf(tombstone) }),
-      }))
-    })
+    const records = await this.#read('listing documents', (session) =>
+      listRecords(session, { prefix, after, limit, deleted }),
+    )
+    return records.map(({ name, position, createdAt, updatedAt, tombstone }) => ({
+      name,
+      position,
+      createdAt,
+      updatedAt,
+      ...(tombstone && { deleted: deletionOf(tombstone) }),
+    }))
   }
 
   delete(document: string, deletion: NewDeletion): Promise<Deletion> {
@@ -268,9 +259,7 @@ class PostgresLog implements PortableLog {
   }
 
   undelete(document: string): Promise<Undeleted> {
-    return this.#call(`${document}: restoring`, () =>
-      this.#writer.write((session) => undeleteDocument(session, document)),
-    )
+    return this.#write(`${document}: restoring`, (session) => undeleteDocument(session, document))
   }
 
   async erase(document: string): Promise<boolean> {
@@ -286,34 +275,26 @@ class PostgresLog implements PortableLog {
     const [known] = await this.documents({ prefix: document, limit: 1, deleted: true })
     // What a killed process has left must be gone: its rows would belong to nobody.
     if (known?.name === document && known.deleted?.isErased) await this.erase(document)
-    return await this.#call(`${document}: freeing its name`, () =>
-      this.#writer.write((session) => freeDocument(session, document)),
-    )
+    return await this.#write(`${document}: freeing its name`, (session) => freeDocument(session, document))
   }
 
   erasable(options: { readonly before: number; readonly limit: number }): Promise<string[]> {
-    return this.#call('listing deleted documents', () =>
-      this.#readers.read((session) => listErasable(session, options)),
-    )
+    return this.#read('listing deleted documents', (session) => listErasable(session, options))
   }
 
   messages(room: string, options: { before?: number; limit: number }): Promise<ArchivedMessage[]> {
     const { before = Number.MAX_SAFE_INTEGER, limit } = options
-    return this.#call(`${room}: reading messages`, () =>
-      this.#readers.read((session) => pageOfMessages(session, this.#settings.keys, { room, before, limit })),
+    return this.#read(`${room}: reading messages`, (session) =>
+      pageOfMessages(session, this.#settings.keys, { room, before, limit }),
     )
   }
 
   messageById(room: string, id: string): Promise<ArchivedMessage | undefined> {
-    return this.#call(`${room}: reading a message`, () =>
-      this.#readers.read((session) => findMessage(session, this.#settings.keys, room, id)),
-    )
+    return this.#read(`${room}: reading a message`, (session) => findMessage(session, this.#settings.keys, room, id))
   }
 
   knownMessages(room: string, ids: readonly string[]): Promise<Set<string>> {
-    return this.#call(`${room}: looking for messages`, () =>
-      this.#readers.read((session) => knownIds(session, room, ids)),
-    )
+    return this.#read(`${room}: looking for messages`, (session) => knownIds(session, room, ids))
   }
 
   searchMessages(query: string, options: SearchOptions): Promise<FoundMessages> {
@@ -329,89 +310,27 @@ class PostgresLog implements PortableLog {
   }
 
   archive({ after = 0, limit }: { after?: number; limit: number }): Promise<ArchivePage> {
-    return this.#call('reading the archive', () =>
-      this.#readers.read((session) => pageOfArchive(session, this.#settings.keys, { after, limit })),
-    )
+    return this.#read('reading the archive', (session) => pageOfArchive(session, this.#settings.keys, { after, limit }))
   }
 
   restoreMessages(messages: readonly ArchivedMessage[]): Promise<void> {
-    return this.#call('storing messages', () =>
-      this.#writer.write((session) => restoreMessages(session, this.#settings.keys, messages)),
-    )
+    return this.#write('storing messages', (session) => restoreMessages(session, this.#settings.keys, messages))
   }
 
   restoreEvents(events: readonly StoredEvent[], last: number): Promise<void> {
-    return this.#call('storing events', () =>
-      this.#writer.write((session) => restoreEvents(session, this.#settings.keys, events, last)),
-    )
+    return this.#write('storing events', (session) => restoreEvents(session, this.#settings.keys, events, last))
   }
 
   restoreBase(restored: RestoredBase): Promise<void> {
-    return this.#call(`${restored.name}: restoring`, () =>
-      this.#writer.write((session) => restoreBase(session, this.#settings.keys, restored)),
-    )
+    return this.#write(`${restored.name}: restoring`, (session) => restoreBase(session, this.#settings.keys, restored))
   }
 
   restoreDeliveries(deliveries: readonly Delivery[]): Promise<void> {
-    return this.#call('storing deliveries', () =>
-      this.#writer.write((session) => restoreDeliveries(session, deliveries)),
-    )
+    return this.#write('storing deliveries', (session) => restoreDeliveries(session, deliveries))
   }
 
   restoreUntold(changes: readonly UntoldChange[]): Promise<void> {
-    return this.#call('storing changes', () => this.#writer.write((session) => restoreUntold(session, changes)))
-  }
-
-  versions(document: string): Promise<NamedVersion[]> {
-    return this.#call(`${document}: reading versions`, () =>
-      this.#readers.look(async (session) => {
-        const record = await findRecord(session, document)
-        return record === undefined ? [] : await readVersions(session, this.#settings.keys, record)
-      }),
-    )
-  }
-
-  addVersion(document: string, version: NamedVersion, events: readonly NewEvent[] = []): Promise<boolean> {
-    return this.#call(`${document}: naming a version`, () =>
-      this.#writer.write((session) => addVersion(session, this.#settings.keys, document, version, events)),
-    )
-  }
-
-  renameVersion(document: string, id: string, name: string): Promise<boolean> {
-    return this.#call(`${document}: renaming a version`, () =>
-      this.#writer.write((session) => renameVersion(session, this.#settings.keys, { document, id, to: name })),
-    )
-  }
-
-  removeVersion(document: string, id: string): Promise<boolean> {
-    return this.#call(`${document}: removing a version`, () =>
-      this.#writer.write((session) => removeVersion(session, document, id)),
-    )
-  }
-
-  seen(document: string, user: string): Promise<Seen | undefined> {
-    return this.#call(`${document}: reading`, () =>
-      this.#readers.look(async (session) => {
-        const record = await findRecord(session, document)
-        return record === undefined ? undefined : await findSeen(session, record, user)
-      }),
-    )
-  }
-
-  seenBy(document: string, options: { after?: string; limit: number }): Promise<Seen[]> {
-    const { after = '', limit } = options
-    return this.#call(`${document}: reading`, () =>
-      this.#readers.look(async (session) => {
-        const record = await findRecord(session, document)
-        return record === undefined ? [] : await readSeen(session, record, { after, limit })
-      }),
-    )
-  }
-
-  setSeen(document: string, seen: readonly Seen[]): Promise<void> {
-    return this.#call(`${document}: writing what was seen`, () =>
-      this.#writer.write((session) => setSeen(session, document, seen)),
-    )
+    return this.#write('storing changes', (session) => restoreUntold(session, changes))
   }
 
   compact(document: string): Promise<number> {
@@ -441,9 +360,7 @@ class PostgresLog implements PortableLog {
 
   unpacked(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
     const { before, after = '', limit } = options
-    return this.#call('looking for old history', () =>
-      this.#readers.read((session) => findUnpacked(session, { before, after, limit })),
-    )
+    return this.#read('looking for old history', (session) => findUnpacked(session, { before, after, limit }))
   }
 
   #retain(request: Extract<Request, { kind: 'forget' | 'pack' }>): Promise<Answer> {
@@ -455,20 +372,16 @@ class PostgresLog implements PortableLog {
   }
 
   historyStart(document: string): Promise<HistoryStart> {
-    return this.#call(`${document}: reading`, () => this.#readers.read((session) => historyStartOf(session, document)))
+    return this.#read(`${document}: reading`, (session) => historyStartOf(session, document))
   }
 
   historyBase(document: string): Promise<HistoryBase | undefined> {
-    return this.#call(`${document}: reading`, () =>
-      this.#readers.look((session) => historyBaseOf(session, this.#settings.keys, document)),
-    )
+    return this.#look(`${document}: reading`, (session) => historyBaseOf(session, this.#settings.keys, document))
   }
 
   forgettable(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
     const { before, after = '', limit } = options
-    return this.#call('looking for old history', () =>
-      this.#readers.read((session) => findForgettable(session, { before, after, limit })),
-    )
+    return this.#read('looking for old history', (session) => findForgettable(session, { before, after, limit }))
   }
 
   async *check(): AsyncGenerator<Damage> {
@@ -514,6 +427,19 @@ class PostgresLog implements PortableLog {
   async #compact(request: CompactRequest): Promise<number> {
     this.#compactor ??= startThread('compactor', this.#settings, this.#onProblem)
     return Number(await this.#compactor.call({ kind: 'compact', ...request }))
+  }
+
+  #read<T>(what: string, work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#call(what, () => this.#readers.read(work))
+  }
+
+  /** Reads as of one moment. */
+  #look<T>(what: string, work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#call(what, () => this.#readers.look(work))
+  }
+
+  #write<T>(what: string, work: (session: Session) => Promise<T>): Promise<T> {
+    return this.#call(what, () => this.#writer.write(work))
   }
 
   /** `what` is being done, as errors say it. */

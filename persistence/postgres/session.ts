@@ -111,6 +111,9 @@ export class Session {
 /** Runs work on a connection, in a transaction. */
 export type Run = <T>(work: (session: Session) => Promise<T>) => Promise<T>
 
+/** As Run; `what` is being done, as errors say it. */
+export type RunAs = <T>(what: string, work: (session: Session) => Promise<T>) => Promise<T>
+
 function nameOf(text: string): string {
   const name = names.get(text) ?? `coweave_${names.size}`
   names.set(text, name)

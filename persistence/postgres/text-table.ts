@@ -1,8 +1,7 @@
 import { StorageError } from '../storage-error.ts'
 import type { FoundDocument, LaggingPage, NewText, TextClaim, TextSearch } from '../text-index.ts'
 import { tsqueryOf } from '../words.ts'
-import { findTombstone } from './document-table.ts'
-import { findRecord } from './history-tables.ts'
+import { findRecord, findTombstone } from './document-table.ts'
 import type { Session } from './session.ts'
 
 /** Documents that one search compares, at most. */

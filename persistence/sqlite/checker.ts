@@ -11,12 +11,14 @@ import { openForReading } from './database.ts'
 import { documentFinder } from './document-table.ts'
 import { eventDamages } from './event-table.ts'
 import { historyStartReader } from './history-start.ts'
-import { seenReader, versionReader } from './history-tables.ts'
+
 import { messageDamages } from './message-checker.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packDamage } from './replies.ts'
+import { seenReader } from './seen-table.ts'
 import { snapshotFinder, snapshotReader } from './snapshot-table.ts'
 import { rowReader } from './update-table.ts'
+import { versionReader } from './version-table.ts'
 import { webhookDamages } from './webhook-table.ts'
 
 const SEEN_PER_PAGE = 1_000

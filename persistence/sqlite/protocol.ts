@@ -1,9 +1,9 @@
 import type { NamedVersion } from '../../model/history.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
-import type { Seen } from '../history-tables.ts'
 import type { StoredErasure } from '../people-store.ts'
 import type { RestoredBase } from '../portable-log.ts'
+import type { Seen } from '../seen-store.ts'
 import type { NewText, TextSearch } from '../text-index.ts'
 import type { NewDeletion } from '../update-log.ts'
 import type { Delivery } from '../webhook-store.ts'
@@ -96,7 +96,7 @@ export type Request =
   | { readonly kind: 'remove-version'; readonly document: string; readonly id: string }
   | { readonly kind: 'seen'; readonly document: string; readonly user: string }
   | { readonly kind: 'seen-by'; readonly document: string; readonly after: string; readonly limit: number }
-  | { readonly kind: 'set-seen'; readonly document: string; readonly seen: readonly Seen[] }
+  | { readonly kind: 'raise-seen'; readonly document: string; readonly seen: readonly Seen[] }
   | { readonly kind: 'compact'; readonly document: string }
   | { readonly kind: 'forget'; readonly document: string; readonly until: number }
   | { readonly kind: 'pack'; readonly document: string; readonly after: number; readonly until: number }

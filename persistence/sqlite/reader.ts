@@ -11,7 +11,7 @@ import { documentLoader } from './document-loader.ts'
 import { documentFinder, documentLister, erasableLister, positionReader, tombstoneFinder } from './document-table.ts'
 import { eventReader } from './event-table.ts'
 import { historyStartReader } from './history-start.ts'
-import { seenFinder, seenReader, versionReader } from './history-tables.ts'
+
 import { packFoundMessages, packMessages } from './message-replies.ts'
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
@@ -28,9 +28,11 @@ import {
   packSummaries,
   packVersions,
 } from './replies.ts'
+import { seenFinder, seenReader } from './seen-table.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { laggingLister, textReader, textSearcher } from './text-table.ts'
 import { rowReader } from './update-table.ts'
+import { versionReader } from './version-table.ts'
 import { webhookReader } from './webhook-table.ts'
 
 /** A page of read() ends with the row that takes it over either of these. */

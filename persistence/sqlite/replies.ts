@@ -19,10 +19,10 @@ import {
 } from 'lib0/encoding'
 import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
-import type { Seen } from '../history-tables.ts'
 import { readRows, writeRows } from '../packed-rows.ts'
 import { readList, readRest, unpackAll } from '../read-list.ts'
 import type { HistoryBase } from '../retention.ts'
+import type { Seen } from '../seen-store.ts'
 import type { Damage, Deletion, DocumentSummary, LogRow, StoredDocument } from '../update-log.ts'
 import type { Packed } from './plain-replies.ts'
 

@@ -1,11 +1,9 @@
 import { resolve } from 'node:path'
 import { CoweaveError } from '../../model/errors.ts'
-import type { NamedVersion } from '../../model/history.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
-import type { Seen } from '../history-tables.ts'
+import type { StoredEvent, UntoldChange } from '../event-store.ts'
 import { natural } from '../natural.ts'
 import { OneByOne } from '../one-by-one.ts'
 import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
@@ -40,17 +38,17 @@ import {
   unpackHistoryBase,
   unpackLoadReply,
   unpackReadReply,
-  unpackSeen,
   unpackSummaries,
-  unpackVersions,
 } from './replies.ts'
 import { SqliteAdmin } from './sqlite-admin.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { SqliteEvents } from './sqlite-events.ts'
 import { SqlitePeople } from './sqlite-people.ts'
 import { SqlitePushes } from './sqlite-pushes.ts'
+import { SqliteSeen } from './sqlite-seen.ts'
 import { SqliteTexts } from './sqlite-texts.ts'
-import { type SqliteThread, startThread } from './sqlite-thread.ts'
+import { type Ask, type SqliteThread, startThread } from './sqlite-thread.ts'
+import { SqliteVersions } from './sqlite-versions.ts'
 import { SqliteWebhooks } from './sqlite-webhooks.ts'
 import { refuseDamagedWal } from './wal-damage.ts'
 
@@ -91,6 +89,8 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
 /** Hands every call to the thread it belongs to. */
 class SqliteLog implements PortableLog {
   readonly id: string
+  readonly versions: SqliteVersions
+  readonly seen: SqliteSeen
   readonly pushes: SqlitePushes
   readonly events: SqliteEvents
   readonly texts: SqliteTexts
@@ -120,19 +120,17 @@ class SqliteLog implements PortableLog {
     this.#onProblem = onProblem
     this.#writer = this.#thread('writer')
     this.#reader = this.#thread('reader')
+    const read: Ask = (request) => this.#read(request)
+    const write: Ask = (request, moved) => this.#write(request, moved)
+    this.versions = new SqliteVersions({ read, write })
+    this.seen = new SqliteSeen({ read, write })
     this.pushes = new SqlitePushes({
-      read: (call) => this.#read({ kind: 'push', call }),
-      write: async (call) => {
-        this.#refuseIfClosed()
-        return await this.#writer.call({ kind: 'push', call })
-      },
+      read: (call) => read({ kind: 'push', call }),
+      write: (call) => write({ kind: 'push', call }),
     })
     this.events = new SqliteEvents({
-      read: (call) => this.#read({ kind: 'event', call }),
-      write: async (call) => {
-        this.#refuseIfClosed()
-        return await this.#writer.call({ kind: 'event', call })
-      },
+      read: (call) => read({ kind: 'event', call }),
+      write: (call) => write({ kind: 'event', call }),
     })
     this.texts = new SqliteTexts({
       isEncrypted: settings.keys !== undefined,
@@ -144,19 +142,16 @@ class SqliteLog implements PortableLog {
       },
     })
     this.admin = new SqliteAdmin({
-      read: (call) => this.#read({ kind: 'admin', call }),
-      write: (call) => this.#write({ kind: 'admin', call }),
+      read: (call) => read({ kind: 'admin', call }),
+      write: (call) => write({ kind: 'admin', call }),
     })
     this.webhooks = new SqliteWebhooks({
-      read: (call) => this.#read({ kind: 'webhook', call }),
-      write: async (call) => {
-        this.#refuseIfClosed()
-        return await this.#writer.call({ kind: 'webhook', call })
-      },
+      read: (call) => read({ kind: 'webhook', call }),
+      write: (call) => write({ kind: 'webhook', call }),
     })
     this.people = new SqlitePeople({
-      read: (request) => this.#read(request),
-      write: (request) => this.#write(request),
+      read,
+      write,
       compact: async (request) => {
         this.#refuseIfClosed()
         return await this.#compactions.between(() => this.#compact(request))
@@ -309,36 +304,6 @@ class SqliteLog implements PortableLog {
     await this.#write({ kind: 'restore-deliveries', deliveries })
   }
 
-  async versions(document: string): Promise<NamedVersion[]> {
-    return unpackVersions(await this.#read({ kind: 'versions', document }))
-  }
-
-  addVersion(document: string, version: NamedVersion, events: readonly NewEvent[] = []): Promise<boolean> {
-    return this.#change({ kind: 'add-version', document, version, events })
-  }
-
-  renameVersion(document: string, id: string, name: string): Promise<boolean> {
-    return this.#change({ kind: 'rename-version', document, id, name })
-  }
-
-  removeVersion(document: string, id: string): Promise<boolean> {
-    return this.#change({ kind: 'remove-version', document, id })
-  }
-
-  async seen(document: string, user: string): Promise<Seen | undefined> {
-    const [found] = unpackSeen(await this.#read({ kind: 'seen', document, user }))
-    return found
-  }
-
-  async seenBy(document: string, options: { after?: string; limit: number }): Promise<Seen[]> {
-    const { after = '', limit } = options
-    return unpackSeen(await this.#read({ kind: 'seen-by', document, after, limit }))
-  }
-
-  async setSeen(document: string, seen: readonly Seen[]): Promise<void> {
-    await this.#write({ kind: 'set-seen', document, seen })
-  }
-
   async compact(document: string): Promise<number> {
     this.#refuseIfClosed()
     return await this.#compactions.now(document)
@@ -432,18 +397,14 @@ class SqliteLog implements PortableLog {
     return this.#searcher.call(request)
   }
 
-  #write(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+  #write(request: Request, moved?: readonly Uint8Array<ArrayBuffer>[]): Promise<Uint8Array<ArrayBuffer>> {
     this.#refuseIfClosed()
-    return this.#writer.call(request)
+    return this.#writer.call(request, moved)
   }
 
   #compact(request: Request): Promise<Uint8Array<ArrayBuffer>> {
     this.#compactor ??= this.#thread('compactor')
     return this.#compactor.call(request)
-  }
-
-  async #change(request: Request): Promise<boolean> {
-    return unpackFlag(await this.#write(request))
   }
 
   #thread(role: WorkerRole): SqliteThread {

@@ -2,10 +2,8 @@ import type { Disowned, PeopleStore, PersonTrace, StoredErasure } from '../peopl
 import type { DisownReply } from './disowner.ts'
 import type { TracePage } from './people-table.ts'
 import { unpackPosition, unpackText } from './plain-replies.ts'
-import type { Request, WorkerRole } from './protocol.ts'
-import type { SqliteThread } from './sqlite-thread.ts'
-
-type Ask = (request: Request) => Promise<Uint8Array<ArrayBuffer>>
+import type { WorkerRole } from './protocol.ts'
+import type { Ask, SqliteThread } from './sqlite-thread.ts'
 
 export interface SqlitePeopleOptions {
   readonly read: Ask

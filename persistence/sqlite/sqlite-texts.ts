@@ -2,8 +2,7 @@ import { refuseEncrypted } from '../encryption.ts'
 import type { FoundDocument, LaggingPage, NewText, TextClaim, TextIndex, TextSearch } from '../text-index.ts'
 import { unpackBytes, unpackText } from './plain-replies.ts'
 import type { Request } from './protocol.ts'
-
-type Ask = (request: Request, moved?: readonly Uint8Array<ArrayBuffer>[]) => Promise<Uint8Array<ArrayBuffer>>
+import type { Ask } from './sqlite-thread.ts'
 
 export interface SqliteTextsOptions {
   readonly isEncrypted: boolean

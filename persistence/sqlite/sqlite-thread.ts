@@ -6,6 +6,9 @@ const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './worker.ts' : './worke
 
 export type SqliteThread = WorkerThread<Request, Uint8Array<ArrayBuffer>>
 
+/** Asks one of the threads of a log; byte arrays in `moved` are moved there. */
+export type Ask = (request: Request, moved?: readonly Uint8Array<ArrayBuffer>[]) => Promise<Uint8Array<ArrayBuffer>>
+
 /** Starts a thread for one of the roles. */
 export function startThread(
   settings: WorkerSettings,

@@ -10,7 +10,6 @@ import { openForWriting } from './database.ts'
 import { type DeletingRequest, deleter } from './deleter.ts'
 import { DocumentCache } from './document-cache.ts'
 import { type EventCall, eventRestorer, eventTables, eventWriter } from './event-table.ts'
-import { historyWriter } from './history-tables.ts'
 import { unpackMessages } from './message-replies.ts'
 import { expectationCheck, MessageWriter } from './message-table.ts'
 import { erasureWriter } from './people-table.ts'
@@ -19,8 +18,10 @@ import { packFlag, packText } from './plain-replies.ts'
 import { nothing, type Request, type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { type PushCall, pushTables, pushWriter } from './push-table.ts'
 import { packAppendReply } from './replies.ts'
+import { seenWriter } from './seen-table.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { rowInserter } from './update-table.ts'
+import { versionWriter } from './version-table.ts'
 import { deliveryRestorer, type WebhookCall, webhookTables } from './webhook-table.ts'
 
 /** The thread that appends: one transaction and one fsync a batch. */
@@ -105,13 +106,14 @@ function deleting(
 
 /** Stores named positions, and up to where users have seen documents. */
 function historyKeeper(db: Database, settings: WorkerSettings): (request: Request) => Uint8Array<ArrayBuffer> {
-  const tables = historyWriter(db, settings.keys)
+  const versions = versionWriter(db, settings.keys)
+  const raiseSeen = seenWriter(db)
   const inPlace = placeGuard(settings.file)
   const write = (request: Request): boolean => {
-    if (request.kind === 'add-version') return tables.add(request.document, request.version, request.events)
-    if (request.kind === 'rename-version') return tables.rename(request.document, request.id, request.name)
-    if (request.kind === 'remove-version') return tables.remove(request.document, request.id)
-    if (request.kind === 'set-seen') return tables.setSeen(request.document, request.seen)
+    if (request.kind === 'add-version') return versions.add(request.document, request.version, request.events)
+    if (request.kind === 'rename-version') return versions.rename(request.document, request.id, request.name)
+    if (request.kind === 'remove-version') return versions.remove(request.document, request.id)
+    if (request.kind === 'raise-seen') return raiseSeen(request.document, request.seen)
     return unexpectedRequest('writer', request)
   }
   return (request) => {

@@ -168,7 +168,7 @@ export class DocumentSource implements StreamSource {
         if (event.document !== open.name) continue
         const { id } = JSON.parse(event.json)
         if (event.kind === VERSION_NAMED) {
-          const version = (await log.versions(open.name)).find((one) => one.id === id)
+          const version = (await log.versions.list(open.name)).find((one) => one.id === id)
           if (version !== undefined) frames.push(this.#frame('version', version))
         } else if (event.kind === MESSAGE_CREATED) {
           const message = await log.messageById(open.name, String(id))

@@ -60,7 +60,7 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
     async (request, reply) => {
       const { name } = await admitTo(request, api, 'read')
       void reply.header('Cache-Control', 'no-store')
-      return { versions: await log.versions(name) }
+      return { versions: await log.versions.list(name) }
     },
   )
 
@@ -79,11 +79,11 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
       const { name, position: given } = parse(newVersion, request.body)
       const position = given ?? (await history.lastPosition(document))
       await history.refuseOutside(document, position)
-      if ((await log.versions(document)).length >= MAX_VERSIONS)
+      if ((await log.versions.list(document)).length >= MAX_VERSIONS)
         throw new HttpError(409, 'version/too-many', `a document has at most ${MAX_VERSIONS} versions; delete some`)
       await access.confirm(document, author.principal)
       const version: NamedVersion = { id: randomUUID(), position, name, author: user, at: Date.now() }
-      if (!(await log.addVersion(document, version, [versionNamed(document, version)])))
+      if (!(await log.versions.add(document, version, [versionNamed(document, version)])))
         throw new HttpError(404, 'history/no-such-position', `nothing was ever written in ${document}`)
       return reply.status(201).send(version)
     },
@@ -103,7 +103,7 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
       countRequest(rates, user, request, reply)
       const { id } = parse(versionId, request.params)
       const { name } = parse(renamed, request.body)
-      if (!(await log.renameVersion(document, id, name))) throw noSuchVersion(id)
+      if (!(await log.versions.rename(document, id, name))) throw noSuchVersion(id)
       return {}
     },
   )
@@ -120,7 +120,7 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
       const { name: document, user } = await admitTo(request, api, 'write')
       countRequest(rates, user, request, reply)
       const { id } = parse(versionId, request.params)
-      if (!(await log.removeVersion(document, id))) throw noSuchVersion(id)
+      if (!(await log.versions.remove(document, id))) throw noSuchVersion(id)
       return {}
     },
   )
@@ -135,7 +135,7 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
     }),
     async (request, reply) => {
       const { name, user } = await admitTo(request, api, 'read')
-      const seen = await log.seen(name, user)
+      const seen = await log.seen.find(name, user)
       void reply.header('Cache-Control', 'no-store')
       return seen === undefined ? { position: 0 } : { position: seen.position, at: seen.at }
     },
@@ -157,8 +157,8 @@ export function serveVersions(app: FastifyInstance, api: VersionsApi): void {
       const position = given ?? (await history.lastPosition(name))
       await history.refuseUnknown(name, position)
       await access.confirm(name, author.principal, 'read')
-      await log.setSeen(name, [{ user, position, at: Date.now() }])
-      return { position: (await log.seen(name, user))?.position ?? 0 }
+      await log.seen.raise(name, [{ user, position, at: Date.now() }])
+      return { position: (await log.seen.find(name, user))?.position ?? 0 }
     },
   )
 }

@@ -42,11 +42,11 @@ async function* documentLines(log: UpdateLog, user: string): AsyncGenerator<Expo
     yield { kind: 'document', ...written(trace), ...(trace.clients > 0 ? { clients: trace.clients } : {}) }
     const { document } = trace
     if (trace.versions > 0) {
-      for (const { author, ...version } of await log.versions(document)) {
+      for (const { author, ...version } of await log.versions.list(document)) {
         if (author === user) yield { kind: 'version', document, ...version }
       }
     }
-    const seen = trace.hasSeen ? await log.seen(document, user) : undefined
+    const seen = trace.hasSeen ? await log.seen.find(document, user) : undefined
     if (seen !== undefined) yield { kind: 'seen', document, position: seen.position, at: seen.at }
   }
 }

@@ -2,8 +2,8 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { makeFolder } from './folder.ts'
-import { namedVersion } from './history-contract.ts'
 import { archived, readAll, rebuild, Typist, update } from './updates.ts'
+import { namedVersion } from './version-store-contract.ts'
 
 const MANY = 450
 
@@ -32,9 +32,9 @@ export function describePeopleStore(name: string, open: (folder: string) => Prom
         { ...new Typist('gone').type('x'), author: 'annika' },
       ])
       await log.delete('gone', { at: 5, by: 'ann' })
-      await log.addVersion('b', namedVersion('v', 1))
-      await log.addVersion('b', namedVersion('w', 1, { author: 'bob' }))
-      await log.setSeen(
+      await log.versions.add('b', namedVersion('v', 1))
+      await log.versions.add('b', namedVersion('w', 1, { author: 'bob' }))
+      await log.seen.raise(
         'b',
         ['ann', 'bob'].map((user) => ({ user, position: 1, at: 2 })),
       )
@@ -68,12 +68,12 @@ export function describePeopleStore(name: string, open: (folder: string) => Prom
       expect(parts).toEqual(before.parts)
       expect(clients.get(10)).toBe('erased-1')
       expect(clients.get(7)).toBe('bob')
-      expect((await log.versions('b')).map(({ id, author, name }) => [id, author, name])).toEqual([
+      expect((await log.versions.list('b')).map(({ id, author, name }) => [id, author, name])).toEqual([
         ['v', 'erased-1', 'version v'],
         ['w', 'bob', 'version w'],
       ])
-      expect(await log.seen('b', 'ann')).toBeUndefined()
-      expect(await log.seen('b', 'bob')).toEqual({ user: 'bob', position: 1, at: 2 })
+      expect(await log.seen.find('b', 'ann')).toBeUndefined()
+      expect(await log.seen.find('b', 'bob')).toEqual({ user: 'bob', position: 1, at: 2 })
       expect((await log.documents({ limit: 9, deleted: true }))[0]?.deleted?.by).toBe('erased-1')
       expect(await Array.fromAsync(log.check())).toEqual([])
 

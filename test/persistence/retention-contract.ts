@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { makeFolder } from './folder.ts'
-import { namedVersion } from './history-contract.ts'
 import { readAll, rebuild, Typist } from './updates.ts'
+import { namedVersion } from './version-store-contract.ts'
 
 const letters = Array.from('abcdefghij')
 const forgotten = expect.objectContaining({ code: 'history/forgotten' })
@@ -84,15 +84,15 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
 
     test('never ends above a named version, which can be named only where there is history', async () => {
       const { log } = await openTyped()
-      await log.addVersion('a', namedVersion('x', 6))
-      await log.addVersion('a', namedVersion('y', 3))
+      await log.versions.add('a', namedVersion('x', 6))
+      await log.versions.add('a', namedVersion('y', 3))
       expect(await log.forget('a', 10)).toBe(3)
-      expect(await log.addVersion('a', namedVersion('z', 2))).toBe(false)
-      await log.removeVersion('a', 'y')
+      expect(await log.versions.add('a', namedVersion('z', 2))).toBe(false)
+      await log.versions.remove('a', 'y')
       expect(await log.forget('a', 10)).toBe(6)
       expect(await textAt(log, 'a', 6)).toBe('abcdef')
-      expect(await log.versions('a')).toEqual([namedVersion('x', 6)])
-      expect(await log.addVersion('a', namedVersion('w', 6))).toBe(true)
+      expect(await log.versions.list('a')).toEqual([namedVersion('x', 6)])
+      expect(await log.versions.add('a', namedVersion('w', 6))).toBe(true)
     })
 
     test('is that of the document alone, is found by the time of its first row, and goes when it is erased', async () => {

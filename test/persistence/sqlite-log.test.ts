@@ -6,12 +6,13 @@ import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { isSoak } from '../support/random.ts'
 import { makeFolder } from './folder.ts'
-import { describeHistoryTables, namedVersion } from './history-contract.ts'
 import { describeMessageSearch } from './message-search-contract.ts'
 import { describeReset } from './reset-contract.ts'
+import { describeSeenStore } from './seen-store-contract.ts'
 import { describeTextIndex } from './text-index-contract.ts'
 import { describeUpdateLog } from './update-log-contract.ts'
 import { readAll, rebuild, stamp, Typist, textOf, update } from './updates.ts'
+import { describeVersionStore, namedVersion } from './version-store-contract.ts'
 
 const encryption = parseKeyRing(`k1:${Buffer.alloc(32, 1).toString('base64')}`)
 
@@ -21,8 +22,10 @@ if (isSoak)
   describeUpdateLog('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
 
 describeReset('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
-describeHistoryTables('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
-describeHistoryTables('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
+describeVersionStore('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
+describeSeenStore('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
+describeVersionStore('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
+describeSeenStore('SQLite, encrypted', (folder) => openSqliteLog({ file: join(folder, 'log.db'), encryption }))
 
 describeMessageSearch('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
 describeTextIndex('SQLite', (folder) => openSqliteLog({ file: join(folder, 'log.db') }))
@@ -37,26 +40,26 @@ test('a backup has versions and what users have seen', async () => {
   const folder = await makeFolder()
   const log = await openFile(join(folder, 'log.db'))
   await log.append([update('a', '1')])
-  await log.addVersion('a', namedVersion('x', 1))
-  await log.setSeen('a', [{ user: 'ann', position: 1, at: 2 }])
+  await log.versions.add('a', namedVersion('x', 1))
+  await log.seen.raise('a', [{ user: 'ann', position: 1, at: 2 }])
   await log.backup(join(folder, 'backup.db'))
   const backup = await openFile(join(folder, 'backup.db'))
-  expect(await backup.versions('a')).toEqual([namedVersion('x', 1)])
-  expect(await backup.seen('a', 'ann')).toEqual({ user: 'ann', position: 1, at: 2 })
+  expect(await backup.versions.list('a')).toEqual([namedVersion('x', 1)])
+  expect(await backup.seen.find('a', 'ann')).toEqual({ user: 'ann', position: 1, at: 2 })
 })
 
 test('damaged versions and what users have seen are found, and never taken for others', async () => {
   const file = join(await makeFolder(), 'log.db')
   const log = await openFile(file)
   await log.append([new Typist('a').type('x'), new Typist('b').type('x')])
-  await log.addVersion('a', namedVersion('x', 1))
-  await log.setSeen('b', [{ user: 'ann', position: 1, at: 2 }])
+  await log.versions.add('a', namedVersion('x', 1))
+  await log.seen.raise('b', [{ user: 'ann', position: 1, at: 2 }])
   const db = new Database(file)
   db.exec(`UPDATE versions SET position = 0; UPDATE seen SET user = 'bob'`)
   db.exec(`INSERT INTO seen SELECT 99, user, position, at, checksum FROM seen`)
   db.close()
-  await expect(log.versions('a')).rejects.toMatchObject({ code: 'storage/corrupt' })
-  await expect(log.seen('b', 'bob')).rejects.toMatchObject({ code: 'storage/corrupt' })
+  await expect(log.versions.list('a')).rejects.toMatchObject({ code: 'storage/corrupt' })
+  await expect(log.seen.find('b', 'bob')).rejects.toMatchObject({ code: 'storage/corrupt' })
   expect(await Array.fromAsync(log.check())).toEqual([
     { document: 'a', position: undefined, problem: 'a: bad checksum of the version x' },
     { document: 'b', position: undefined, problem: 'b: bad checksum of what bob has seen' },

@@ -5,8 +5,8 @@ import { findDamages } from '../../persistence/postgres/checker.ts'
 import { Connections } from '../../persistence/postgres/connections.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import type { Damage, UpdateLog } from '../../persistence/update-log.ts'
-import { namedVersion } from '../persistence/history-contract.ts'
 import { archived, readAll, rebuild, Typist, update } from '../persistence/updates.ts'
+import { namedVersion } from '../persistence/version-store-contract.ts'
 import { storeDeliveries, WEBHOOK_DAMAGES } from '../persistence/webhook-damages.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 
@@ -25,8 +25,8 @@ beforeAll(async () => {
   const { data } = new Typist('packed').type('x')
   await log.append(Array.from({ length: 80 }, () => update('packed', '', { data })))
   for (const until of [30, 60]) expect(await log.pack('packed', until)).toBe(30)
-  await log.addVersion('snapped', namedVersion('v', 1))
-  await log.setSeen('snapped', [{ user: 'ann', position: 1, at: 2 }])
+  await log.versions.add('snapped', namedVersion('v', 1))
+  await log.seen.raise('snapped', [{ user: 'ann', position: 1, at: 2 }])
   await storeDeliveries(log)
   await log.close()
 })
@@ -172,7 +172,7 @@ describe('damage around the rows is found', () => {
     const { log, check } = await damaged(sql)
     const problem = expect.stringMatching(message)
     expect(await check()).toContainEqual({ document: 'snapped', position: undefined, problem })
-    const [versions, seen] = await Promise.allSettled([log.versions('snapped'), log.seen('snapped', 'eve')])
+    const [versions, seen] = await Promise.allSettled([log.versions.list('snapped'), log.seen.find('snapped', 'eve')])
     const rejected = { status: 'rejected', reason: { code: 'storage/corrupt' } }
     expect(sql.includes('versions') ? versions : seen).toMatchObject(rejected)
   })

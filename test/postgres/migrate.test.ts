@@ -9,8 +9,8 @@ import { openSqliteLog } from '../../persistence/sqlite/sqlite-log.ts'
 import { WEBHOOK_CONSUMER } from '../../persistence/webhook-store.ts'
 import { actionOf, restrictionOf } from '../persistence/admin-store-contract.ts'
 import { makeFolder } from '../persistence/folder.ts'
-import { namedVersion } from '../persistence/history-contract.ts'
 import { archived, readAll, rebuild, Typist, update } from '../persistence/updates.ts'
+import { namedVersion } from '../persistence/version-store-contract.ts'
 import { password, startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { createRandom, seedsFor } from '../support/random.ts'
 import { runCommand } from '../support/run-command.ts'
@@ -65,9 +65,12 @@ async function fill(log: PortableLog, seed: number): Promise<void> {
     if (random.chance(0.1)) await log.compact(random.pick(names))
   }
   for (const [position, name] of [...names, ...names].entries()) {
-    await log.addVersion(name, namedVersion(`v${position}`, position % 4, { author: random.pick(['ann', 'a\u0000b']) }))
+    await log.versions.add(
+      name,
+      namedVersion(`v${position}`, position % 4, { author: random.pick(['ann', 'a\u0000b']) }),
+    )
     const seen = ['ann', 'bob', 'a\u0000b'].map((user) => ({ user, position: random.int(4), at: random.int(1_000) }))
-    await log.setSeen(name, seen)
+    await log.seen.raise(name, seen)
   }
   await log.append(Array.from({ length: 1_200 }, () => typists[4]?.type('big ') ?? expect.unreachable()))
   for (const admin of ['root', 'a\u0000b']) await log.admin.begin(actionOf(admin, { document: 'big' }))
@@ -127,10 +130,10 @@ test.each(seedsFor([], 1))(
       expect(await log.webhooks.deliveries('w', { after: 0, limit: 9 })).toEqual(deliveries)
       for (const { name } of summaries) {
         expect(await readAll(log, name)).toEqual(await readAll(source, name))
-        expect(await log.versions(name)).toEqual(await source.versions(name))
-        expect((await log.versions(name)).length).toBeGreaterThan(0)
-        expect(await log.seenBy(name, { limit: 9 })).toEqual(await source.seenBy(name, { limit: 9 }))
-        expect(await log.seenBy(name, { limit: 9 })).toHaveLength(3)
+        expect(await log.versions.list(name)).toEqual(await source.versions.list(name))
+        expect((await log.versions.list(name)).length).toBeGreaterThan(0)
+        expect(await log.seen.list(name, { limit: 9 })).toEqual(await source.seen.list(name, { limit: 9 }))
+        expect(await log.seen.list(name, { limit: 9 })).toHaveLength(3)
         expect((await log.load(name)).clients).toEqual((await source.load(name)).clients)
       }
       expect(await Array.fromAsync(log.check())).toEqual([])
@@ -151,8 +154,8 @@ test('a document of which rows are forgotten is copied as it is, in both directi
     clients: [index + 1],
   }))
   await source.append([...rows, new Typist('b').type('b')])
-  await source.addVersion('a', namedVersion('x', 5))
-  await source.setSeen('a', [{ user: 'ann', position: 2, at: 9 }])
+  await source.versions.add('a', namedVersion('x', 5))
+  await source.seen.raise('a', [{ user: 'ann', position: 2, at: 9 }])
   await source.forget('a', 4)
   const claims = await source.claims('a')
   const base = (await source.historyBase('a')) ?? expect.unreachable()
@@ -197,11 +200,6 @@ test('an interrupted copy goes on where it ended', async () => {
     'historyBase',
     'claims',
     'load',
-    'versions',
-    'addVersion',
-    'seen',
-    'seenBy',
-    'setSeen',
   ] as const) {
     Object.defineProperty(failing, name, { value: target[name].bind(target) })
   }

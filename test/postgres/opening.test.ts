@@ -3,8 +3,8 @@ import { parseKeyRing } from '../../persistence/encryption.ts'
 import { openLog } from '../../persistence/open-log.ts'
 import { openPostgresLog, type PostgresLogOptions } from '../../persistence/postgres/postgres-log.ts'
 import { MIGRATIONS } from '../../persistence/postgres/schema.ts'
-import { namedVersion } from '../persistence/history-contract.ts'
 import { archived, readAll, rebuild, Typist, textOf, update } from '../persistence/updates.ts'
+import { namedVersion } from '../persistence/version-store-contract.ts'
 import { password, startPostgres, type TestPostgres } from '../support/postgres.ts'
 
 const [k1, k2, wrong] = [1, 2, 3].map((fill, index) => {
@@ -72,8 +72,8 @@ test('a database of version 1 is brought up to date, with what it holds', async 
     await postgres.query(url, `INSERT INTO coweave.${table} (${columns}) ${overriding} VALUES (${places})`, row)
   }
   const log = await open(url)
-  expect(await log.addVersion('a', namedVersion('x', 1))).toBe(true)
-  expect(await log.versions('a')).toEqual([namedVersion('x', 1)])
+  expect(await log.versions.add('a', namedVersion('x', 1))).toBe(true)
+  expect(await log.versions.list('a')).toEqual([namedVersion('x', 1)])
   expect((await readAll(log, 'a')).map(({ data }) => textOf(data))).toEqual(['1'])
 })
 

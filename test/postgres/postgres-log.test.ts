@@ -6,16 +6,17 @@ import type { PortableLog } from '../../persistence/portable-log.ts'
 import { openPostgresLog } from '../../persistence/postgres/postgres-log.ts'
 import { describeAdminStore } from '../persistence/admin-store-contract.ts'
 import { describeEventStore } from '../persistence/event-store-contract.ts'
-import { describeHistoryTables } from '../persistence/history-contract.ts'
 import { describeMessageSearch } from '../persistence/message-search-contract.ts'
 import { describePeopleStore } from '../persistence/people-store-contract.ts'
 import { describePushStore } from '../persistence/push-store-contract.ts'
 import { expectReindexed } from '../persistence/reindexing.ts'
 import { describeReset } from '../persistence/reset-contract.ts'
+import { describeSeenStore } from '../persistence/seen-store-contract.ts'
 import { describeTextIndex } from '../persistence/text-index-contract.ts'
 import { describeUntold } from '../persistence/untold-contract.ts'
 import { describeUpdateLog } from '../persistence/update-log-contract.ts'
 import { update } from '../persistence/updates.ts'
+import { describeVersionStore } from '../persistence/version-store-contract.ts'
 import { describeWebhookStore } from '../persistence/webhook-store-contract.ts'
 import { startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { isSoak } from '../support/random.ts'
@@ -40,7 +41,8 @@ describeUpdateLog('Postgres', (folder) => open(folder))
 // What encryption changes stands above the database: SQLite's tests show it each time.
 if (isSoak) describeUpdateLog('Postgres, encrypted', (folder) => open(folder, encryption))
 describeReset('Postgres', (folder) => open(folder))
-describeHistoryTables('Postgres', (folder) => open(folder))
+describeVersionStore('Postgres', (folder) => open(folder))
+describeSeenStore('Postgres', (folder) => open(folder))
 describeMessageSearch('Postgres', (folder) => open(folder))
 describeTextIndex('Postgres', (folder) => open(folder))
 describePushStore('Postgres', (folder) => open(folder))

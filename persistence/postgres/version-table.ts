@@ -1,30 +1,11 @@
 import type { NamedVersion } from '../../model/history.ts'
-import {
-  DOCUMENT_COLUMNS,
-  type DocumentKey,
-  type DocumentRecord,
-  hasPosition,
-  parseRecord,
-} from '../document-record.ts'
+import { type DocumentKey, hasPosition } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { NewEvent } from '../event-store.ts'
-import type { Seen } from '../history-tables.ts'
-import { parseSeen, seenChecksum } from '../seen-row.ts'
 import { parseVersion, sealVersion, VERSION_COLUMNS } from '../version-row.ts'
+import { findRecord } from './document-table.ts'
 import { storeEvents } from './event-table.ts'
 import { type Session, toBytes, toText } from './session.ts'
-
-/** One row, or none. */
-export async function findRecord(
-  session: Session,
-  name: string,
-  lock: 'FOR SHARE' | 'FOR UPDATE' | '' = '',
-): Promise<DocumentRecord | undefined> {
-  const [values] = await session.rows(`SELECT ${DOCUMENT_COLUMNS} FROM coweave.documents WHERE name = $1 ${lock}`, [
-    name,
-  ])
-  return values === undefined ? undefined : parseRecord(values)
-}
 
 /** Reads a document's versions, each one verified, the highest position first. */
 export async function readVersions(
@@ -39,7 +20,7 @@ export async function readVersions(
   return rows.map((values) => toVersion(keys, document, values))
 }
 
-/** As HistoryTables says; call it inside a transaction, as those that follow. */
+/** As VersionStore says; call it inside a transaction, as those that follow. */
 export async function addVersion(
   session: Session,
   keys: KeyRing | undefined,
@@ -93,50 +74,6 @@ export async function removeVersion(session: Session, name: string, id: string):
     [name, id],
   )
   return removed.length > 0
-}
-
-/** Reads what users have seen of a document, by user, from the first behind `after`. */
-export async function readSeen(
-  session: Session,
-  document: DocumentKey,
-  { after, limit }: { readonly after: string; readonly limit: number },
-): Promise<Seen[]> {
-  const rows = await session.rows(
-    `SELECT owner, position, at, checksum FROM coweave.seen WHERE document = $1 AND owner > $2 ORDER BY owner LIMIT $3`,
-    [document.id, toBytes(after), limit],
-  )
-  return rows.map(([owner, ...values]) => parseSeen(document, [toText(owner), ...values]))
-}
-
-/** Reads what one user has seen of a document. */
-export async function findSeen(session: Session, document: DocumentKey, user: string): Promise<Seen | undefined> {
-  const [row] = await session.rows(
-    'SELECT owner, position, at, checksum FROM coweave.seen WHERE document = $1 AND owner = $2',
-    [document.id, toBytes(user)],
-  )
-  return row === undefined ? undefined : parseSeen(document, [toText(row[0]), ...row.slice(1)])
-}
-
-export async function setSeen(session: Session, name: string, seen: readonly Seen[]): Promise<void> {
-  const document = await findRecord(session, name)
-  if (document === undefined || seen.length === 0) return
-  // In one order, so that two who write the same rows wait for each other and don't block each other.
-  const sorted = [...seen].sort((left, right) => Buffer.compare(toBytes(left.user), toBytes(right.user)))
-  await session.rows(
-    `INSERT INTO coweave.seen AS s (document, owner, position, at, checksum)
-     SELECT $1, owner, position, at, checksum
-     FROM unnest($2::bytea[], $3::bigint[], $4::bigint[], $5::int[]) AS given (owner, position, at, checksum)
-     ON CONFLICT (document, owner) DO UPDATE
-       SET position = excluded.position, at = excluded.at, checksum = excluded.checksum
-       WHERE excluded.position > s.position`,
-    [
-      document.id,
-      sorted.map(({ user }) => toBytes(user)),
-      sorted.map(({ position }) => position),
-      sorted.map(({ at }) => at),
-      sorted.map((one) => seenChecksum(document, one)),
-    ],
-  )
 }
 
 function toVersion(

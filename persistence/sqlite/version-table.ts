@@ -3,8 +3,6 @@ import type { NamedVersion } from '../../model/history.ts'
 import { type DocumentKey, hasPosition } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import type { NewEvent } from '../event-store.ts'
-import type { Seen } from '../history-tables.ts'
-import { parseSeen, seenChecksum } from '../seen-row.ts'
 import { parseVersion, sealVersion, VERSION_COLUMNS } from '../version-row.ts'
 import { documentFinder } from './document-table.ts'
 import { eventWriter } from './event-table.ts'
@@ -19,34 +17,8 @@ export function versionReader(db: Database, keys: KeyRing | undefined): (documen
   return (document) => select.all(document.id).map((values) => parseVersion(keys, document, values))
 }
 
-/** Returns a function that reads what users have seen of a document, by user, from the first behind `after`. */
-export function seenReader(
-  db: Database,
-): (document: DocumentKey, page: { readonly after: string; readonly limit: number }) => Seen[] {
-  const select = db
-    .prepare<[number, string, number], unknown[]>(
-      'SELECT user, position, at, checksum FROM seen WHERE document = ? AND user > ? ORDER BY user LIMIT ?',
-    )
-    .raw()
-  return (document, { after, limit }) =>
-    select.all(document.id, after, limit).map((values) => parseSeen(document, values))
-}
-
-/** Returns a function that reads what one user has seen of a document. */
-export function seenFinder(db: Database): (document: DocumentKey, user: string) => Seen | undefined {
-  const select = db
-    .prepare<[number, string], unknown[]>(
-      'SELECT user, position, at, checksum FROM seen WHERE document = ? AND user = ?',
-    )
-    .raw()
-  return (document, user) => {
-    const values = select.get(document.id, user)
-    return values === undefined ? undefined : parseSeen(document, values)
-  }
-}
-
-/** What HistoryTables writes; each in a transaction of its own. */
-export function historyWriter(db: Database, keys: KeyRing | undefined) {
+/** What VersionStore writes; each in a transaction of its own. */
+export function versionWriter(db: Database, keys: KeyRing | undefined) {
   const find = documentFinder(db)
   const upsert = db.prepare<[number, string, number, string, number, string | null, Uint8Array, number]>(
     `INSERT OR REPLACE INTO versions (document, id, position, author, at, key, data, checksum)
@@ -56,12 +28,7 @@ export function historyWriter(db: Database, keys: KeyRing | undefined) {
   const select = db
     .prepare<[number, string], unknown[]>(`SELECT ${VERSION_COLUMNS} FROM versions WHERE document = ? AND id = ?`)
     .raw()
-  const remove = db.prepare<[number, string]>('DELETE FROM versions WHERE document = ? AND id = ?')
-  const raise = db.prepare<[number, string, number, number, number]>(
-    `INSERT INTO seen (document, user, position, at, checksum) VALUES (?, ?, ?, ?, ?)
-     ON CONFLICT (document, user) DO UPDATE SET position = excluded.position, at = excluded.at, checksum = excluded.checksum
-     WHERE excluded.position > position`,
-  )
+  const removeRow = db.prepare<[number, string]>('DELETE FROM versions WHERE document = ? AND id = ?')
 
   function store(document: DocumentKey, version: NamedVersion): boolean {
     const { id, position, author, at } = version
@@ -82,20 +49,9 @@ export function historyWriter(db: Database, keys: KeyRing | undefined) {
     if (document === undefined || values === undefined) return false
     return store(document, { ...parseVersion(keys, document, values), name: newName })
   })
-  const removeVersion = db.transaction((name: string, id: string) => {
+  const remove = db.transaction((name: string, id: string) => {
     const document = find(name)
-    return document !== undefined && remove.run(document.id, id).changes > 0
+    return document !== undefined && removeRow.run(document.id, id).changes > 0
   })
-  const setSeen = db.transaction((name: string, seen: readonly Seen[]) => {
-    const document = find(name)
-    if (document === undefined) return false
-    for (const one of seen) raise.run(document.id, one.user, one.position, one.at, seenChecksum(document, one))
-    return true
-  })
-  return {
-    add: add.immediate,
-    rename: rename.immediate,
-    remove: removeVersion.immediate,
-    setSeen: setSeen.immediate,
-  }
+  return { add: add.immediate, rename: rename.immediate, remove: remove.immediate }
 }
