@@ -1,5 +1,5 @@
 import { checksum } from './checksum.ts'
-import type { RestoredBase } from './portable-log.ts'
+import type { RestoredBase } from './restorer.ts'
 import { StorageError } from './storage-error.ts'
 import type { Deletion } from './update-log.ts'
 

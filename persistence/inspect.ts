@@ -31,7 +31,7 @@ export interface DocumentDescription {
 /** Reads the whole document, rows behind the snapshot too. @throws {StorageError} as UpdateLog.load() */
 export async function describeDocument(log: UpdateLog, name: string): Promise<DocumentDescription> {
   const stored = await log.load(name)
-  const { position: forgotten } = await log.historyStart(name)
+  const { position: forgotten } = await log.retention.historyStart(name)
   const snapshot = stored.snapshot > 0 ? { position: stored.snapshot, bytes: stored.parts[0]?.length ?? 0 } : undefined
   const updates = snapshot === undefined ? stored.parts : stored.parts.slice(1)
 

@@ -55,7 +55,7 @@ async function refuseOthers(source: PortableLog, target: PortableLog): Promise<v
   for await (const { name, position } of documentsOf(target)) {
     if (!(await haveSameBase(source, target, name)))
       throw notEmpty(`the document ${name}, the history of which does not begin as the source's`)
-    const { position: start } = await source.historyStart(name)
+    const { position: start } = await source.retention.historyStart(name)
     const difference = await differenceOf(start, source.read(name, start, position), target.read(name, start, position))
     if (difference !== undefined)
       throw notEmpty(`the document ${name}, which differs from the source's at ${difference}`)
@@ -89,12 +89,12 @@ async function copyDocument(source: PortableLog, target: PortableLog, summary: D
   const allClaims = await source.claims(document)
   const epoch = await source.epoch(document)
   let position = first?.name === document ? first.position : 0
-  const base = position === 0 ? await source.historyBase(document) : undefined
+  const base = position === 0 ? await source.retention.historyBase(document) : undefined
   if (base !== undefined) {
     position = base.position
     const early = allClaims.filter((claim) => claim.position <= position)
     const restored = { name: document, createdAt, updatedAt, base, epoch: epoch <= position ? epoch : 0 }
-    await target.restoreBase({ ...restored, claims: early })
+    await target.restore.base({ ...restored, claims: early })
   }
   const claims = Map.groupBy(allClaims, (claim) => claim.position)
   let batch: NewUpdate[] = []
@@ -126,7 +126,7 @@ async function copyArchive(source: PortableLog, target: PortableLog): Promise<vo
   // From the beginning, also after an interruption: what is there already stays in its place.
   for (let after: number | undefined = 0; after !== undefined; ) {
     const { messages, next } = await source.archive({ after, limit: MESSAGES_PER_PAGE })
-    await target.restoreMessages(messages)
+    await target.restore.messages(messages)
     after = next
   }
 }
@@ -135,7 +135,7 @@ async function copyEvents(source: PortableLog, target: PortableLog): Promise<voi
   const last = await source.events.last()
   for (let after = 0; ; ) {
     const page = await source.events.read({ after, limit: EVENTS_PER_PAGE })
-    await target.restoreEvents(page, last)
+    await target.restore.events(page, last)
     const [end] = page.slice(-1)
     if (end === undefined) return
     after = end.number
@@ -145,7 +145,7 @@ async function copyEvents(source: PortableLog, target: PortableLog): Promise<voi
 /** Behind everything else, which was noted as it was copied. */
 async function copyUntold(source: PortableLog, target: PortableLog): Promise<void> {
   const all = Number.MAX_SAFE_INTEGER
-  await target.restoreUntold(await source.events.untold({ quietSince: all, waitingSince: all, limit: all }))
+  await target.restore.untold(await source.events.untold({ quietSince: all, waitingSince: all, limit: all }))
 }
 
 /** With what they are still to be told of. Over there, the consumer of events begins anew: it passes over what was. */
@@ -157,7 +157,7 @@ async function copyWebhooks(source: PortableLog, target: PortableLog): Promise<v
       const page = await source.webhooks.deliveries(webhook.id, { after, limit: EVENTS_PER_PAGE })
       const [end] = page.slice(-1)
       if (end === undefined) break
-      await target.restoreDeliveries(page)
+      await target.restore.deliveries(page)
       after = end.event
     }
   }
@@ -181,7 +181,7 @@ async function verify(source: PortableLog, target: PortableLog): Promise<Migrate
     if (!same(document, copy))
       throw differs(`the document ${name}: it is ${shown(document)}, and copied ${shown(copy)}`)
     if (!(await haveSameBase(source, target, name))) throw differs(`the beginning of the history of ${name}`)
-    const { position: start } = await source.historyStart(name)
+    const { position: start } = await source.retention.historyStart(name)
     const row = await differenceOf(start, source.read(name, start), target.read(name, start))
     if (row !== undefined) throw differs(`the document ${name} at ${row}`)
     if ((await source.epoch(name)) !== (await target.epoch(name))) throw differs(`where the content of ${name} begins`)
@@ -259,7 +259,7 @@ async function* seenIn(log: PortableLog, document: string) {
 
 /** Whether both have forgotten the same rows of a document, if any. */
 async function haveSameBase(source: PortableLog, target: PortableLog, document: string): Promise<boolean> {
-  const [base, copy] = [await source.historyBase(document), await target.historyBase(document)]
+  const [base, copy] = [await source.retention.historyBase(document), await target.retention.historyBase(document)]
   if (base === undefined || copy === undefined) return base === copy
   const [{ state, ...start }, { state: copied, ...copiedStart }] = [base, copy]
   return same(start, copiedStart) && Buffer.compare(state, copied) === 0

@@ -168,7 +168,7 @@ export interface Damage {
  *
  * Every implementation passes the suite in test/persistence/update-log-contract.ts.
  */
-export interface UpdateLog extends Retention {
+export interface UpdateLog {
   /**
    * Which database this is: the same for everybody who has it open, and different for any other but copies of it, such
    * as a restored backup.
@@ -180,6 +180,9 @@ export interface UpdateLog extends Retention {
 
   /** Up to where users have seen documents. */
   readonly seen: SeenStore
+
+  /** The end of old history. */
+  readonly retention: Retention
 
   /** Who is told of messages through the push service of their browser, and what is still to be told. */
   readonly pushes: PushStore
@@ -237,7 +240,7 @@ export interface UpdateLog extends Retention {
    * bounded, and what is appended after the first row was asked for is not waited for.
    * @throws {StorageError} as load()
    * @throws {CoweaveError} `history/forgotten` where `after` is below the position up to which rows are forgotten; the
-   * message tells it. Also on the way, if that moves past what was read. See historyBase()
+   * message tells it. Also on the way, if that moves past what was read. See Retention.historyBase()
    */
   read(document: string, after: number, until?: number): AsyncIterable<LogRow>
 

@@ -1,12 +1,12 @@
 import { baseRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { RestoredBase } from '../portable-log.ts'
+import type { RestoredBase } from '../restorer.ts'
 import { claimColumns } from './client-table.ts'
 import { saveRecord } from './eraser.ts'
 import type { Session } from './session.ts'
 import { addSnapshot } from './snapshot-table.ts'
 
-/** Makes a document of which rows are forgotten; call it inside a transaction. See PortableLog.restoreBase(). */
+/** Makes a document of which rows are forgotten; call it inside a transaction. See Restorer.base(). */
 export async function restoreBase(session: Session, keys: KeyRing | undefined, restored: RestoredBase): Promise<void> {
   const { name, base, claims } = restored
   const [created] = await session.rows(

@@ -5,11 +5,9 @@ import { Compactions } from '../compactions.ts'
 import { shownUrl } from '../database-url.ts'
 import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent, UntoldChange } from '../event-store.ts'
 import { natural } from '../natural.ts'
-import { OneByOne } from '../one-by-one.ts'
-import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
-import { type HistoryBase, type HistoryStart, historyForgotten, packAll, type RetentionPage } from '../retention.ts'
+import type { ArchivePage, PortableLog } from '../portable-log.ts'
+import { historyForgotten } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
@@ -25,25 +23,22 @@ import type {
   StoredDocument,
   Undeleted,
 } from '../update-log.ts'
-import type { Delivery } from '../webhook-store.ts'
 import { appendBatch, copyBatch, storable } from './appender.ts'
-import { restoreBase } from './base-restorer.ts'
-import { restoreUntold } from './change-table.ts'
 import { readClaims } from './client-table.ts'
 import type { CompactRequest } from './compactor.ts'
 import { Connections } from './connections.ts'
 import { findHead, findRecord, listRecords, readPositions } from './document-table.ts'
 import { deleteDocument, eraseSome, freeDocument, listErasable, undeleteDocument } from './eraser.ts'
-import { restoreEvents } from './event-table.ts'
-import { findForgettable, findUnpacked, historyBaseOf, historyStartOf } from './history-start.ts'
 import { searchMessages } from './message-search.ts'
-import { findMessage, knownIds, pageOfArchive, pageOfMessages, restoreMessages } from './message-table.ts'
+import { findMessage, knownIds, pageOfArchive, pageOfMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
 import { PostgresAdmin } from './postgres-admin.ts'
 import { toStorageError } from './postgres-errors.ts'
 import { PostgresEvents } from './postgres-events.ts'
 import { PostgresPeople } from './postgres-people.ts'
 import { PostgresPushes } from './postgres-pushes.ts'
+import { PostgresRestorer } from './postgres-restorer.ts'
+import { PostgresRetention } from './postgres-retention.ts'
 import { PostgresSeen } from './postgres-seen.ts'
 import { PostgresTexts } from './postgres-texts.ts'
 import { type PostgresThread, startThread } from './postgres-thread.ts'
@@ -51,8 +46,7 @@ import { PostgresVersions } from './postgres-versions.ts'
 import { PostgresWebhooks } from './postgres-webhooks.ts'
 import { loadDocument, readDocument } from './reader.ts'
 import type { RunAs, Session } from './session.ts'
-import { type Answer, isDamage, isForgetting, isPacking, type Request } from './thread-messages.ts'
-import { restoreDeliveries } from './webhook-table.ts'
+import { isDamage } from './thread-messages.ts'
 import type { WorkerSettings } from './worker.ts'
 
 const READERS = 4
@@ -108,12 +102,14 @@ class PostgresLog implements PortableLog {
   readonly id: string
   readonly versions: PostgresVersions
   readonly seen: PostgresSeen
+  readonly retention: PostgresRetention
   readonly pushes: PostgresPushes
   readonly events: PostgresEvents
   readonly texts: PostgresTexts
   readonly admin: PostgresAdmin
   readonly webhooks: PostgresWebhooks
   readonly people: PostgresPeople
+  readonly restore: PostgresRestorer
   readonly #settings: WorkerSettings
   readonly #onProblem: (error: Error) => void
   readonly #writer: Connections
@@ -128,8 +124,7 @@ class PostgresLog implements PortableLog {
   /** Started by the first compaction. */
   #compactor: PostgresThread | undefined
   /** Started by the first that is to be forgotten. */
-  #retention: PostgresThread | undefined
-  readonly #oneByOne = new OneByOne()
+  #retentionThread: PostgresThread | undefined
   readonly #compactions: Compactions
   readonly #checkers = new Set<PostgresThread>()
   readonly #underWay = new Set<Promise<unknown>>()
@@ -143,16 +138,27 @@ class PostgresLog implements PortableLog {
     this.#readers = new Connections({ ...settings, max: READERS, onProblem })
     this.#searcher = new Connections({ ...settings, max: 1, onProblem })
     this.#pushers = new Connections({ ...settings, max: 1, onProblem })
+    const read: RunAs = (what, work) => this.#read(what, work)
     const look: RunAs = (what, work) => this.#look(what, work)
     const write: RunAs = (what, work) => this.#write(what, work)
     this.versions = new PostgresVersions(settings.keys, { look, write })
     this.seen = new PostgresSeen({ look, write })
+    this.retention = new PostgresRetention(settings.keys, {
+      read,
+      look,
+      retain: (what, request) =>
+        this.#call(what, () => {
+          this.#retentionThread ??= startThread('retention', settings, onProblem)
+          return this.#retentionThread.call(request)
+        }),
+      compact: (document) => this.compact(document),
+    })
     this.pushes = new PostgresPushes(settings.keys, {
-      read: (work) => this.#call('reading pushes', () => this.#readers.read(work)),
+      read: (work) => read('reading pushes', work),
       write: (work) => this.#call('writing pushes', () => this.#pushers.write(work)),
     })
     this.events = new PostgresEvents(settings.keys, {
-      read: (work) => this.#call('reading events', () => this.#readers.read(work)),
+      read: (work) => read('reading events', work),
       write: (work) => this.#call('keeping account of events', () => this.#pushers.write(work)),
     })
     this.texts = new PostgresTexts({
@@ -165,21 +171,22 @@ class PostgresLog implements PortableLog {
         }),
     })
     this.admin = new PostgresAdmin({
-      read: (work) => this.#call("reading admins' actions", () => this.#readers.read(work)),
+      read: (work) => read("reading admins' actions", work),
       write: (work) => this.#call("writing admins' actions", () => this.#pushers.write(work)),
     })
     this.webhooks = new PostgresWebhooks(settings.keys, {
-      read: (work) => this.#call('reading webhooks', () => this.#readers.read(work)),
+      read: (work) => read('reading webhooks', work),
       write: (work) => this.#call('writing webhooks', () => this.#pushers.write(work)),
     })
     this.#eraser = new Connections({ ...settings, max: 1, onProblem })
     this.people = new PostgresPeople(settings.keys, {
-      read: (work) => this.#call('reading of people', () => this.#readers.read(work)),
+      read: (work) => read('reading of people', work),
       erase: (work) => this.#call('erasing', () => this.#eraser.write(work)),
       write: (work) => this.#call('writing of people', () => this.#pushers.write(work)),
       scrub: (document, user) =>
         this.#call(`${document}: compacting`, () => this.#compact({ document, optional: false, scrubbed: user })),
     })
+    this.restore = new PostgresRestorer(settings.keys, write)
     this.#compactions = new Compactions((document, { optional }) => this.#compact({ document, optional }), onProblem)
   }
 
@@ -313,75 +320,8 @@ class PostgresLog implements PortableLog {
     return this.#read('reading the archive', (session) => pageOfArchive(session, this.#settings.keys, { after, limit }))
   }
 
-  restoreMessages(messages: readonly ArchivedMessage[]): Promise<void> {
-    return this.#write('storing messages', (session) => restoreMessages(session, this.#settings.keys, messages))
-  }
-
-  restoreEvents(events: readonly StoredEvent[], last: number): Promise<void> {
-    return this.#write('storing events', (session) => restoreEvents(session, this.#settings.keys, events, last))
-  }
-
-  restoreBase(restored: RestoredBase): Promise<void> {
-    return this.#write(`${restored.name}: restoring`, (session) => restoreBase(session, this.#settings.keys, restored))
-  }
-
-  restoreDeliveries(deliveries: readonly Delivery[]): Promise<void> {
-    return this.#write('storing deliveries', (session) => restoreDeliveries(session, deliveries))
-  }
-
-  restoreUntold(changes: readonly UntoldChange[]): Promise<void> {
-    return this.#write('storing changes', (session) => restoreUntold(session, changes))
-  }
-
   compact(document: string): Promise<number> {
     return this.#call(`${document}: compacting`, () => this.#compactions.now(document))
-  }
-
-  async forget(document: string, until: number): Promise<number> {
-    const request = { kind: 'forget', document, until: natural(until, 'until') } as const
-    return await this.#oneByOne.run(async () => {
-      for (;;) {
-        const forgetting = await this.#retain(request)
-        if (!isForgetting(forgetting)) throw new TypeError('the thread answered something else than it was asked')
-        if (forgetting.isDone) return forgetting.position
-      }
-    })
-  }
-
-  async pack(document: string, until: number): Promise<number> {
-    const upTo = natural(until, 'until')
-    const packOnce = async (after: number) => {
-      const packing = await this.#retain({ kind: 'pack', document, after, until: upTo })
-      if (isPacking(packing)) return packing
-      throw new TypeError('the thread answered something else than it was asked')
-    }
-    return await this.#oneByOne.run(() => packAll(packOnce, () => this.compact(document)))
-  }
-
-  unpacked(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
-    const { before, after = '', limit } = options
-    return this.#read('looking for old history', (session) => findUnpacked(session, { before, after, limit }))
-  }
-
-  #retain(request: Extract<Request, { kind: 'forget' | 'pack' }>): Promise<Answer> {
-    const what = request.kind === 'forget' ? 'forgetting' : 'packing'
-    return this.#call(`${request.document}: ${what}`, () => {
-      this.#retention ??= startThread('retention', this.#settings, this.#onProblem)
-      return this.#retention.call(request)
-    })
-  }
-
-  historyStart(document: string): Promise<HistoryStart> {
-    return this.#read(`${document}: reading`, (session) => historyStartOf(session, document))
-  }
-
-  historyBase(document: string): Promise<HistoryBase | undefined> {
-    return this.#look(`${document}: reading`, (session) => historyBaseOf(session, this.#settings.keys, document))
-  }
-
-  forgettable(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
-    const { before, after = '', limit } = options
-    return this.#read('looking for old history', (session) => findForgettable(session, { before, after, limit }))
   }
 
   async *check(): AsyncGenerator<Damage> {
@@ -415,7 +355,7 @@ class PostgresLog implements PortableLog {
   async #close(): Promise<void> {
     await Promise.allSettled(this.#underWay)
     await this.#compactions.stop()
-    const started = [this.#compactor, this.#retention, this.#indexer].filter((thread) => thread !== undefined)
+    const started = [this.#compactor, this.#retentionThread, this.#indexer].filter((thread) => thread !== undefined)
     await Promise.all([...this.#checkers, ...started].map((thread) => thread.close()))
     await Promise.all(
       [this.#writer, this.#readers, this.#searcher, this.#pushers, this.#eraser].map((connections) =>

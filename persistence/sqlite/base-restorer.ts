@@ -1,13 +1,13 @@
 import type { Database } from 'better-sqlite3'
 import { baseRecord } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { RestoredBase } from '../portable-log.ts'
+import type { RestoredBase } from '../restorer.ts'
 import { newSnapshot, partOf, snapshotChecksum } from '../snapshot-record.ts'
 import { clientClaimer } from './client-table.ts'
 import { documentFinder, recordWriter } from './document-table.ts'
 import { partInserter } from './snapshot-table.ts'
 
-/** Returns a function that makes a document of which rows are forgotten; see PortableLog.restoreBase(). */
+/** Returns a function that makes a document of which rows are forgotten; see Restorer.base(). */
 export function baseRestorer(db: Database, keys: KeyRing | undefined): (restored: RestoredBase) => void {
   const find = documentFinder(db)
   const insert = db.prepare<[string]>(

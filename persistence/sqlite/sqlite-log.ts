@@ -3,11 +3,9 @@ import { CoweaveError } from '../../model/errors.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
-import type { StoredEvent, UntoldChange } from '../event-store.ts'
 import { natural } from '../natural.ts'
-import { OneByOne } from '../one-by-one.ts'
-import type { ArchivePage, PortableLog, RestoredBase } from '../portable-log.ts'
-import { type HistoryBase, type HistoryStart, historyForgotten, packAll, type RetentionPage } from '../retention.ts'
+import type { ArchivePage, PortableLog } from '../portable-log.ts'
+import { historyForgotten } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
   ArchivedMessage,
@@ -23,11 +21,9 @@ import type {
   StoredDocument,
   Undeleted,
 } from '../update-log.ts'
-import type { Delivery } from '../webhook-store.ts'
 import { packBatch } from './batch.ts'
-import type { Forgetting } from './forgetter.ts'
 import { readMarker, writeMarker } from './marker.ts'
-import { packMessages, unpackFoundMessages, unpackMessages } from './message-replies.ts'
+import { unpackFoundMessages, unpackMessages } from './message-replies.ts'
 import { unpackFlag, unpackPosition, unpackPositions, unpackText, unpackTexts } from './plain-replies.ts'
 import type { Request, WorkerRole, WorkerSettings } from './protocol.ts'
 import {
@@ -35,7 +31,6 @@ import {
   unpackClaims,
   unpackDamage,
   unpackDeletion,
-  unpackHistoryBase,
   unpackLoadReply,
   unpackReadReply,
   unpackSummaries,
@@ -45,6 +40,8 @@ import { toStorageError } from './sqlite-errors.ts'
 import { SqliteEvents } from './sqlite-events.ts'
 import { SqlitePeople } from './sqlite-people.ts'
 import { SqlitePushes } from './sqlite-pushes.ts'
+import { SqliteRestorer } from './sqlite-restorer.ts'
+import { SqliteRetention } from './sqlite-retention.ts'
 import { SqliteSeen } from './sqlite-seen.ts'
 import { SqliteTexts } from './sqlite-texts.ts'
 import { type Ask, type SqliteThread, startThread } from './sqlite-thread.ts'
@@ -91,12 +88,14 @@ class SqliteLog implements PortableLog {
   readonly id: string
   readonly versions: SqliteVersions
   readonly seen: SqliteSeen
+  readonly retention: SqliteRetention
   readonly pushes: SqlitePushes
   readonly events: SqliteEvents
   readonly texts: SqliteTexts
   readonly admin: SqliteAdmin
   readonly webhooks: SqliteWebhooks
   readonly people: SqlitePeople
+  readonly restore: SqliteRestorer
   readonly #settings: Omit<WorkerSettings, 'role'>
   readonly #onProblem: (error: Error) => void
   readonly #writer: SqliteThread
@@ -106,8 +105,7 @@ class SqliteLog implements PortableLog {
   /** A reader of its own, since a search may take longer than opening a document should wait. */
   #searcher: SqliteThread | undefined
   /** Started by the first that is to be forgotten. */
-  #retention: SqliteThread | undefined
-  readonly #oneByOne = new OneByOne()
+  #retentionThread: SqliteThread | undefined
   /** Of its own, since edits must not wait while a long text is stored. */
   #indexer: SqliteThread | undefined
   readonly #compactions: Compactions
@@ -124,6 +122,15 @@ class SqliteLog implements PortableLog {
     const write: Ask = (request, moved) => this.#write(request, moved)
     this.versions = new SqliteVersions({ read, write })
     this.seen = new SqliteSeen({ read, write })
+    this.retention = new SqliteRetention({
+      read,
+      retain: (request) => {
+        this.#refuseIfClosed()
+        this.#retentionThread ??= this.#thread('retention')
+        return this.#retentionThread.call(request)
+      },
+      compact: (document) => this.compact(document),
+    })
     this.pushes = new SqlitePushes({
       read: (call) => read({ kind: 'push', call }),
       write: (call) => write({ kind: 'push', call }),
@@ -160,6 +167,7 @@ class SqliteLog implements PortableLog {
       end: (thread) => this.#end(thread),
       refuseIfClosed: () => this.#refuseIfClosed(),
     })
+    this.restore = new SqliteRestorer(write)
     this.#compactions = new Compactions(
       async (document) => unpackPosition(await this.#compact({ kind: 'compact', document })),
       onProblem,
@@ -281,77 +289,9 @@ class SqliteLog implements PortableLog {
     return unpackFoundMessages(await this.#read({ kind: 'archive', after, limit }))
   }
 
-  async restoreMessages(messages: readonly ArchivedMessage[]): Promise<void> {
-    this.#refuseIfClosed()
-    const packed = packMessages(messages.map(({ json, ...message }) => ({ ...message, data: Buffer.from(json) })))
-    await this.#writer.call({ kind: 'restore', messages: packed }, [packed])
-  }
-
-  async restoreEvents(events: readonly StoredEvent[], last: number): Promise<void> {
-    this.#refuseIfClosed()
-    await this.#writer.call({ kind: 'restore-events', events, last })
-  }
-
-  async restoreBase(restored: RestoredBase): Promise<void> {
-    await this.#write({ kind: 'restore-base', restored })
-  }
-
-  async restoreUntold(changes: readonly UntoldChange[]): Promise<void> {
-    await this.#write({ kind: 'restore-untold', changes })
-  }
-
-  async restoreDeliveries(deliveries: readonly Delivery[]): Promise<void> {
-    await this.#write({ kind: 'restore-deliveries', deliveries })
-  }
-
   async compact(document: string): Promise<number> {
     this.#refuseIfClosed()
     return await this.#compactions.now(document)
-  }
-
-  async forget(document: string, until: number): Promise<number> {
-    const request = { kind: 'forget', document, until: natural(until, 'until') } as const
-    return await this.#oneByOne.run(async () => {
-      for (;;) {
-        const { position, isDone } = await this.#retain<Forgetting>(request)
-        if (isDone) return position
-      }
-    })
-  }
-
-  async pack(document: string, until: number): Promise<number> {
-    const upTo = natural(until, 'until')
-    return await this.#oneByOne.run(() =>
-      packAll(
-        (after) => this.#retain({ kind: 'pack', document, after, until: upTo }),
-        () => this.compact(document),
-      ),
-    )
-  }
-
-  async unpacked(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
-    const { before, after = '', limit } = options
-    return JSON.parse(unpackText(await this.#read({ kind: 'unpacked', before, after, limit })))
-  }
-
-  /** What the thread of retention has done. */
-  async #retain<Done>(request: Request): Promise<Done> {
-    this.#refuseIfClosed()
-    this.#retention ??= this.#thread('retention')
-    return JSON.parse(unpackText(await this.#retention.call(request)))
-  }
-
-  async historyStart(document: string): Promise<HistoryStart> {
-    return JSON.parse(unpackText(await this.#read({ kind: 'history-start', document })))
-  }
-
-  async historyBase(document: string): Promise<HistoryBase | undefined> {
-    return unpackHistoryBase(await this.#read({ kind: 'history-base', document }))
-  }
-
-  async forgettable(options: { before: number; after?: string; limit: number }): Promise<RetentionPage> {
-    const { before, after = '', limit } = options
-    return JSON.parse(unpackText(await this.#read({ kind: 'forgettable', before, after, limit })))
   }
 
   async *check(): AsyncGenerator<Damage> {
@@ -378,7 +318,7 @@ class SqliteLog implements PortableLog {
 
   async #close(): Promise<void> {
     await this.#compactions.stop()
-    const later = [this.#compactor, this.#searcher, this.#retention, this.#indexer]
+    const later = [this.#compactor, this.#searcher, this.#retentionThread, this.#indexer]
     const started = later.filter((thread) => thread !== undefined)
     const threads = [this.#reader, ...started, ...this.#temporary]
     await Promise.all(threads.map((thread) => thread.close()))

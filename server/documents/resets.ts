@@ -73,7 +73,7 @@ export class Resets {
 
   /** Up to where each Yjs client has written in what is left of forgotten rows. Resolves with where the others begin. */
   async #readBase(clocks: Map<number, number>, name: string, epoch: number): Promise<number> {
-    const base = await this.#options.log.historyBase(name)
+    const base = await this.#options.log.retention.historyBase(name)
     if (base === undefined || base.position < epoch) return Math.max(0, epoch - 1)
     for (const [client, end] of Y.parseUpdateMeta(base.state).to) clocks.set(client, end)
     return base.position

@@ -108,7 +108,7 @@ async function snapshotFor(
     const newest = stored ?? (await log.load(document))
     if (newest.snapshot > 0 && newest.snapshot <= position) return snapshotIn(newest)
   }
-  const base = await log.historyBase(document)
+  const base = await log.retention.historyBase(document)
   if (base !== undefined && position !== undefined && position < base.position) throw historyForgotten(document, base)
   if (base === undefined || base.position < start) return undefined
   return { position: base.position, data: base.state.slice() }

@@ -130,7 +130,7 @@ export class DocumentSource implements StreamSource {
     } catch (error) {
       const { log, open } = this.#options
       const isForgotten = error instanceof CoweaveError && error.code === HISTORY_FORGOTTEN
-      const base = isForgotten ? await log.historyBase(open.name) : undefined
+      const base = isForgotten ? await log.retention.historyBase(open.name) : undefined
       if (base === undefined) throw error
       // All that is left of what the reader has not seen.
       const { position, at, state } = base

@@ -33,12 +33,12 @@ export function historyRetention({ log, logger, keptDays }: HistoryRetentionOpti
     async work(stopping) {
       const at = keptDays === 0 ? 0 : Math.floor(Date.now() - keptMs)
       const before = Math.max(0, at - Math.min(DAY_MS, Math.floor(keptMs / 10)))
-      const find = (after: string) => log.forgettable({ before, after, limit: PAGE })
+      const find = (after: string) => log.retention.forgettable({ before, after, limit: PAGE })
       for await (const document of documentsIn(find, stopping)) {
         try {
-          const start = await log.historyStart(document)
+          const start = await log.retention.historyStart(document)
           const until = await oldPosition(log, document, at)
-          const position = await unlessStopped(log.forget(document, until), stopping)
+          const position = await unlessStopped(log.retention.forget(document, until), stopping)
           if (position !== undefined && position > start.position)
             logger.info({ document, position }, 'old history was forgotten')
         } catch (error) {
@@ -66,11 +66,11 @@ export function historyPacking({ log, logger, afterDays }: HistoryPackingOptions
     onProblem: (error) => logger.warn({ error }, 'old updates could not be looked for; it is tried again'),
     async work(stopping) {
       const at = Math.floor(Date.now() - afterMs)
-      const find = (after: string) => log.unpacked({ before: at, after, limit: PAGE })
+      const find = (after: string) => log.retention.unpacked({ before: at, after, limit: PAGE })
       for await (const document of documentsIn(find, stopping)) {
         try {
           const until = await oldPosition(log, document, at)
-          const packed = await unlessStopped(log.pack(document, until), stopping)
+          const packed = await unlessStopped(log.retention.pack(document, until), stopping)
           if (packed !== undefined && packed > 0) logger.info({ document, updates: packed }, 'old updates were packed')
         } catch (error) {
           if (!stopping.aborted) logger.error({ document, error }, 'old updates could not be packed')
@@ -82,7 +82,7 @@ export function historyPacking({ log, logger, afterDays }: HistoryPackingOptions
 
 /** The last position of a document at a time, or where its history begins if that is later. */
 async function oldPosition(log: UpdateLog, document: string, at: number): Promise<number> {
-  const start = await log.historyStart(document)
+  const start = await log.retention.historyStart(document)
   return at < start.at ? start.position : await positionAt(log, document, at)
 }
 

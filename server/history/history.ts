@@ -126,7 +126,7 @@ export class History {
     { before, limit, pauseMs }: { readonly before: number; readonly limit: number; readonly pauseMs: number },
   ): Promise<SessionPage> {
     const grouping = new SessionGrouping(pauseMs)
-    const start = await this.#log.historyStart(document)
+    const start = await this.#log.retention.historyStart(document)
     const begins = start.position === 0 ? undefined : start
     let end = Math.min(before - 1, await this.lastPosition(document))
     for (let looked = 0; end > start.position && looked < MAX_SESSION_ROWS; ) {
@@ -172,7 +172,7 @@ export class History {
    */
   async refuseOutside(document: string, ...positions: readonly number[]): Promise<void> {
     await this.refuseUnknown(document, ...positions)
-    const start = await this.#log.historyStart(document)
+    const start = await this.#log.retention.historyStart(document)
     if (positions.some((position) => position < start.position)) throw historyForgotten(document, start)
   }
 

@@ -8,7 +8,7 @@ import type { UpdateLog } from '../../persistence/update-log.ts'
  * @throws {StorageError}
  */
 export async function positionAt(log: UpdateLog, document: string, at: number): Promise<number> {
-  const start = await log.historyStart(document)
+  const start = await log.retention.historyStart(document)
   if (start.position > 0 && at < start.at) throw historyForgotten(document, start)
   const [last = 0] = await log.positions([document])
   let [low, high] = [start.position, last]

@@ -190,7 +190,7 @@ export function serveHistory(app: FastifyInstance, api: HistoryApi): void {
 
   /** Up to where a user has seen a document, or where its history begins. */
   async function seenOr(name: string, user: string): Promise<number> {
-    const [seen, start] = await Promise.all([log.seen.find(name, user), log.historyStart(name)])
+    const [seen, start] = await Promise.all([log.seen.find(name, user), log.retention.historyStart(name)])
     return Math.max(seen?.position ?? 0, start.position)
   }
 

@@ -58,7 +58,7 @@ export class RoomEraser {
       })
       await durability.settled()
       scrubbed = await log.people.scrub(document, person.user)
-      await log.forget(document, scrubbed)
+      await log.retention.forget(document, scrubbed)
       // In memory are still the keys that were removed.
       const open = openDocument(document)
       if (open !== undefined) letGo(open)
@@ -72,7 +72,7 @@ export class RoomEraser {
     const { log } = this.#options
     const { parts } = await log.load(document)
     if (parts.some((part) => isNamedInUpdate(user, part))) return true
-    const base = await log.historyBase(document)
+    const base = await log.retention.historyBase(document)
     if (base !== undefined && isNamedInUpdate(user, base.state)) return true
     for await (const { author, data } of log.read(document, base?.position ?? 0)) {
       if (author === user || isNamedInUpdate(user, data)) return true

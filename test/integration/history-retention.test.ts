@@ -84,9 +84,9 @@ test('an open document that lacks what is forgotten by now is loaded anew', asyn
   // As another instance does it, before this one has asked what is new.
   const log = await openSqliteLog({ file: join(folder, 'coweave.db') })
   onTestFinished(() => log.close())
-  await log.forget(name, 0) // so that what does it is there
+  await log.retention.forget(name, 0) // so that what does it is there
   const [position = 0] = await log.append([new Typist(name, 7).type('bob ')])
-  expect(await log.forget(name, position)).toBe(position)
+  expect(await log.retention.forget(name, position)).toBe(position)
   await whenDocument(ann.ydoc, () => ann.text.toString().includes('bob '))
   ann.text.insert(0, 'still ')
   await ann.saved()

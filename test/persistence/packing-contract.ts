@@ -22,8 +22,8 @@ export function describePacking(name: string, openIn: (folder: string) => Promis
         .getText('text')
         .toString()
       await log.compact('a')
-      expect(await log.pack('a', 1_950)).toBe(1_950 - 2) // all but the long ones
-      expect(await log.pack('a', 1_950)).toBe(0)
+      expect(await log.retention.pack('a', 1_950)).toBe(1_950 - 2) // all but the long ones
+      expect(await log.retention.pack('a', 1_950)).toBe(0)
       const random = createRandom(seed)
       for (const each of [log, await openIn(folder)]) {
         expect(await readAll(each, 'a')).toEqual(rows)
@@ -50,34 +50,40 @@ export function describePacking(name: string, openIn: (folder: string) => Promis
       const at = (document: string, count: number) =>
         typedRows(document, count).map((row, index) => ({ ...row, at: index + 1 }))
       await log.append([...at('a', 150), ...at('b', 99), ...at('c', 100)])
-      expect(await log.unpacked({ before: 100, limit: 9 })).toEqual({ documents: [], next: undefined })
-      expect(await log.unpacked({ before: 101, limit: 9 })).toEqual({ documents: ['a', 'c'], next: undefined })
-      expect(await log.unpacked({ before: 101, limit: 1 })).toEqual({ documents: ['a'], next: 'a' })
+      expect(await log.retention.unpacked({ before: 100, limit: 9 })).toEqual({ documents: [], next: undefined })
+      expect(await log.retention.unpacked({ before: 101, limit: 9 })).toEqual({
+        documents: ['a', 'c'],
+        next: undefined,
+      })
+      expect(await log.retention.unpacked({ before: 101, limit: 1 })).toEqual({ documents: ['a'], next: 'a' })
       await log.delete('c', { at: 1, by: 'mia' })
-      expect(await log.pack('unknown', 9)).toBe(0)
-      expect(await log.pack('a', 0)).toBe(0)
-      expect(await log.pack('a', 120)).toBe(120)
+      expect(await log.retention.pack('unknown', 9)).toBe(0)
+      expect(await log.retention.pack('a', 0)).toBe(0)
+      expect(await log.retention.pack('a', 120)).toBe(120)
       expect((await log.load('a')).snapshot).toBe(150)
-      expect(await log.pack('a', 135)).toBe(0) // too few
-      expect(await log.pack('a', 999)).toBe(30)
+      expect(await log.retention.pack('a', 135)).toBe(0) // too few
+      expect(await log.retention.pack('a', 999)).toBe(30)
       expect(await readAll(log, 'a')).toHaveLength(150)
-      expect(await log.unpacked({ before: 999, limit: 9 })).toEqual({ documents: [], next: undefined })
-      expect(await log.forgettable({ before: 2, limit: 9 })).toEqual({ documents: ['a', 'b'], next: undefined })
+      expect(await log.retention.unpacked({ before: 999, limit: 9 })).toEqual({ documents: [], next: undefined })
+      expect(await log.retention.forgettable({ before: 2, limit: 9 })).toEqual({
+        documents: ['a', 'b'],
+        next: undefined,
+      })
     })
 
     test('are forgotten as others are, also from the middle of a pack on, and erased', async () => {
       const log = await openTyped(1_600)
       const rows = await readAll(log, 'a')
       await log.compact('a')
-      await log.pack('a', 1_600)
+      await log.retention.pack('a', 1_600)
       for (const until of [300, 700, 1_300]) {
-        expect(await log.forget('a', until)).toBe(until)
+        expect(await log.retention.forget('a', until)).toBe(until)
         expect(await readAll(log, 'a', until)).toEqual(rows.slice(until))
         await expect(readAll(log, 'a', until - 1)).rejects.toMatchObject({ code: 'history/forgotten' })
         expect(await Array.fromAsync(log.check())).toEqual([])
-        expect(await log.historyBase('a')).toMatchObject({ position: until, at: rows[until - 1]?.at })
+        expect(await log.retention.historyBase('a')).toMatchObject({ position: until, at: rows[until - 1]?.at })
         // Nor is anything of it left in a pack.
-        expect(await log.forgettable({ before: 0, limit: 9 })).toEqual({ documents: [], next: undefined })
+        expect(await log.retention.forgettable({ before: 0, limit: 9 })).toEqual({ documents: [], next: undefined })
       }
       await log.delete('a', { at: 1, by: 'mia' })
       expect(await log.erase('a')).toBe(true)
@@ -93,9 +99,9 @@ export function describePacking(name: string, openIn: (folder: string) => Promis
       await log.compact('a')
       const typist = new Typist('a', 2)
       await Promise.all([
-        log.pack('a', 1_200),
-        other.pack('a', 1_200),
-        other.forget('a', 130),
+        log.retention.pack('a', 1_200),
+        other.retention.pack('a', 1_200),
+        other.retention.forget('a', 130),
         log.compact('a'),
         ...Array.from({ length: 10 }, () => log.append([typist.type('x')])),
       ])

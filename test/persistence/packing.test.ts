@@ -71,7 +71,7 @@ test('packing goes on where a process was killed, and no row is lost or there tw
       Array.from({ length: count }, (_, index) => `${index + 1} ${index}`),
     )
     if (loose() === before - count) continue
-    expect(await log.pack(document, count)).toBeGreaterThan(0)
+    expect(await log.retention.pack(document, count)).toBeGreaterThan(0)
     expect(await readAll(log, document)).toEqual(found)
     return
   }
@@ -83,7 +83,7 @@ test('a damaged pack is an error that names document and position, also for chec
   const { data } = new Typist('a').type('x')
   await log.append([...Array.from({ length: 2_100 }, () => update('a', '', { data })), update('b', '', { data })])
   await log.compact('a')
-  expect(await log.pack('a', 2_000)).toBe(2_000)
+  expect(await log.retention.pack('a', 2_000)).toBe(2_000)
   queryIn(folder, 'CREATE TABLE intact AS SELECT * FROM packs')
   const damaged = /^a: the rows at positions 1001 to \d+, which are packed together, are damaged$/
   const damages = [
@@ -119,7 +119,7 @@ test('[promise 3] packs are encrypted, and open in no other document', async () 
   const log = await openIn(folder, keys)
   const rows = typedRows('a', 60)
   await log.append([...rows, ...typedRows('b', 60)])
-  for (const document of ['a', 'b']) expect(await log.pack(document, 60)).toBe(60)
+  for (const document of ['a', 'b']) expect(await log.retention.pack(document, 60)).toBe(60)
   expect(await readAll(log, 'a')).toMatchObject(rows.map(({ at, author }) => ({ at, author })))
   // With a checksum that is right there.
   const [[first, last, at, key, data] = []] = queryIn(folder, 'SELECT first, last, at, key, data FROM packs LIMIT 1')

@@ -38,7 +38,7 @@ export function describePeopleStore(name: string, open: (folder: string) => Prom
         'b',
         ['ann', 'bob'].map((user) => ({ user, position: 1, at: 2 })),
       )
-      expect(await log.pack('a', 300)).toBe(300)
+      expect(await log.retention.pack('a', 300)).toBe(300)
       const before = await log.load('a')
       const none = { updates: 0, firstAt: 0, lastAt: 0, clients: 0, versions: 0, hasSeen: false }
       const { at } = update('c', '')

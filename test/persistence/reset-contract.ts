@@ -82,11 +82,11 @@ export function describeReset(name: string, open: (folder: string) => Promise<Po
       const rows = [', one', ', two', ', three'].map((text) => ({ ...typist.type(text), epoch: 4 }))
       await log.append(rows)
       const { clients, retired } = await log.load('a')
-      expect(await log.forget('a', until)).toBe(until)
+      expect(await log.retention.forget('a', until)).toBe(until)
       expect(await textOf(log)).toBe('clean, one, two, three')
       expect(await log.load('a')).toMatchObject({ position: 7, epoch: 4, clients, retired })
       expect([...rebuild(await log.load('a')).store.clients.keys()], 'nothing of before').toEqual([2])
-      const base = await log.historyBase('a')
+      const base = await log.retention.historyBase('a')
       const history = new Y.Doc()
       for (const data of [base?.state, ...(await readAll(log, 'a', until)).map((row) => row.data)]) {
         if (data !== undefined) Y.applyUpdate(history, data)
@@ -94,7 +94,7 @@ export function describeReset(name: string, open: (folder: string) => Promise<Po
       expect(textIn(history)).toBe('clean, one, two, three')
       await log.compact('a')
       expect(await textOf(log)).toBe('clean, one, two, three')
-      expect(await log.forget('a', 7)).toBe(7)
+      expect(await log.retention.forget('a', 7)).toBe(7)
       expect([await textOf(log), await log.epoch('a')]).toEqual(['clean, one, two, three', 4])
       const copy = await openSqliteLog({ file: join(await makeFolder(), 'copy.db') })
       try {

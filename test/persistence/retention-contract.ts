@@ -19,7 +19,7 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
   }
 
   const textAt = async (log: UpdateLog, document: string, position: number) => {
-    const base = await log.historyBase(document)
+    const base = await log.retention.historyBase(document)
     const rows = await readAll(log, document, base?.position ?? 0, position)
     return textOf([...(base === undefined ? [] : [base.state]), ...rows.map(({ data }) => data)])
   }
@@ -29,16 +29,16 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
     test('ends where it was to, and from there on all is as before, also when opened again', async () => {
       const folder = await makeFolder()
       const { log, typist } = await openTyped('a', folder)
-      expect(await log.historyStart('a')).toEqual({ position: 0, at: 0 })
-      expect(await log.historyBase('a')).toBeUndefined()
+      expect(await log.retention.historyStart('a')).toEqual({ position: 0, at: 0 })
+      expect(await log.retention.historyBase('a')).toBeUndefined()
       const before = await log.load('a')
-      expect(await log.forget('a', 4)).toBe(4)
-      expect(await log.forget('a', 2)).toBe(4)
+      expect(await log.retention.forget('a', 4)).toBe(4)
+      expect(await log.retention.forget('a', 2)).toBe(4)
       expect(await log.append([typist.type('k'), typist.edit((doc) => doc.getText('text').delete(0, 1))])).toEqual([
         11, 12,
       ])
       for (const each of [log, await openIn(folder)]) {
-        expect(await each.historyStart('a')).toEqual({ position: 4, at: 4 })
+        expect(await each.retention.historyStart('a')).toEqual({ position: 4, at: 4 })
         for (let position = 4; position <= 11; position++) {
           expect(await textAt(each, 'a', position)).toBe('abcdefghijk'.slice(0, position))
         }
@@ -54,10 +54,10 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
       // As often as one likes, with compactions in between.
       expect(await log.compact('a')).toBe(12)
       expect(await textAt(log, 'a', 6)).toBe('abcdef')
-      expect(await log.forget('a', 9)).toBe(9)
+      expect(await log.retention.forget('a', 9)).toBe(9)
       expect(await textAt(log, 'a', 9)).toBe('abcdefghi')
-      expect(await log.forget('a', 99)).toBe(12)
-      expect(await log.historyStart('a')).toMatchObject({ position: 12 })
+      expect(await log.retention.forget('a', 99)).toBe(12)
+      expect(await log.retention.historyStart('a')).toMatchObject({ position: 12 })
       expect(await readAll(log, 'a', 12)).toEqual([])
       expect(await textNow(log, 'a')).toBe('bcdefghijk')
       expect(await log.append([typist.type('l')])).toEqual([13])
@@ -73,10 +73,10 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
       await log.compact('chat/a')
       await log.append([typist.edit((doc) => doc.getText('text').delete(0, 12))])
       expect(await log.compact('chat/a')).toBe(3)
-      expect(await log.forget('chat/a', 3)).toBe(3)
+      expect(await log.retention.forget('chat/a', 3)).toBe(3)
       const { parts } = await log.load('chat/a')
       expect(textOf(parts)).toBe(' stay')
-      const base = await log.historyBase('chat/a')
+      const base = await log.retention.historyBase('chat/a')
       for (const bytes of [...parts, base?.state ?? expect.unreachable()]) {
         expect(Buffer.from(bytes).includes('secret')).toBe(false)
       }
@@ -86,10 +86,10 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
       const { log } = await openTyped()
       await log.versions.add('a', namedVersion('x', 6))
       await log.versions.add('a', namedVersion('y', 3))
-      expect(await log.forget('a', 10)).toBe(3)
+      expect(await log.retention.forget('a', 10)).toBe(3)
       expect(await log.versions.add('a', namedVersion('z', 2))).toBe(false)
       await log.versions.remove('a', 'y')
-      expect(await log.forget('a', 10)).toBe(6)
+      expect(await log.retention.forget('a', 10)).toBe(6)
       expect(await textAt(log, 'a', 6)).toBe('abcdef')
       expect(await log.versions.list('a')).toEqual([namedVersion('x', 6)])
       expect(await log.versions.add('a', namedVersion('w', 6))).toBe(true)
@@ -99,26 +99,32 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
       const { log } = await openTyped('a')
       const other = new Typist('b')
       await log.append([7, 8].map((at) => ({ ...other.type('x'), at })))
-      expect(await log.forgettable({ before: 1, limit: 9 })).toEqual({ documents: [], next: undefined })
-      expect(await log.forgettable({ before: 2, limit: 9 })).toEqual({ documents: ['a'], next: undefined })
-      expect(await log.forgettable({ before: 8, limit: 9 })).toEqual({ documents: ['a', 'b'], next: undefined })
-      expect(await log.forget('unknown', 5)).toBe(0)
-      expect(await log.forget('a', 0)).toBe(0)
-      await log.forget('a', 5)
+      expect(await log.retention.forgettable({ before: 1, limit: 9 })).toEqual({ documents: [], next: undefined })
+      expect(await log.retention.forgettable({ before: 2, limit: 9 })).toEqual({ documents: ['a'], next: undefined })
+      expect(await log.retention.forgettable({ before: 8, limit: 9 })).toEqual({
+        documents: ['a', 'b'],
+        next: undefined,
+      })
+      expect(await log.retention.forget('unknown', 5)).toBe(0)
+      expect(await log.retention.forget('a', 0)).toBe(0)
+      await log.retention.forget('a', 5)
       expect(await readAll(log, 'b')).toHaveLength(2)
-      expect(await log.forgettable({ before: 6, limit: 9 })).toEqual({ documents: [], next: undefined })
-      expect(await log.forgettable({ before: 10, limit: 1 })).toEqual({ documents: ['a'], next: 'a' })
-      expect(await log.forgettable({ before: 10, after: 'a', limit: 9 })).toEqual({ documents: ['b'], next: undefined })
+      expect(await log.retention.forgettable({ before: 6, limit: 9 })).toEqual({ documents: [], next: undefined })
+      expect(await log.retention.forgettable({ before: 10, limit: 1 })).toEqual({ documents: ['a'], next: 'a' })
+      expect(await log.retention.forgettable({ before: 10, after: 'a', limit: 9 })).toEqual({
+        documents: ['b'],
+        next: undefined,
+      })
       await log.delete('a', { at: 1, by: 'mia' })
-      expect(await log.forget('a', 6)).toBe(6)
+      expect(await log.retention.forget('a', 6)).toBe(6)
       expect(await log.undelete('a')).toBe('restored')
       expect(await textNow(log, 'a')).toBe('abcdefghij')
       await log.delete('a', { at: 1, by: 'mia' })
       await log.erase('a')
-      expect(await log.forget('a', 9)).toBe(0)
+      expect(await log.retention.forget('a', 9)).toBe(0)
       expect(await log.free('a')).toBe(true)
       expect(await log.append([new Typist('a').type('anew')])).toEqual([1])
-      expect(await log.historyStart('a')).toEqual({ position: 0, at: 0 })
+      expect(await log.retention.historyStart('a')).toEqual({ position: 0, at: 0 })
       expect(await readAll(log, 'a')).toHaveLength(1)
       expect(await Array.fromAsync(log.check())).toEqual([])
     })
@@ -129,11 +135,11 @@ export function describeRetention(name: string, openIn: (folder: string) => Prom
       const other = await openIn(folder)
       const positions = Array.from({ length: 10 }, (_, index) => index + 1)
       await Promise.all([
-        ...positions.map((position) => (position % 2 === 0 ? log : other).forget('a', position)),
+        ...positions.map((position) => (position % 2 === 0 ? log : other).retention.forget('a', position)),
         ...positions.map((position) => (position % 2 === 0 ? other : log).compact('a')),
         ...positions.map(() => log.append([typist.type('x')])),
       ])
-      expect(await log.historyStart('a')).toEqual({ position: 10, at: 10 })
+      expect(await log.retention.historyStart('a')).toEqual({ position: 10, at: 10 })
       for (const each of [log, other]) {
         expect(await textAt(each, 'a', 10)).toBe('abcdefghij')
         expect(await textNow(each, 'a')).toBe(`abcdefghij${'x'.repeat(10)}`)

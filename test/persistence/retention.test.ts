@@ -33,7 +33,7 @@ test('what was deleted before the history begins can be read in no file any more
   await log.append([typist.edit((doc) => doc.getText('text').delete(0, typist.text.length)), typist.type('stays')])
   expect(filesWith(folder, 'needleinrow')).not.toEqual([])
   await log.compact('chat/a')
-  expect(await log.forget('chat/a', 122)).toBe(122)
+  expect(await log.retention.forget('chat/a', 122)).toBe(122)
   expect(filesWith(folder, 'needleinrow')).toEqual([])
   expect(
     rebuild(await log.load('chat/a'))
@@ -53,7 +53,7 @@ test('what a text said before the history begins is in no file any more either',
   await index(log.texts, 'a', 2, 'stays')
   expect(filesWith(folder, 'yarrowneedle')).not.toEqual([])
   // The text of one is older than that, since nobody has made it anew.
-  for (const document of ['b', 'a']) expect(await log.forget(document, 2)).toBe(2)
+  for (const document of ['b', 'a']) expect(await log.retention.forget(document, 2)).toBe(2)
   for (const secret of ['yarrowneedle', 'quinceneedle']) expect(filesWith(folder, secret)).toEqual([])
   const found = await log.texts.search('stays', { prefixes: [''], limit: 9 })
   expect(found).toMatchObject([{ name: 'a', position: 2 }])
@@ -68,7 +68,7 @@ test('forgetting goes on where a process was killed, and takes nothing else with
   const big = 'x'.repeat(10_000)
   let last = 0
   // Again with more where the process was done sooner than it was killed.
-  for (let size = 500; rows() === last - (await log.historyStart('a')).position; size *= 2) {
+  for (let size = 500; rows() === last - (await log.retention.historyStart('a')).position; size *= 2) {
     const positions = await log.append(
       Array.from({ length: size }, () => typist.edit((doc) => doc.getMap('map').set('x', big))),
     )
@@ -79,11 +79,11 @@ test('forgetting goes on where a process was killed, and takes nothing else with
     await child.kill()
   }
   // Nobody takes what is left for damage, or for history.
-  expect((await log.historyStart('a')).position).toBe(last - 1)
+  expect((await log.retention.historyStart('a')).position).toBe(last - 1)
   expect(await Array.fromAsync(log.check())).toEqual([])
   await expect(readAll(log, 'a')).rejects.toMatchObject({ code: 'history/forgotten' })
-  expect(await log.forgettable({ before: 0, limit: 9 })).toEqual({ documents: ['a'], next: undefined })
-  expect(await log.forget('a', 1)).toBe(last - 1)
+  expect(await log.retention.forgettable({ before: 0, limit: 9 })).toEqual({ documents: ['a'], next: undefined })
+  expect(await log.retention.forget('a', 1)).toBe(last - 1)
   expect(rows()).toBe(1)
   expect(await readAll(log, 'a', last - 1)).toHaveLength(1)
   expect(
@@ -100,7 +100,7 @@ test('edits are stored while much history is forgotten', async () => {
     Array.from({ length: 150 }, () => typist.edit((doc) => doc.getMap('m').set('x', 'y'.repeat(100_000)))),
   )
   let isForgetting = true
-  const done = log.forget('a', 150).finally(() => {
+  const done = log.retention.forget('a', 150).finally(() => {
     isForgetting = false
   })
   let appended = 0
@@ -114,7 +114,7 @@ test('rows that are missing are told from forgotten ones, and so is the snapshot
   const log = await openIn(folder)
   const typist = new Typist('a')
   await log.append(Array.from('abcdef', (letter) => typist.type(letter)))
-  await log.forget('a', 3)
+  await log.retention.forget('a', 3)
   await log.compact('a')
   const corrupt = (message: string) => expect.objectContaining({ code: 'storage/corrupt', message })
   queryIn(folder, 'DELETE FROM updates WHERE position = 4')
@@ -123,7 +123,7 @@ test('rows that are missing are told from forgotten ones, and so is the snapshot
   await expect(readAll(log, 'a', 3)).rejects.toEqual(corrupt(missingRow))
   queryIn(folder, 'DELETE FROM snapshots WHERE position = 3')
   const missingBase = 'a: the snapshot at position 3 is missing'
-  await expect(log.historyBase('a')).rejects.toEqual(corrupt(missingBase))
+  await expect(log.retention.historyBase('a')).rejects.toEqual(corrupt(missingBase))
   queryIn(folder, 'DELETE FROM snapshots')
   await expect(log.load('a')).rejects.toEqual(corrupt(missingBase))
   // A row that says less is forgotten than was.

@@ -24,7 +24,7 @@ beforeAll(async () => {
   await log.append([{ ...typist.type('three'), messages, events }])
   const { data } = new Typist('packed').type('x')
   await log.append(Array.from({ length: 80 }, () => update('packed', '', { data })))
-  for (const until of [30, 60]) expect(await log.pack('packed', until)).toBe(30)
+  for (const until of [30, 60]) expect(await log.retention.pack('packed', until)).toBe(30)
   await log.versions.add('snapped', namedVersion('v', 1))
   await log.seen.raise('snapped', [{ user: 'ann', position: 1, at: 2 }])
   await storeDeliveries(log)

@@ -156,25 +156,25 @@ test('a document of which rows are forgotten is copied as it is, in both directi
   await source.append([...rows, new Typist('b').type('b')])
   await source.versions.add('a', namedVersion('x', 5))
   await source.seen.raise('a', [{ user: 'ann', position: 2, at: 9 }])
-  await source.forget('a', 4)
+  await source.retention.forget('a', 4)
   const claims = await source.claims('a')
-  const base = (await source.historyBase('a')) ?? expect.unreachable()
-  await copy.restoreBase({ name: 'a', createdAt: 1, updatedAt: 6, base, epoch: 0, claims: claims.slice(0, 4) })
-  await copy.restoreBase({ name: 'a', createdAt: 9, updatedAt: 9, base, epoch: 0, claims: [] })
+  const base = (await source.retention.historyBase('a')) ?? expect.unreachable()
+  await copy.restore.base({ name: 'a', createdAt: 1, updatedAt: 6, base, epoch: 0, claims: claims.slice(0, 4) })
+  await copy.restore.base({ name: 'a', createdAt: 9, updatedAt: 9, base, epoch: 0, claims: [] })
   for (const [from, to] of [
     [source, copy],
     [copy, back],
     [source, back],
   ] as const) {
     expect(await migrate(from, to)).toEqual({ documents: 2, rows: 3, messages: 0 })
-    expect(await to.historyBase('a')).toEqual(base)
+    expect(await to.retention.historyBase('a')).toEqual(base)
     expect(await readAll(to, 'a', 4)).toEqual(await readAll(source, 'a', 4))
     expect(await to.documents({ limit: 9 })).toEqual(await source.documents({ limit: 9 }))
     expect((await to.load('a')).clients).toEqual((await source.load('a')).clients)
     await expect(readAll(to, 'a', 3)).rejects.toMatchObject({ code: 'history/forgotten' })
     expect(await Array.fromAsync(to.check())).toEqual([])
   }
-  await source.forget('a', 5)
+  await source.retention.forget('a', 5)
   await expect(migrate(source, back)).rejects.toMatchObject({ code: 'migrate/not-empty' })
 })
 
@@ -190,17 +190,7 @@ test('an interrupted copy goes on where it ended', async () => {
       },
     },
   })
-  for (const name of [
-    'documents',
-    'read',
-    'archive',
-    'messageById',
-    'restoreMessages',
-    'historyStart',
-    'historyBase',
-    'claims',
-    'load',
-  ] as const) {
+  for (const name of ['documents', 'read', 'archive', 'messageById', 'claims', 'load'] as const) {
     Object.defineProperty(failing, name, { value: target[name].bind(target) })
   }
   await expect(migrate(source, failing)).rejects.toThrow('interrupted')

@@ -28,7 +28,7 @@ test('a document is what its log says at each position, before a snapshot, at it
       .toString()
     expect(text).toBe('987654321'.slice(9 - position))
   }
-  await log.forget('x', 3)
+  await log.retention.forget('x', 3)
   for (let position = 3; position <= 9; position += 1) {
     const text = rebuild(unpackSource(await at(position)))
       .getText('text')

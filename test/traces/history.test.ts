@@ -151,11 +151,11 @@ test.for(seedsFor([1], 0))(
           const update = await history.state('ann', document, position)
           expect(textOf(update), `position ${position}, packed`).toBe(texts.get(position) ?? '')
         })
-      expect(await packed.pack(document, last)).toBeGreaterThan(last - 100)
+      expect(await packed.retention.pack(document, last)).toBeGreaterThan(last - 100)
       expect(await history.blame('ann', document, last)).toBe(blame)
       await expectSame([...samples].filter((_, index) => isSoak || index % 3 === 2))
       const begins = random.pick([...samples])
-      expect(await packed.forget(document, begins)).toBe(begins)
+      expect(await packed.retention.forget(document, begins)).toBe(begins)
       await expectSame([...samples].filter((position, index) => position >= begins && index % 3 === 0))
     }
     const copy = join(temporaryFolder(), 'coweave.db')

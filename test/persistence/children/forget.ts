@@ -4,5 +4,5 @@ import { openLog } from '../../../persistence/open-log.ts'
 const [, , url = '', document = '', until = ''] = process.argv
 const log = await openLog({ url, create: false, onProblem: console.error })
 console.log('opened')
-await log.forget(document, Number(until))
+await log.retention.forget(document, Number(until))
 await log.close()

@@ -4,5 +4,5 @@ import { openLog } from '../../../persistence/open-log.ts'
 const [, , url = '', document = ''] = process.argv
 const log = await openLog({ url, create: false, onProblem: console.error })
 console.log('opened')
-await log.pack(document, Number.MAX_SAFE_INTEGER)
+await log.retention.pack(document, Number.MAX_SAFE_INTEGER)
 await log.close()
