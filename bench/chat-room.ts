@@ -1,7 +1,8 @@
 import * as Y from 'yjs'
 import { messagesOf, newMessageId, sendMessage } from '../model/chat.ts'
 import { segmentName } from '../model/rooms.ts'
-import type { ArchivedMessage, NewUpdate, UpdateLog } from '../persistence/update-log.ts'
+import type { ArchivedMessage } from '../persistence/message-store.ts'
+import type { NewUpdate, UpdateLog } from '../persistence/update-log.ts'
 
 const PER_SEGMENT = 500
 /** Messages that the server stamps at once. */

@@ -80,7 +80,7 @@ export function decrypt(key: EncryptionKey, sealed: Uint8Array, context: string)
 }
 
 /** Of what can only be searched where it is plain. @throws {CoweaveError} `search/encrypted` */
-export function refuseEncrypted(isEncrypted: boolean): void {
+export function refuseEncrypted(isEncrypted: boolean, what: 'documents' | 'messages' = 'documents'): void {
   if (!isEncrypted) return
-  throw new CoweaveError('search/encrypted', 'documents are encrypted at rest, so that they can not be searched')
+  throw new CoweaveError('search/encrypted', `${what} are encrypted at rest, so that they can not be searched`)
 }

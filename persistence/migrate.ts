@@ -69,7 +69,7 @@ async function refuseOthers(source: PortableLog, target: PortableLog): Promise<v
   }
   for await (const message of archiveOf(target)) {
     const { room, seq, id, json } = message
-    const found = await source.messageById(room, id)
+    const found = await source.messages.find(room, id)
     if (found?.json !== json) throw notEmpty(`the message ${seq} of ${room}, which is not the source's`)
   }
   for await (const event of eventsOf(target)) {
@@ -125,7 +125,7 @@ async function copyDeletions(source: PortableLog, target: PortableLog): Promise<
 async function copyArchive(source: PortableLog, target: PortableLog): Promise<void> {
   // From the beginning, also after an interruption: what is there already stays in its place.
   for (let after: number | undefined = 0; after !== undefined; ) {
-    const { messages, next } = await source.archive({ after, limit: MESSAGES_PER_PAGE })
+    const { messages, next } = await source.messages.all({ after, limit: MESSAGES_PER_PAGE })
     await target.restore.messages(messages)
     after = next
   }
@@ -229,7 +229,7 @@ async function* documentsOf(log: PortableLog): AsyncGenerator<DocumentSummary, u
 
 async function* archiveOf(log: PortableLog) {
   for (let after: number | undefined = 0; after !== undefined; ) {
-    const { messages, next } = await log.archive({ after, limit: MESSAGES_PER_PAGE })
+    const { messages, next } = await log.messages.all({ after, limit: MESSAGES_PER_PAGE })
     yield* messages
     after = next
   }

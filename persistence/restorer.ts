@@ -1,7 +1,7 @@
 import type { ClientClaim } from './client-claim.ts'
 import type { StoredEvent, UntoldChange } from './event-store.ts'
+import type { ArchivedMessage } from './message-store.ts'
 import type { HistoryBase } from './retention.ts'
-import type { ArchivedMessage } from './update-log.ts'
 import type { Delivery } from './webhook-store.ts'
 
 /** A document as it was where its history begins. */

@@ -1,8 +1,8 @@
 import { crc32 } from 'node:zlib'
 import type { KeyRing } from './encryption.ts'
+import type { ArchivedMessage } from './message-store.ts'
 import { type SealContext, type SealedBytes, seal, unseal } from './sealed-bytes.ts'
 import { StorageError } from './storage-error.ts'
-import type { ArchivedMessage } from './update-log.ts'
 
 type MessageKey = Omit<ArchivedMessage, 'json'>
 

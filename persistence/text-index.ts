@@ -75,7 +75,7 @@ export interface TextIndex {
   lagging(options: { readonly after: number; readonly limit: number }): Promise<LaggingPage>
 
   /**
-   * Documents, no deleted ones, whose text has each word of `query`, by the rules of UpdateLog.searchMessages(); the best
+   * Documents, no deleted ones, whose text has each word of `query`, by the rules of MessageStore.search(); the best
    * first: those in which the words stand often, among few others. Of a great many it looks at some only. It delays no
    * other call but searches.
    * @throws {CoweaveError} `search/encrypted`

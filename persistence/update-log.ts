@@ -1,6 +1,7 @@
 import type { AdminStore } from './admin-store.ts'
 import type { ClientClaim } from './client-claim.ts'
 import type { EventStore, NewEvent } from './event-store.ts'
+import type { ArchivedMessage, MessageStore } from './message-store.ts'
 import type { PeopleStore } from './people-store.ts'
 import type { PushStore } from './push-store.ts'
 import type { Retention } from './retention.ts'
@@ -54,36 +55,6 @@ export interface ExpectedRoom {
 /** The last position of the update's document as its writer knew it; 0 for one that has nothing. */
 export interface ExpectedPosition {
   readonly position: number
-}
-
-/** In place of a `seq`, for who doesn't know it: that of the message of the same id, or the next one in the room. */
-export const ANY_SEQ = 0
-
-/** A chat message in the archive. */
-export interface ArchivedMessage {
-  /** The name of its room, which is that of the room's head. */
-  readonly room: string
-  /** Its place in the room, from 1; on its way into the archive, also ANY_SEQ. */
-  readonly seq: number
-  readonly id: string
-  /** The whole message as JSON, a `ChatMessage` (model/chat.ts). Text, since whoever asks mostly hands it on. */
-  readonly json: string
-}
-
-export interface SearchOptions {
-  /** The only room to look in. */
-  readonly room?: string
-  readonly except?: readonly string[]
-  /** What the page before named as `next`. */
-  readonly before?: number
-  readonly limit: number
-}
-
-/** What a search found, newest first. */
-export interface FoundMessages {
-  readonly messages: readonly ArchivedMessage[]
-  /** What to give as `before` to go on; undefined when there is nothing more. */
-  readonly next: number | undefined
 }
 
 export interface ListOptions {
@@ -174,6 +145,9 @@ export interface UpdateLog {
    * as a restored backup.
    */
   readonly id: string
+
+  /** The archive of chats. */
+  readonly messages: MessageStore
 
   /** The positions that have names. */
   readonly versions: VersionStore
@@ -277,7 +251,7 @@ export interface UpdateLog {
 
   /**
    * Deletes a document, and with it the chat beside it: `append` leaves out what comes for them, `load` and `positions`
-   * say that they are deleted. Nothing of them is lost; read(), claims() and messages() still give what they hold. Also for
+   * say that they are deleted. Nothing of them is lost; read(), claims() and `messages` still give what they hold. Also for
    * an unknown document, so that nobody brings it. Answers with the deletion, which is the earlier one where there is one;
    * otherwise `events` are stored with it.
    * @throws {StorageError} as append()
@@ -309,32 +283,6 @@ export interface UpdateLog {
    * the first deleted first. Without those of chats, which go with them.
    */
   erasable(options: { readonly before: number; readonly limit: number }): Promise<string[]>
-
-  /**
-   * The newest `limit` messages of a chat room with a `seq` below `before`, lowest first; none for an unknown room.
-   * @throws {StorageError} `storage/corrupt` (naming room and seq), `storage/key`, `storage/closed`
-   */
-  messages(room: string, options: { before?: number; limit: number }): Promise<ArchivedMessage[]>
-
-  /** The message of that id in a room. @throws {StorageError} as messages() */
-  messageById(room: string, id: string): Promise<ArchivedMessage | undefined>
-
-  /**
-   * Those of `ids` that messages of a room have. Costs a look-up in an index for each, and reads no message.
-   * @throws {StorageError} as messages()
-   */
-  knownMessages(room: string, ids: readonly string[]): Promise<Set<string>>
-
-  /**
-   * Messages, of one room or all, that hold each word of `query`, the last one also as the beginning of a word; case
-   * and accents don't count. What was deleted is not found, nor what an edit took away. `query` is what a person
-   * typed: nothing in it has a meaning of its own. Newest first; one call looks at a bounded number of messages, so
-   * that it may find fewer than `limit` and still name what comes `next`. The rooms in `except` are left out. It delays
-   * no other call but searches.
-   * @throws {CoweaveError} `search/encrypted` for a log that encrypts: an index of words would be readable
-   * @throws {StorageError} as messages()
-   */
-  searchMessages(query: string, options: SearchOptions): Promise<FoundMessages>
 
   /**
    * Writes a snapshot of the document, made from the log alone. It happens by itself once the tail outweighs the

@@ -1,4 +1,5 @@
-import { ANY_SEQ, type ArchivedMessage, type ExpectedRoom, type NewUpdate } from '../update-log.ts'
+import { ANY_SEQ, type ArchivedMessage } from '../message-store.ts'
+import type { ExpectedRoom, NewUpdate } from '../update-log.ts'
 import { type Session, toBytes, toText } from './session.ts'
 
 /** Of so many rooms, each is locked by itself. Postgres has room for some thousand locks, of all transactions together. */

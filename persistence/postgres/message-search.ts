@@ -1,6 +1,6 @@
 import type { KeyRing } from '../encryption.ts'
+import type { FoundMessages } from '../message-store.ts'
 import { MESSAGE_COLUMNS } from '../stored-message.ts'
-import type { FoundMessages } from '../update-log.ts'
 import { tsqueryOf } from '../words.ts'
 import { toMessage } from './message-table.ts'
 import type { Session } from './session.ts'

@@ -1,7 +1,6 @@
 import type { KeyRing } from '../encryption.ts'
-import type { ArchivePage } from '../portable-log.ts'
+import type { ArchivedMessage, ArchivePage } from '../message-store.ts'
 import { MESSAGE_COLUMNS, parseMessage, sealMessage } from '../stored-message.ts'
-import type { ArchivedMessage } from '../update-log.ts'
 import { tsvectorOf } from '../words.ts'
 import { lockRooms } from './locked-rooms.ts'
 import { type Session, toBytes, toText } from './session.ts'

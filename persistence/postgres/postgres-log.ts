@@ -6,20 +6,17 @@ import { shownUrl } from '../database-url.ts'
 import { deletionOf } from '../document-record.ts'
 import type { KeyRing } from '../encryption.ts'
 import { natural } from '../natural.ts'
-import type { ArchivePage, PortableLog } from '../portable-log.ts'
+import type { PortableLog } from '../portable-log.ts'
 import { historyForgotten } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
-  ArchivedMessage,
   Damage,
   Deletion,
   DocumentSummary,
-  FoundMessages,
   ListOptions,
   LogRow,
   NewDeletion,
   NewUpdate,
-  SearchOptions,
   StoredDocument,
   Undeleted,
 } from '../update-log.ts'
@@ -29,12 +26,11 @@ import type { CompactRequest } from './compactor.ts'
 import { Connections } from './connections.ts'
 import { findHead, findRecord, listRecords, readPositions } from './document-table.ts'
 import { deleteDocument, eraseSome, freeDocument, listErasable, undeleteDocument } from './eraser.ts'
-import { searchMessages } from './message-search.ts'
-import { findMessage, knownIds, pageOfArchive, pageOfMessages } from './message-table.ts'
 import { openDatabase } from './opener.ts'
 import { PostgresAdmin } from './postgres-admin.ts'
 import { toStorageError } from './postgres-errors.ts'
 import { PostgresEvents } from './postgres-events.ts'
+import { PostgresMessages } from './postgres-messages.ts'
 import { PostgresPeople } from './postgres-people.ts'
 import { PostgresPushes } from './postgres-pushes.ts'
 import { PostgresRestorer } from './postgres-restorer.ts'
@@ -100,6 +96,7 @@ interface Opened {
 /** One connection appends, a few read, one searches; what takes long to compute has threads of its own. */
 class PostgresLog implements PortableLog {
   readonly id: string
+  readonly messages: PostgresMessages
   readonly versions: PostgresVersions
   readonly seen: PostgresSeen
   readonly retention: PostgresRetention
@@ -141,6 +138,10 @@ class PostgresLog implements PortableLog {
     const read: RunAs = (what, work) => this.#read(what, work)
     const look: RunAs = (what, work) => this.#look(what, work)
     const write: RunAs = (what, work) => this.#write(what, work)
+    this.messages = new PostgresMessages(settings.keys, {
+      read,
+      search: (work) => this.#call('searching messages', () => work(this.#searcher)),
+    })
     this.versions = new PostgresVersions(settings.keys, { look, write })
     this.seen = new PostgresSeen({ look, write })
     this.retention = new PostgresRetention(settings.keys, {
@@ -287,37 +288,6 @@ class PostgresLog implements PortableLog {
 
   erasable(options: { readonly before: number; readonly limit: number }): Promise<string[]> {
     return this.#read('listing deleted documents', (session) => listErasable(session, options))
-  }
-
-  messages(room: string, options: { before?: number; limit: number }): Promise<ArchivedMessage[]> {
-    const { before = Number.MAX_SAFE_INTEGER, limit } = options
-    return this.#read(`${room}: reading messages`, (session) =>
-      pageOfMessages(session, this.#settings.keys, { room, before, limit }),
-    )
-  }
-
-  messageById(room: string, id: string): Promise<ArchivedMessage | undefined> {
-    return this.#read(`${room}: reading a message`, (session) => findMessage(session, this.#settings.keys, room, id))
-  }
-
-  knownMessages(room: string, ids: readonly string[]): Promise<Set<string>> {
-    return this.#read(`${room}: looking for messages`, (session) => knownIds(session, room, ids))
-  }
-
-  searchMessages(query: string, options: SearchOptions): Promise<FoundMessages> {
-    const { room, except = [], before = Number.MAX_SAFE_INTEGER, limit } = options
-    return this.#call('searching messages', async () => {
-      const { keys } = this.#settings
-      if (keys !== undefined) {
-        throw new CoweaveError('search/encrypted', 'messages are encrypted at rest, so that they can not be searched')
-      }
-      const search = { query, room, except, before, limit }
-      return await this.#searcher.look((session) => searchMessages(session, keys, search))
-    })
-  }
-
-  archive({ after = 0, limit }: { after?: number; limit: number }): Promise<ArchivePage> {
-    return this.#read('reading the archive', (session) => pageOfArchive(session, this.#settings.keys, { after, limit }))
   }
 
   compact(document: string): Promise<number> {

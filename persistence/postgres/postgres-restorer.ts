@@ -1,7 +1,7 @@
 import type { KeyRing } from '../encryption.ts'
 import type { StoredEvent, UntoldChange } from '../event-store.ts'
+import type { ArchivedMessage } from '../message-store.ts'
 import type { RestoredBase, Restorer } from '../restorer.ts'
-import type { ArchivedMessage } from '../update-log.ts'
 import type { Delivery } from '../webhook-store.ts'
 import { restoreBase } from './base-restorer.ts'
 import { restoreUntold } from './change-table.ts'

@@ -1,6 +1,6 @@
+import type { ArchivedMessage } from '../message-store.ts'
 import { StorageError } from '../storage-error.ts'
 import { MESSAGE_COLUMNS } from '../stored-message.ts'
-import type { ArchivedMessage } from '../update-log.ts'
 import type { Connections } from './connections.ts'
 import { searchedWords, toMessage } from './message-table.ts'
 import type { Session } from './session.ts'

@@ -9,9 +9,10 @@ import {
   writeVarUint8Array,
 } from 'lib0/encoding'
 import type { NewEvent } from '../event-store.ts'
+import type { ArchivedMessage } from '../message-store.ts'
 import { natural } from '../natural.ts'
 import { readList } from '../read-list.ts'
-import type { ArchivedMessage, NewUpdate } from '../update-log.ts'
+import type { NewUpdate } from '../update-log.ts'
 
 /**
  * What follows of an expected room or position, with FOLLOWS where the update follows another, HAS_EVENTS where events

@@ -1,8 +1,8 @@
 import { createDecoder, readVarString, readVarUint, readVarUint8Array } from 'lib0/decoding'
 import { encode, writeVarString, writeVarUint, writeVarUint8Array } from 'lib0/encoding'
+import type { ArchivedMessage, FoundMessages } from '../message-store.ts'
 import { unpackAll } from '../read-list.ts'
 import type { StoredMessage } from '../stored-message.ts'
-import type { ArchivedMessage, FoundMessages } from '../update-log.ts'
 import type { Packed } from './plain-replies.ts'
 
 // What requests for messages are answered with, packed by the worker and unpacked by the main thread.

@@ -1,7 +1,8 @@
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
+import { ANY_SEQ, type ArchivedMessage } from '../message-store.ts'
 import { MESSAGE_COLUMNS, parseMessage, type StoredMessage, sealMessage } from '../stored-message.ts'
-import { ANY_SEQ, type ArchivedMessage, type ExpectedRoom } from '../update-log.ts'
+import type { ExpectedRoom } from '../update-log.ts'
 import type { SearchReply } from './message-replies.ts'
 import { UNPLANNED } from './unplanned.ts'
 

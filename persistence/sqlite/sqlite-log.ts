@@ -1,29 +1,24 @@
 import { resolve } from 'node:path'
-import { CoweaveError } from '../../model/errors.ts'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
 import type { KeyRing } from '../encryption.ts'
 import { natural } from '../natural.ts'
-import type { ArchivePage, PortableLog } from '../portable-log.ts'
+import type { PortableLog } from '../portable-log.ts'
 import { historyForgotten } from '../retention.ts'
 import { StorageError } from '../storage-error.ts'
 import type {
-  ArchivedMessage,
   Damage,
   Deletion,
   DocumentSummary,
-  FoundMessages,
   ListOptions,
   LogRow,
   NewDeletion,
   NewUpdate,
-  SearchOptions,
   StoredDocument,
   Undeleted,
 } from '../update-log.ts'
 import { packBatch } from './batch.ts'
 import { readMarker, writeMarker } from './marker.ts'
-import { unpackFoundMessages, unpackMessages } from './message-replies.ts'
 import { unpackFlag, unpackPosition, unpackPositions, unpackText, unpackTexts } from './plain-replies.ts'
 import type { Request, WorkerRole, WorkerSettings } from './protocol.ts'
 import {
@@ -38,6 +33,7 @@ import {
 import { SqliteAdmin } from './sqlite-admin.ts'
 import { toStorageError } from './sqlite-errors.ts'
 import { SqliteEvents } from './sqlite-events.ts'
+import { SqliteMessages } from './sqlite-messages.ts'
 import { SqlitePeople } from './sqlite-people.ts'
 import { SqlitePushes } from './sqlite-pushes.ts'
 import { SqliteRestorer } from './sqlite-restorer.ts'
@@ -86,6 +82,7 @@ export async function openSqliteLog({ file, encryption, onProblem }: SqliteLogOp
 /** Hands every call to the thread it belongs to. */
 class SqliteLog implements PortableLog {
   readonly id: string
+  readonly messages: SqliteMessages
   readonly versions: SqliteVersions
   readonly seen: SqliteSeen
   readonly retention: SqliteRetention
@@ -120,6 +117,9 @@ class SqliteLog implements PortableLog {
     this.#reader = this.#thread('reader')
     const read: Ask = (request) => this.#read(request)
     const write: Ask = (request, moved) => this.#write(request, moved)
+    const search: Ask = (request) => this.#search(request)
+    const isEncrypted = settings.keys !== undefined
+    this.messages = new SqliteMessages({ isEncrypted, read, search })
     this.versions = new SqliteVersions({ read, write })
     this.seen = new SqliteSeen({ read, write })
     this.retention = new SqliteRetention({
@@ -140,8 +140,8 @@ class SqliteLog implements PortableLog {
       write: (call) => write({ kind: 'event', call }),
     })
     this.texts = new SqliteTexts({
-      isEncrypted: settings.keys !== undefined,
-      search: (request) => this.#search(request),
+      isEncrypted,
+      search,
       write: (request, moved) => {
         this.#refuseIfClosed()
         this.#indexer ??= this.#thread('indexer')
@@ -261,32 +261,6 @@ class SqliteLog implements PortableLog {
   async erasable(options: { readonly before: number; readonly limit: number }): Promise<string[]> {
     const { before, limit } = options
     return unpackTexts(await this.#read({ kind: 'erasable', before, limit }))
-  }
-
-  async messages(room: string, options: { before?: number; limit: number }): Promise<ArchivedMessage[]> {
-    const { before = Number.MAX_SAFE_INTEGER, limit } = options
-    return unpackMessages(await this.#read({ kind: 'messages', room, before, limit }))
-  }
-
-  async messageById(room: string, id: string): Promise<ArchivedMessage | undefined> {
-    const [found] = unpackMessages(await this.#read({ kind: 'message', room, id }))
-    return found
-  }
-
-  async knownMessages(room: string, ids: readonly string[]): Promise<Set<string>> {
-    return new Set(unpackTexts(await this.#read({ kind: 'known-messages', room, ids })))
-  }
-
-  async searchMessages(query: string, options: SearchOptions): Promise<FoundMessages> {
-    if (this.#settings.keys !== undefined) {
-      throw new CoweaveError('search/encrypted', 'messages are encrypted at rest, so that they can not be searched')
-    }
-    const { room, except = [], before = Number.MAX_SAFE_INTEGER, limit } = options
-    return unpackFoundMessages(await this.#search({ kind: 'search', query, room, except, before, limit }))
-  }
-
-  async archive({ after = 0, limit }: { after?: number; limit: number }): Promise<ArchivePage> {
-    return unpackFoundMessages(await this.#read({ kind: 'archive', after, limit }))
   }
 
   async compact(document: string): Promise<number> {

@@ -1,6 +1,6 @@
 import type { StoredEvent, UntoldChange } from '../event-store.ts'
+import type { ArchivedMessage } from '../message-store.ts'
 import type { RestoredBase, Restorer } from '../restorer.ts'
-import type { ArchivedMessage } from '../update-log.ts'
 import type { Delivery } from '../webhook-store.ts'
 import { packMessages } from './message-replies.ts'
 import type { Ask } from './sqlite-thread.ts'

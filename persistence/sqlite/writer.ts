@@ -1,6 +1,6 @@
 import type { Database } from 'better-sqlite3'
 import { joinEvents, type NewEvent } from '../event-store.ts'
-import type { ArchivedMessage } from '../update-log.ts'
+import type { ArchivedMessage } from '../message-store.ts'
 import { type AdminCall, adminTables } from './admin-table.ts'
 import { baseRestorer } from './base-restorer.ts'
 import { type UnpackedUpdate, unpackBatch } from './batch.ts'

@@ -171,7 +171,7 @@ export class DocumentSource implements StreamSource {
           const version = (await log.versions.list(open.name)).find((one) => one.id === id)
           if (version !== undefined) frames.push(this.#frame('version', version))
         } else if (event.kind === MESSAGE_CREATED) {
-          const message = await log.messageById(open.name, String(id))
+          const message = await log.messages.find(open.name, String(id))
           if (message !== undefined) frames.push(this.#frame('message', JSON.parse(message.json)))
         }
       }

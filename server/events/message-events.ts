@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ChatMessage } from '../../model/chat.ts'
 import type { NewEvent } from '../../persistence/event-store.ts'
-import type { ArchivedMessage } from '../../persistence/update-log.ts'
+import type { ArchivedMessage } from '../../persistence/message-store.ts'
 
 /**
  * That a message has its place in a room. Without its text, which its author may take back: it is read where it is. Its id

@@ -119,7 +119,7 @@ export function serveComments(app: FastifyInstance, api: CommentsApi): void {
     const found: z.infer<typeof archived>[] = []
     let next: number | undefined = before
     for (let scanned = 0; scanned < MAX_SCANNED && next !== undefined; scanned += SCANNED_AT_ONCE) {
-      const page = await log.messages(room, { before: next, limit: SCANNED_AT_ONCE })
+      const page = await log.messages.list(room, { before: next, limit: SCANNED_AT_ONCE })
       next = page.length < SCANNED_AT_ONCE ? undefined : page[0]?.seq
       for (const { seq, json } of page.toReversed()) {
         const message = archived.parse(JSON.parse(json))

@@ -85,7 +85,7 @@ export function serveNotifications(app: FastifyInstance, api: NotificationsApi):
     const { user } = await authenticate(request, tokens)
     const { before, limit } = parse(pageQuery, request.query)
     const room = inboxOf(user)
-    const page = await log.messages(room, {
+    const page = await log.messages.list(room, {
       limit,
       ...(before === undefined ? {} : { before: await placeOf(room, before) }),
     })
@@ -100,7 +100,7 @@ export function serveNotifications(app: FastifyInstance, api: NotificationsApi):
   })
 
   async function placeOf(room: string, id: string): Promise<number> {
-    const found = await log.messageById(room, id)
+    const found = await log.messages.find(room, id)
     if (found === undefined) throw new HttpError(404, 'inbox/no-such-notification', `there is no notification ${id}`)
     return found.seq
   }

@@ -3,7 +3,8 @@ import { z } from 'zod'
 import { callMedia, callsIn } from '../../model/calls.ts'
 import { parseDocumentName } from '../../model/document-name.ts'
 import { chatRoomOf } from '../../model/rooms.ts'
-import type { ArchivedMessage, UpdateLog } from '../../persistence/update-log.ts'
+import type { ArchivedMessage } from '../../persistence/message-store.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Access } from '../access/access.ts'
 import type { Level, Principal } from '../access/grants.ts'
 import type { UserRates } from '../connection/user-rates.ts'
@@ -83,7 +84,7 @@ export function serveRooms(app: FastifyInstance, { access, log, rooms, posting, 
     const { room } = await admit(request, access, 'read')
     await deletions.refuse(room)
     const options = parse(pageQuery, request.query)
-    const messages = await log.messages(room, options)
+    const messages = await log.messages.list(room, options)
     const [first] = messages
     const hasMore = first !== undefined && first.seq > 1 && messages.length === options.limit
     sendMessages(
@@ -112,7 +113,7 @@ export function serveRooms(app: FastifyInstance, { access, log, rooms, posting, 
     const known = new Set<string>()
     let next: number | undefined = query.before
     for (let searches = 0; searches < MAX_SEARCHES && next !== undefined && found.length < query.limit; searches += 1) {
-      const page = await log.searchMessages(query.q, {
+      const page = await log.messages.search(query.q, {
         ...(query.room === undefined ? { except: [...unreadable] } : { room: query.room }),
         before: next,
         limit: query.limit - found.length,

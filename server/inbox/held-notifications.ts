@@ -24,7 +24,7 @@ const FIRST_WAIT_MS = 1_000
 const LONGEST_WAIT_MS = 10 * 60_000
 
 export interface HeldNotificationsOptions {
-  readonly log: Pick<UpdateLog, 'events' | 'messageById'>
+  readonly log: Pick<UpdateLog, 'events' | 'messages'>
   readonly bus: EventBus
   readonly access: Pick<Access, 'mayBeTold'>
   readonly notifications: Pick<Notifications, 'deliver'>
@@ -177,7 +177,7 @@ export class HeldNotifications extends Background {
     const { message, ...notice }: HeldNotice = JSON.parse(json)
     if (message === undefined) return { ...notice, body: '' }
     try {
-      const stored = await this.#options.log.messageById(document, message)
+      const stored = await this.#options.log.messages.find(document, message)
       if (stored === undefined) return undefined
       const { text, deletedAt }: Readonly<Record<string, unknown>> = JSON.parse(stored.json)
       return deletedAt === undefined ? { ...notice, body: excerptOf(String(text)) } : undefined

@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
 import { notificationsOf } from '../../model/inbox.ts'
-import { ANY_SEQ, type ArchivedMessage } from '../../persistence/update-log.ts'
+import { ANY_SEQ, type ArchivedMessage } from '../../persistence/message-store.ts'
 import { COMMITTED } from '../documents/open-document.ts'
 import type { Archive } from '../rooms/archive.ts'
 import { SHORTENED } from './bound-inbox.ts'

@@ -94,7 +94,7 @@ export class MessageNotifications {
   async #archivedAuthor(id: string): Promise<string | undefined> {
     const { log, room, onProblem } = this.#options
     try {
-      const stored = await log.messageById(room.room, id)
+      const stored = await log.messages.find(room.room, id)
       if (stored === undefined) return undefined
       const { author }: Readonly<Record<string, unknown>> = JSON.parse(stored.json)
       return typeof author === 'string' ? author : undefined

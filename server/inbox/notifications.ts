@@ -4,8 +4,9 @@ import { addNotifications, type Notification } from '../../model/inbox.ts'
 import { inboxOf } from '../../model/rooms.ts'
 import { uuidOf } from '../../model/uuid.ts'
 import type { NewEvent } from '../../persistence/event-store.ts'
+import { ANY_SEQ } from '../../persistence/message-store.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
-import { ANY_SEQ, type UpdateLog } from '../../persistence/update-log.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type OpenDocument, SERVER } from '../documents/open-document.ts'
 import { notificationAdded, notificationHeld } from '../events/notification-events.ts'
@@ -123,7 +124,7 @@ export class Notifications {
   }
 
   async #without(id: string, users: readonly string[]): Promise<string[]> {
-    const found = await Promise.all(users.map((user) => this.#options.log.knownMessages(inboxOf(user), [id])))
+    const found = await Promise.all(users.map((user) => this.#options.log.messages.known(inboxOf(user), [id])))
     return users.filter((_, index) => found[index]?.size === 0)
   }
 

@@ -1,6 +1,7 @@
 import { directChat, roomOf, segmentName } from '../../model/rooms.ts'
+import type { ArchivedMessage } from '../../persistence/message-store.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
-import type { ArchivedMessage, DocumentSummary, NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import type { DocumentSummary, NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import { NO_CHANGE } from '../documents/apply-update.ts'
 import type { Deletions } from '../documents/deletions.ts'
 import { SERVER } from '../documents/open-document.ts'
@@ -95,7 +96,7 @@ export class DirectChats {
   async #copyArchive(room: string, target: string): Promise<void> {
     const { log } = this.#options
     for (let before = Number.MAX_SAFE_INTEGER; ; ) {
-      const page = await log.messages(room, { before, limit: PAGE_MESSAGES })
+      const page = await log.messages.list(room, { before, limit: PAGE_MESSAGES })
       const messages = page.map((message): ArchivedMessage => ({ ...message, room: target }))
       const update = { document: target, at: Date.now(), author: SERVER, clients: [], data: NO_CHANGE, messages }
       if (messages.length > 0) await this.#append([update])

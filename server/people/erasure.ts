@@ -177,7 +177,7 @@ export class Erasure {
   async #countMessages(room: string): Promise<number> {
     let count = 0
     for (let before = Number.MAX_SAFE_INTEGER; ; ) {
-      const page = await this.#options.log.messages(room, { before, limit: PAGE_MESSAGES })
+      const page = await this.#options.log.messages.list(room, { before, limit: PAGE_MESSAGES })
       count += page.length
       const [first] = page
       if (first === undefined || page.length < PAGE_MESSAGES) return count

@@ -152,7 +152,7 @@ async function* roomsOf(log: UpdateLog): AsyncGenerator<string> {
 /** The newest first. */
 async function* messagesIn(log: UpdateLog, room: string): AsyncGenerator<ChatMessage> {
   for (let before = Number.MAX_SAFE_INTEGER; ; ) {
-    const page = await log.messages(room, { before, limit: PAGE_MESSAGES })
+    const page = await log.messages.list(room, { before, limit: PAGE_MESSAGES })
     for (const { json } of page.toReversed()) yield JSON.parse(json)
     const [first] = page
     if (first === undefined || page.length < PAGE_MESSAGES) return

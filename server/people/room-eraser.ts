@@ -2,8 +2,9 @@ import type * as Y from 'yjs'
 import type { ChatMessage } from '../../model/chat.ts'
 import { dismissNotifications, notificationsIn } from '../../model/inbox.ts'
 import { type Room, roomOf } from '../../model/rooms.ts'
+import type { ArchivedMessage } from '../../persistence/message-store.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
-import type { ArchivedMessage, UpdateLog } from '../../persistence/update-log.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
 import { NO_CHANGE } from '../documents/apply-update.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type OpenDocument, SERVER } from '../documents/open-document.ts'
@@ -83,7 +84,7 @@ export class RoomEraser {
   async #eraseFromArchive(room: Room, person: Person, counts: Counts): Promise<boolean> {
     let isChanged = false
     for (let before = Number.MAX_SAFE_INTEGER; ; ) {
-      const page = await this.#options.log.messages(room.room, { before, limit: PAGE_MESSAGES })
+      const page = await this.#options.log.messages.list(room.room, { before, limit: PAGE_MESSAGES })
       const changed = page.flatMap((message) => changedInArchive(message, room, person, counts))
       if (changed.length > 0) {
         await this.#store(room.room, changed)

@@ -1,6 +1,6 @@
 import * as Y from 'yjs'
 import { messagesOf } from '../../model/chat.ts'
-import type { ArchivedMessage } from '../../persistence/update-log.ts'
+import type { ArchivedMessage } from '../../persistence/message-store.ts'
 
 /** What tells the log which messages an update of a document changes. */
 export interface Archive {

@@ -3,8 +3,9 @@ import * as Y from 'yjs'
 import { type Draft, messagesOf, newMessageId, sendMessage } from '../../model/chat.ts'
 import { CoweaveError } from '../../model/errors.ts'
 import { segmentName } from '../../model/rooms.ts'
+import type { ArchivedMessage } from '../../persistence/message-store.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
-import type { ArchivedMessage, UpdateLog } from '../../persistence/update-log.ts'
+import type { UpdateLog } from '../../persistence/update-log.ts'
 import type { Access } from '../access/access.ts'
 import type { Documents } from '../documents/documents.ts'
 import type { Durability } from '../documents/durability.ts'
@@ -69,7 +70,7 @@ export class Posting {
 
   /** A message that the room has already. @throws {CoweaveError} `chat/duplicate-id` when it is somebody else's */
   async posted(room: string, id: string, author: Author): Promise<ArchivedMessage | undefined> {
-    const message = await this.#options.log.messageById(room, id)
+    const message = await this.#options.log.messages.find(room, id)
     if (message !== undefined) refuseOthers(message, room, id, author)
     return message
   }
@@ -78,7 +79,7 @@ export class Posting {
     const { durability, log, rooms, access } = this.#options
     // Whatever an earlier part of the room holds was stamped before this one was opened: then it is in the archive.
     await durability.settled()
-    if ((await log.messageById(room, id)) !== undefined) return 'found'
+    if ((await log.messages.find(room, id)) !== undefined) return 'found'
     await access.confirm(room, author.principal)
     // From here to receive() nothing else happens, so that the same message posted twice at once is taken once.
     const has = messagesOf(document)
@@ -116,7 +117,7 @@ export class Posting {
 
   async #stored(room: string, id: string, author: Author): Promise<ArchivedMessage> {
     await this.#options.durability.settled()
-    const message = await this.#options.log.messageById(room, id)
+    const message = await this.#options.log.messages.find(room, id)
     if (message === undefined) throw unavailable()
     refuseOthers(message, room, id, author)
     return message

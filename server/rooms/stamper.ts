@@ -191,7 +191,7 @@ export class Stamper {
 
   async #readLastSeq(): Promise<void> {
     const { log, room } = this.#options
-    const [last] = await log.messages(room, { limit: 1 })
+    const [last] = await log.messages.list(room, { limit: 1 })
     this.#lastSeq = last?.seq ?? 0
   }
 
@@ -276,7 +276,7 @@ export class Stamper {
   async #giveWay(lost: readonly Attempt[]): Promise<void> {
     const { log, room } = this.#options
     this.#lastSeq = undefined
-    const known = await log.knownMessages(
+    const known = await log.messages.known(
       room,
       lost.flatMap(({ messages }) => messages.map(idOf)),
     )

@@ -1,6 +1,6 @@
 import * as encoding from 'lib0/encoding'
 import * as Y from 'yjs'
-import type { ArchivedMessage } from '../../persistence/update-log.ts'
+import type { ArchivedMessage } from '../../persistence/message-store.ts'
 import { idOf } from './segment.ts'
 
 /** What is to be stored together: an update that stamps messages, and the messages as they are after it. */

@@ -60,7 +60,7 @@ export function describeDeletion(name: string, openIn: (folder: string) => Promi
         deleted: { ...deletion, isErased: false },
       })
       expect(await readAll(log, 'a')).toHaveLength(1)
-      expect(await log.messages('chat/a', { limit: 9 })).toHaveLength(1)
+      expect(await log.messages.list('chat/a', { limit: 9 })).toHaveLength(1)
 
       expect(await log.undelete('a')).toBe('restored')
       expect(await log.undelete('a')).toBe('not-deleted')
@@ -112,8 +112,8 @@ export function describeDeletion(name: string, openIn: (folder: string) => Promi
       ])
       expect(await readAll(log, 'a')).toEqual([])
       expect(await log.claims('a')).toEqual([])
-      expect(await log.messages('chat/a', { limit: 9 })).toEqual([])
-      expect(await log.messages('chat/b', { limit: 9 })).toHaveLength(1)
+      expect(await log.messages.list('chat/a', { limit: 9 })).toEqual([])
+      expect(await log.messages.list('chat/b', { limit: 9 })).toHaveLength(1)
       expect((await log.load('chat/a@1')).deleted).toEqual(erased)
       expect(await log.append([update('a', 'x'), update('chat/a@1', 'x'), update('chat/a@7', 'x')])).toEqual([0, 0, 0])
       expect(await log.undelete('a')).toBe('erased')

@@ -43,7 +43,7 @@ test('what was erased can be read in no file any more, nor what snapshots and ed
   await log.delete('a', deletion)
   await log.erase('a')
   for (const secret of secrets) expect(filesWith(folder, secret)).toEqual([])
-  const { messages } = await log.searchMessages('needleword1', { limit: 9 })
+  const { messages } = await log.messages.search('needleword1', { limit: 9 })
   expect(messages.map(({ room }) => room)).toEqual(['chat/b'])
   expect(await log.texts.search('quince', { prefixes: [''], limit: 9 })).toMatchObject([{ name: 'b' }])
   const notYjs = expect.objectContaining({ document: 'b', position: 1 }) // as it was made
@@ -84,7 +84,7 @@ test('erasing goes on where a process was killed, and takes nothing else with it
   expect(rows()).toBe(1)
   expect(await log.append([update('a', 'anew')])).toEqual([1])
   expect((await log.load('b')).parts.map(textOf)).toEqual(['stays'])
-  expect(await log.messages('chat/b', { limit: 9 })).toHaveLength(1)
+  expect(await log.messages.list('chat/b', { limit: 9 })).toHaveLength(1)
 })
 
 test('edits are stored while a big document is erased', async () => {

@@ -13,7 +13,7 @@ export function describeMessageSearch(name: string, open: (folder: string) => Pr
     return log
   }
   const found = async (log: UpdateLog, query: string) =>
-    (await log.searchMessages(query, { limit: 100 })).messages.map(({ seq }) => seq)
+    (await log.messages.search(query, { limit: 100 })).messages.map(({ seq }) => seq)
 
   describe(`${name}: search in messages`, () => {
     test('finds all words, the last one as a prefix, newest first, whatever the case and accents', async () => {
@@ -32,7 +32,7 @@ export function describeMessageSearch(name: string, open: (folder: string) => Pr
     test('what a person typed is no query language', async () => {
       const log = await logWith(['the launch, text or not'])
       for (const query of [...typed, ...more, ...last]) {
-        const { messages } = await log.searchMessages(query, { limit: 10 })
+        const { messages } = await log.messages.search(query, { limit: 10 })
         const finds = ['launch*', 'NOT launch', '^launch', '-launch', '\u0000launch', '""" launch', '"launch"']
         expect([query, messages.length]).toEqual([query, finds.includes(query) ? 1 : 0])
       }
@@ -42,7 +42,7 @@ export function describeMessageSearch(name: string, open: (folder: string) => Pr
       const log = await logWith(['a b c'])
       await fc.assert(
         fc.asyncProperty(fc.string({ unit: 'binary', maxLength: 40 }), async (query) => {
-          await log.searchMessages(query, { limit: 10 })
+          await log.messages.search(query, { limit: 10 })
         }),
         { seed, numRuns: 300 },
       )
@@ -63,7 +63,7 @@ export function describeMessageSearch(name: string, open: (folder: string) => Pr
       await log.append([update('y', '', { messages: others })])
       const all: string[] = []
       for (let before: number | undefined; ; ) {
-        const page = await log.searchMessages('wor', { limit: 7, ...(before === undefined ? {} : { before }) })
+        const page = await log.messages.search('wor', { limit: 7, ...(before === undefined ? {} : { before }) })
         expect(page.messages.length).toBeLessThanOrEqual(7)
         all.push(...page.messages.map(({ room, seq }) => `${room} ${seq}`))
         before = page.next
@@ -71,9 +71,9 @@ export function describeMessageSearch(name: string, open: (folder: string) => Pr
       }
       const room = (name: string) => Array.from({ length: 30 }, (_, index) => `${name} ${30 - index}`)
       expect(all).toEqual([...room('chat/b'), ...room('chat/a')])
-      const inRoom = await log.searchMessages('word', { room: 'chat/a', limit: 100 })
+      const inRoom = await log.messages.search('word', { room: 'chat/a', limit: 100 })
       expect(inRoom.messages.map(({ room, seq }) => `${room} ${seq}`)).toEqual(room('chat/a'))
-      expect(await log.searchMessages('word', { room: 'chat/c', limit: 100 })).toEqual({
+      expect(await log.messages.search('word', { room: 'chat/c', limit: 100 })).toEqual({
         messages: [],
         next: undefined,
       })
@@ -83,10 +83,10 @@ export function describeMessageSearch(name: string, open: (folder: string) => Pr
       const log = await logWith(['word'], 'chat/old')
       const messages = Array.from({ length: 6_000 }, (_, index) => archived('chat/a', index + 1, 'word'))
       await log.append([update('y', '', { messages })])
-      const first = await log.searchMessages('word', { room: 'chat/old', limit: 1 })
+      const first = await log.messages.search('word', { room: 'chat/old', limit: 1 })
       expect(first.messages).toEqual([])
       if (first.next === undefined) expect.unreachable()
-      const second = await log.searchMessages('word', { room: 'chat/old', limit: 1, before: first.next })
+      const second = await log.messages.search('word', { room: 'chat/old', limit: 1, before: first.next })
       expect(second.messages.map(({ room }) => room)).toEqual(['chat/old'])
     })
   })

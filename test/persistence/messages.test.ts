@@ -70,7 +70,7 @@ test('the index of words is in step with the messages after inserts, edits, dele
   run(file, 'VACUUM')
   expectIndexInStep(file)
   const again = await open(file)
-  const found = async (words: string) => (await again.searchMessages(words, { limit: 9 })).messages.length
+  const found = async (words: string) => (await again.messages.search(words, { limit: 9 })).messages.length
   expect([await found('edited'), await found('haste'), await found('written')]).toEqual([2, 0, 1])
 })
 
@@ -80,10 +80,10 @@ test('a damaged message is an error that names room and seq; check finds it, and
   run(file, `UPDATE messages SET data = x'7b7d' WHERE seq = 2`)
   const log = await open(file)
   const damaged = { code: 'storage/corrupt', message: expect.stringMatching(/chat\/a: .*seq 2/) }
-  await expect(log.messages('chat/a', { limit: 9 })).rejects.toMatchObject(damaged)
-  await expect(log.messageById('chat/a', 'id-2')).rejects.toMatchObject(damaged)
-  await expect(log.searchMessages('monday', { limit: 9 })).rejects.toMatchObject(damaged)
-  expect(await log.messages('chat/a', { before: 2, limit: 9 })).toHaveLength(1)
+  await expect(log.messages.list('chat/a', { limit: 9 })).rejects.toMatchObject(damaged)
+  await expect(log.messages.find('chat/a', 'id-2')).rejects.toMatchObject(damaged)
+  await expect(log.messages.search('monday', { limit: 9 })).rejects.toMatchObject(damaged)
+  expect(await log.messages.list('chat/a', { before: 2, limit: 9 })).toHaveLength(1)
   expect(await Array.fromAsync(log.check())).toEqual([
     expect.objectContaining({ document: 'chat/a', problem: expect.stringContaining('seq 2') }),
   ])
@@ -117,10 +117,10 @@ test('with a key no text stands readable in the files, and search is refused', a
     expect(bytesOf(name).includes('secret')).toBe(visible)
     if (encryption === undefined) continue
     const again = await open(name, encryption)
-    expect(await again.messages('chat/a', { limit: 9 })).toEqual([archived('chat/a', 1, 'the secret edit')])
-    expect(await again.messageById('chat/a', 'id-1')).toEqual(archived('chat/a', 1, 'the secret edit'))
-    expect(await again.knownMessages('chat/a', ['id-0', 'id-1'])).toEqual(new Set(['id-1']))
-    await expect(again.searchMessages('secret', { limit: 9 })).rejects.toMatchObject({ code: 'search/encrypted' })
+    expect(await again.messages.list('chat/a', { limit: 9 })).toEqual([archived('chat/a', 1, 'the secret edit')])
+    expect(await again.messages.find('chat/a', 'id-1')).toEqual(archived('chat/a', 1, 'the secret edit'))
+    expect(await again.messages.known('chat/a', ['id-0', 'id-1'])).toEqual(new Set(['id-1']))
+    await expect(again.messages.search('secret', { limit: 9 })).rejects.toMatchObject({ code: 'search/encrypted' })
     await expectNoTexts(again.texts)
     expect(await Array.fromAsync(again.check())).toEqual([])
     expectIndexInStep(name)
@@ -132,7 +132,7 @@ test('a message that was plain before there was a key leaves the index when it c
   await withMessages(file)
   const log = await openSqliteLog({ file, encryption: K1 })
   await log.append([update('x', '', { data: NO_CHANGE, messages: [archived('chat/a', 1, 'sealed')] })])
-  expect((await log.messages('chat/a', { limit: 9 })).map(({ json }) => JSON.parse(json).text)).toEqual([
+  expect((await log.messages.list('chat/a', { limit: 9 })).map(({ json }) => JSON.parse(json).text)).toEqual([
     'sealed',
     'on Monday',
     'at nine',
@@ -151,7 +151,7 @@ test('an encrypted message that was moved to another seq or room is refused', as
   await withMessages(file, K1)
   run(file, `DELETE FROM messages WHERE seq = 3`)
   run(file, `UPDATE messages SET seq = 3 WHERE seq = 2`)
-  await expect((await open(file, K1)).messages('chat/a', { limit: 9 })).rejects.toMatchObject({
+  await expect((await open(file, K1)).messages.list('chat/a', { limit: 9 })).rejects.toMatchObject({
     code: 'storage/corrupt',
   })
 })
@@ -164,8 +164,8 @@ test('a database of version 1 is brought up to date, with what it holds', async 
   const log = await open(file)
   expect((await readAll(log, 'notes')).map(({ data }) => textOf(data))).toEqual(['one', 'two'])
   await log.append([update('x', '', { data: NO_CHANGE, messages: [archived('chat/a', 1, 'hello')] })])
-  expect(await log.messages('chat/a', { limit: 9 })).toEqual([archived('chat/a', 1, 'hello')])
-  expect((await log.searchMessages('hello', { limit: 9 })).messages).toHaveLength(1)
+  expect(await log.messages.list('chat/a', { limit: 9 })).toEqual([archived('chat/a', 1, 'hello')])
+  expect((await log.messages.search('hello', { limit: 9 })).messages).toHaveLength(1)
   await log.close()
   expect(run(file, 'PRAGMA user_version')).toEqual([[SCHEMA_VERSION]])
 })
@@ -178,7 +178,7 @@ test('[promise 1] killed while it writes, the archive has just the messages of t
     await child.kill()
     const log = await openSqliteLog({ file })
     const updates = (await readAll(log, 'chat/a@1')).map(({ data }) => textOf(data))
-    const archive = await log.messages('chat/a', { limit: 100_000 })
+    const archive = await log.messages.list('chat/a', { limit: 100_000 })
     expect(archive.map(({ json }) => JSON.parse(json).text)).toEqual(updates)
     expect(updates.length).toBeGreaterThan(19)
     await log.close()
@@ -193,5 +193,5 @@ test('a message goes into a backup', async () => {
   await log.backup(`${file}.backup`)
   expect(readFileSync(`${file}.backup`).includes('the secret launch')).toBe(true)
   const copy = await open(`${file}.backup`)
-  expect(await copy.messages('chat/a', { limit: 9 })).toEqual(await log.messages('chat/a', { limit: 9 }))
+  expect(await copy.messages.list('chat/a', { limit: 9 })).toEqual(await log.messages.list('chat/a', { limit: 9 }))
 })

@@ -21,7 +21,7 @@ export async function expectReindexed({ log, place, damage }: Reindexing): Promi
     new Typist('chat/a').type('the head of a room'),
   ])
   const found = async (query: string) => {
-    const { messages } = await log.searchMessages(query, { limit: 100 })
+    const { messages } = await log.messages.search(query, { limit: 100 })
     const documents = await log.texts.search(query, { prefixes: [''], limit: 100 })
     return { messages: messages.map(({ seq }) => seq), documents: documents.map(({ name }) => name) }
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { ANY_SEQ, type ArchivedMessage, type NewUpdate, type UpdateLog } from '../../persistence/update-log.ts'
+import { ANY_SEQ, type ArchivedMessage } from '../../persistence/message-store.ts'
+import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import { makeFolder } from './folder.ts'
 import { SharedLogModel } from './shared-log-model.ts'
 import { archived, readAll, seed, stamp, stampUntilStored, textOf, update } from './updates.ts'
@@ -21,7 +22,7 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
   }
 
   const idsIn = async (log: UpdateLog, room = 'chat/a') =>
-    (await log.messages(room, { limit: 10_000 })).map(({ id }: ArchivedMessage) => id)
+    (await log.messages.list(room, { limit: 10_000 })).map(({ id }: ArchivedMessage) => id)
   const textsIn = async (log: UpdateLog, document: string) =>
     (await readAll(log, document)).map(({ data }) => textOf(data))
 
@@ -110,7 +111,7 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
         // Each in a document of its own: it is the room that they contend for.
         const tasks = logs.map((log, index) => ({ log, id: `${round}/${index}`, document: `${room}@${index}` }))
         for (let waiting = tasks; waiting.length > 0; ) {
-          const lasts = await Promise.all(waiting.map(({ log }) => log.messages(room, { limit: 1 })))
+          const lasts = await Promise.all(waiting.map(({ log }) => log.messages.list(room, { limit: 1 })))
           const appended = await Promise.all(
             waiting.map(({ log, id, document }, index) =>
               log.append([update(document, 'plain'), stamp(room, lasts[index]?.[0]?.seq ?? 0, id, { document })]),
@@ -123,7 +124,7 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
         }
       }
       for (const log of logs) {
-        const messages = await log.messages(room, { limit: 100 })
+        const messages = await log.messages.list(room, { limit: 100 })
         expect(messages.map(({ seq }) => seq)).toEqual(Array.from({ length: 45 }, (_, index) => index + 1))
         expect(new Set(messages.map(({ id }) => id)).size).toBe(45)
         const rows = await Promise.all(logs.map((_, index) => textsIn(log, `${room}@${index}`)))
@@ -139,7 +140,7 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
           for (let count = 0; count < 30; count++) await stampUntilStored(log, 'chat/a', `${index}/${count}`)
         }),
       )
-      const messages = await (logs[0] ?? expect.unreachable()).messages('chat/a', { limit: 100 })
+      const messages = await (logs[0] ?? expect.unreachable()).messages.list('chat/a', { limit: 100 })
       expect(messages.map(({ seq }) => seq)).toEqual(Array.from({ length: 90 }, (_, index) => index + 1))
       expect(new Set(messages.map(({ id }) => id)).size).toBe(90)
     })
@@ -300,7 +301,7 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
     expect(await log.append(batch)).toEqual([0, 0, 0, 0, 2, 1, 0, 1, 2])
     expect(await textsIn(log, 'a')).toEqual(['of two', 'by itself'])
     expect((await log.load('a')).clients).toEqual(new Map())
-    expect(await log.messages('inbox/ann', { limit: 9 })).toHaveLength(1)
+    expect(await log.messages.list('inbox/ann', { limit: 9 })).toHaveLength(1)
   })
 
   describe(`${name}: messages for any place`, () => {
@@ -317,7 +318,7 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
       const log = await openNew()
       expect(await log.append([once('a'), once('b'), once('a')])).toEqual([1, 2, 0])
       expect(await log.append([once('b'), once('c')])).toEqual([0, 3])
-      const stored = await log.messages(room, { limit: 9 })
+      const stored = await log.messages.list(room, { limit: 9 })
       expect(stored.map(({ seq, id }) => [seq, id])).toEqual([
         [1, 'a'],
         [2, 'b'],
@@ -331,7 +332,7 @@ export function describeSharedLog(name: string, openIn: (folder: string) => Prom
       await log.append([once('a'), once('b')])
       const changed = { room, seq: ANY_SEQ, id: 'a', json: '{"changed":true}' }
       expect(await log.append([update(room, 'change', { messages: [changed] })])).toEqual([3])
-      expect(await log.messageById(room, 'a')).toEqual({ ...changed, seq: 1 })
+      expect(await log.messages.find(room, 'a')).toEqual({ ...changed, seq: 1 })
       expect(await idsIn(log, room)).toEqual(['a', 'b'])
     })
 

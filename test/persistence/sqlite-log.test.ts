@@ -117,7 +117,7 @@ test('[promise 4] a commit that was stored and not acknowledged leaves the same 
   await rename(`${file}.moved`, file)
   expect(await log.append(batch)).toEqual([0, 2])
   expect((await readAll(log, 'chat/a@1')).map(({ data }) => textOf(data))).toEqual(['one'])
-  expect(await log.messages('chat/a', { limit: 9 })).toHaveLength(1)
+  expect(await log.messages.list('chat/a', { limit: 9 })).toHaveLength(1)
 })
 
 test('hasChanged says no as long as nobody commits, and notices every other connection to the file', async () => {
@@ -128,7 +128,7 @@ test('hasChanged says no as long as nobody commits, and notices every other conn
   expect(await changes()).toEqual([true, false, true]) // there was nothing before
   expect(await changes()).toEqual([false, false, false])
   await log.load('a')
-  await log.messages('chat/a', { limit: 1 })
+  await log.messages.list('chat/a', { limit: 1 })
   expect(await log.append([])).toEqual([])
   expect(await changes()).toEqual([true, false, true])
   await other.append([stamp('chat/a', 1, 'left out')])

@@ -23,7 +23,7 @@ export async function expectStampsOnce(url: string, open: () => Promise<UpdateLo
   const said = lines.map((line) => Stored.parse(JSON.parse(line)))
   const log = await open()
   for (const room of ['chat/a', 'chat/b']) {
-    const messages = await log.messages(room, { limit: 10_000 })
+    const messages = await log.messages.list(room, { limit: 10_000 })
     const ids = messages.map(({ id }) => id)
     expect(messages.map(({ seq }) => seq)).toEqual(messages.map((_, index) => index + 1))
     expect(new Set(ids).size).toBe(ids.length)

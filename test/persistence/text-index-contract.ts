@@ -126,7 +126,7 @@ export function describeTextIndex(name: string, open: (folder: string) => Promis
       expect(await log.texts.rebuild()).toBe(1)
       expect(await found(log, 'zeppelin')).toEqual([])
       expect((await log.texts.lagging({ after: 0, limit: 10 })).documents).toEqual(['a', 'b'])
-      expect((await log.searchMessages('kite', { limit: 10 })).messages).toHaveLength(1)
+      expect((await log.messages.search('kite', { limit: 10 })).messages).toHaveLength(1)
       await index(log.texts, 'b', 1, 'balloon again')
       expect(await found(log, 'balloon')).toEqual(['b'])
       expect(await log.texts.rebuild()).toBe(1)

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import * as Y from 'yjs'
-import type { ArchivedMessage, NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
+import type { ArchivedMessage } from '../../persistence/message-store.ts'
+import type { NewUpdate, UpdateLog } from '../../persistence/update-log.ts'
 import { describeDeletion } from './deletion-contract.ts'
 import { makeFolder } from './folder.ts'
 import { describePacking } from './packing-contract.ts'
@@ -307,14 +308,14 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
         await log.append([update('chat/b@1', 'y', { messages: [archived('chat/b', 1, 'of another room')] })])
         await log.close()
         const again = await openIn(folder)
-        expect(await again.messages('chat/a', { limit: 100 })).toEqual(sent)
-        expect(seqs(await again.messages('chat/a', { limit: 3 }))).toEqual([23, 24, 25])
-        expect(seqs(await again.messages('chat/a', { before: 23, limit: 3 }))).toEqual([20, 21, 22])
-        expect(seqs(await again.messages('chat/a', { before: 3, limit: 3 }))).toEqual([1, 2])
-        expect(await again.messages('chat/a', { before: 1, limit: 3 })).toEqual([])
-        expect(await again.messages('chat/c', { limit: 3 })).toEqual([])
-        expect(await again.messageById('chat/a', 'id-7')).toEqual(sent[6])
-        expect(await again.messageById('chat/b', 'id-7')).toBeUndefined()
+        expect(await again.messages.list('chat/a', { limit: 100 })).toEqual(sent)
+        expect(seqs(await again.messages.list('chat/a', { limit: 3 }))).toEqual([23, 24, 25])
+        expect(seqs(await again.messages.list('chat/a', { before: 23, limit: 3 }))).toEqual([20, 21, 22])
+        expect(seqs(await again.messages.list('chat/a', { before: 3, limit: 3 }))).toEqual([1, 2])
+        expect(await again.messages.list('chat/a', { before: 1, limit: 3 })).toEqual([])
+        expect(await again.messages.list('chat/c', { limit: 3 })).toEqual([])
+        expect(await again.messages.find('chat/a', 'id-7')).toEqual(sent[6])
+        expect(await again.messages.find('chat/b', 'id-7')).toBeUndefined()
       })
 
       test('tells which of some ids a room has', async () => {
@@ -324,12 +325,12 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
           update('chat/a@1', '1', { messages: [archived('chat/a', 1, 'one'), archived('chat/a', 2, 'two')] }),
           update('chat/b@1', '1', { messages: [1, 2, 3].map((seq) => archived('chat/b', seq, 'of another room')) }),
         ])
-        expect(await log.knownMessages('chat/a', ['id-3', 'id-2', 'ID-1', '', 'id-2'])).toEqual(new Set(['id-2']))
-        expect(await log.knownMessages('chat/a', [])).toEqual(new Set())
-        expect(await log.knownMessages('chat/c', ['id-1'])).toEqual(new Set())
+        expect(await log.messages.known('chat/a', ['id-3', 'id-2', 'ID-1', '', 'id-2'])).toEqual(new Set(['id-2']))
+        expect(await log.messages.known('chat/a', [])).toEqual(new Set())
+        expect(await log.messages.known('chat/c', ['id-1'])).toEqual(new Set())
         await log.close()
         const ids = Array.from({ length: 10_000 }, (_, index) => `id-${index}`)
-        expect(await (await openIn(folder)).knownMessages('chat/b', ids)).toEqual(new Set(['id-1', 'id-2', 'id-3']))
+        expect(await (await openIn(folder)).messages.known('chat/b', ids)).toEqual(new Set(['id-1', 'id-2', 'id-3']))
       })
 
       test('an edit replaces the message, also in the same batch, and leaves the others', async () => {
@@ -338,9 +339,9 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
           update('chat/a@1', '1', { messages: [archived('chat/a', 1, 'one'), archived('chat/a', 2, 'two')] }),
           update('chat/a@1', '2', { messages: [archived('chat/a', 1, 'uno')] }),
         ])
-        expect(textsOf(await log.messages('chat/a', { limit: 9 }))).toEqual(['uno', 'two'])
+        expect(textsOf(await log.messages.list('chat/a', { limit: 9 }))).toEqual(['uno', 'two'])
         await log.append([update('chat/a@1', '3', { messages: [archived('chat/a', 2, '', { deletedAt: 9 })] })])
-        expect(textsOf(await log.messages('chat/a', { limit: 9 }))).toEqual(['uno', ''])
+        expect(textsOf(await log.messages.list('chat/a', { limit: 9 }))).toEqual(['uno', ''])
       })
 
       test('a seq or an id that is taken stays with the first, and the updates are stored all the same', async () => {
@@ -351,7 +352,7 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
           { ...archived('chat/a', 1, 'same seq'), id: 'id-9' },
         ]
         expect(await log.append([update('chat/a@1', '2', { messages: others })])).toEqual([2])
-        expect(textsOf(await log.messages('chat/a', { limit: 9 }))).toEqual(['first'])
+        expect(textsOf(await log.messages.list('chat/a', { limit: 9 }))).toEqual(['first'])
       })
 
       test('whatever a message holds is stored and read back the same', async () => {
@@ -368,7 +369,7 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
           json: JSON.stringify({ ...message, seq: index + 1 }),
         }))
         await log.append([update('chat/a@1', '1', { messages })])
-        expect(await log.messages('chat/a', { limit: 9 })).toEqual(messages)
+        expect(await log.messages.list('chat/a', { limit: 9 })).toEqual(messages)
       })
     })
 
@@ -399,10 +400,10 @@ export function describeUpdateLog(name: string, open: (folder: string) => Promis
       await expect(log.claims('a')).rejects.toEqual(closed)
       await expect(log.hasChanged()).rejects.toEqual(closed)
       await expect(log.compact('a')).rejects.toEqual(closed)
-      await expect(log.messages('chat/a', { limit: 1 })).rejects.toEqual(closed)
-      await expect(log.messageById('chat/a', 'x')).rejects.toEqual(closed)
-      await expect(log.knownMessages('chat/a', ['x'])).rejects.toEqual(closed)
-      await expect(log.searchMessages('x', { limit: 1 })).rejects.toEqual(closed)
+      await expect(log.messages.list('chat/a', { limit: 1 })).rejects.toEqual(closed)
+      await expect(log.messages.find('chat/a', 'x')).rejects.toEqual(closed)
+      await expect(log.messages.known('chat/a', ['x'])).rejects.toEqual(closed)
+      await expect(log.messages.search('x', { limit: 1 })).rejects.toEqual(closed)
       await expect(log.backup(`${folder}/backup`)).rejects.toEqual(closed)
       await expect(readAll(log, 'a')).rejects.toEqual(closed)
       await expect(Array.fromAsync(log.check())).rejects.toEqual(closed)

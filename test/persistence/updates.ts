@@ -1,5 +1,6 @@
 import * as Y from 'yjs'
-import type { ArchivedMessage, LogRow, NewUpdate, StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
+import type { ArchivedMessage } from '../../persistence/message-store.ts'
+import type { LogRow, NewUpdate, StoredDocument, UpdateLog } from '../../persistence/update-log.ts'
 import { createRandom } from '../support/random.ts'
 
 /** An update of any bytes, for tests that never make a Y.Doc of it. */
@@ -83,7 +84,7 @@ export function stamp(room: string, lastSeq: number, id: string, options: Partia
 /** Stamps a message: reads where the room ends and tries, as often as somebody else was first. Returns how often. */
 export async function stampUntilStored(log: UpdateLog, room: string, id: string): Promise<number> {
   for (let lost = 0; ; lost++) {
-    const [last] = await log.messages(room, { limit: 1 })
+    const [last] = await log.messages.list(room, { limit: 1 })
     const [position] = await log.append([stamp(room, last?.seq ?? 0, id)])
     if (position !== 0) return lost
   }

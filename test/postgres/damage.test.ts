@@ -205,15 +205,15 @@ describe('damage around the rows is found', () => {
   ])('a message that is %s', async (_, sql) => {
     const { log, check } = await damaged(sql)
     const pages = async () => [
-      ...(await log.messages('chat/a', { limit: 9 })),
-      ...(await log.messages('chat/b', { limit: 9 })),
+      ...(await log.messages.list('chat/a', { limit: 9 })),
+      ...(await log.messages.list('chat/b', { limit: 9 })),
     ]
     await expect(pages()).rejects.toMatchObject({
       code: 'storage/corrupt',
       message: expect.stringMatching(/chat\/.*seq/),
     })
-    await expect(log.searchMessages('monday', { limit: 9 })).rejects.toMatchObject({ code: 'storage/corrupt' })
-    expect((await log.messages('chat/a', { before: 2, limit: 9 })).map(({ seq }) => seq)).toEqual([1])
+    await expect(log.messages.search('monday', { limit: 9 })).rejects.toMatchObject({ code: 'storage/corrupt' })
+    expect((await log.messages.list('chat/a', { before: 2, limit: 9 })).map(({ seq }) => seq)).toEqual([1])
     const problem = expect.stringContaining('seq')
     expect(await check()).toContainEqual(expect.objectContaining({ problem }))
   })

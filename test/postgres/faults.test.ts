@@ -216,7 +216,7 @@ test('[promise 4] a commit that was stored and not acknowledged leaves the same 
   await setReplicas('')
   expect(await log.append(batch)).toEqual([0, 2])
   expect((await readAll(log, 'chat/a@1')).map(({ data }) => textOf(data))).toEqual(['one'])
-  expect(await log.messages('chat/a', { limit: 9 })).toHaveLength(1)
+  expect(await log.messages.list('chat/a', { limit: 9 })).toHaveLength(1)
 })
 
 test('[promise 1] an empty batch is a write, and a disk that is full is said to be', async () => {

@@ -103,7 +103,7 @@ test.each(seedsFor([], 1))(
     const events = await source.events.read({ after: 0, limit: 999 })
     expect(events.length).toBeGreaterThan(5)
     const summaries = await source.documents({ limit: 100 })
-    const archive = await source.archive({ limit: 10_000 })
+    const archive = await source.messages.all({ limit: 10_000 })
     expect(archive.messages.length).toBeGreaterThan(20)
     const counts = {
       documents: summaries.length,
@@ -121,7 +121,7 @@ test.each(seedsFor([], 1))(
     expect(await migrate(source, copy)).toEqual(counts) // again: nothing to do
     for (const log of [copy, encrypted, back]) {
       expect(await log.documents({ limit: 100 })).toEqual(summaries)
-      expect(await log.archive({ limit: 10_000 })).toMatchObject({ messages: archive.messages })
+      expect(await log.messages.all({ limit: 10_000 })).toMatchObject({ messages: archive.messages })
       expect(await log.pushes.subscriptions({ limit: 9 })).toEqual(subscriptions)
       expect(await log.events.read({ after: 0, limit: 999 })).toEqual(events)
       expect(await log.events.last()).toBe(await source.events.last())
@@ -139,7 +139,7 @@ test.each(seedsFor([], 1))(
       expect(await Array.fromAsync(log.check())).toEqual([])
     }
     const find = async (log: PortableLog) =>
-      (await log.searchMessages('message 1', { limit: 99 })).messages.map(({ room, seq }) => `${room} ${seq}`)
+      (await log.messages.search('message 1', { limit: 99 })).messages.map(({ room, seq }) => `${room} ${seq}`)
     expect(await find(copy)).toEqual(await find(source))
     expect((await find(source)).length).toBeGreaterThan(0)
   },
@@ -190,7 +190,7 @@ test('an interrupted copy goes on where it ended', async () => {
       },
     },
   })
-  for (const name of ['documents', 'read', 'archive', 'messageById', 'claims', 'load'] as const) {
+  for (const name of ['documents', 'read', 'claims', 'load'] as const) {
     Object.defineProperty(failing, name, { value: target[name].bind(target) })
   }
   await expect(migrate(source, failing)).rejects.toThrow('interrupted')

@@ -188,11 +188,11 @@ test('what nobody would choose as a name or an id is stored and read back the sa
   await log.append(updates)
   expect((await readAll(log, 'a')).map(({ author }) => author)).toEqual(strange)
   expect([...(await log.load('a')).clients.values()]).toEqual(strange)
-  const messages = await log.messages('chat/a', { limit: 99 })
+  const messages = await log.messages.list('chat/a', { limit: 99 })
   expect(messages.map(({ id }) => id)).toEqual(strange)
-  for (const message of messages) expect(await log.messageById('chat/a', message.id)).toEqual(message)
-  expect(await log.knownMessages('chat/a', [...strange, 'y'])).toEqual(new Set(strange))
-  expect((await log.searchMessages('word', { limit: 99 })).messages).toHaveLength(strange.length)
+  for (const message of messages) expect(await log.messages.find('chat/a', message.id)).toEqual(message)
+  expect(await log.messages.known('chat/a', [...strange, 'y'])).toEqual(new Set(strange))
+  expect((await log.messages.search('word', { limit: 99 })).messages).toHaveLength(strange.length)
   expect(await Array.fromAsync(log.check())).toHaveLength(strange.length) // no Yjs, and nothing else
   for (const document of ['a\u0000b', '\ud800']) {
     await expect(log.append([update(document, 'x')])).rejects.toThrow(TypeError)
@@ -211,7 +211,7 @@ test('texts of any length and kind are indexed', async () => {
     'İstanbul K ﬁ १२ 漢字',
   ]
   await log.append([update('a', 'x', { messages: texts.map((text, index) => archived('chat/a', index + 1, text)) })])
-  const found = async (query: string) => (await log.searchMessages(query, { limit: 9 })).messages.map(({ seq }) => seq)
+  const found = async (query: string) => (await log.messages.search(query, { limit: 9 })).messages.map(({ seq }) => seq)
   expect(await found('1a 1b')).toEqual([1])
   expect(await found('"1a-1b-1c"')).toEqual([1])
   expect(await found('1a-1c')).toEqual([])

@@ -4,7 +4,7 @@ import { archived, update } from '../updates.ts'
 
 const [, , file = '', name = ''] = process.argv
 const log = await openSqliteLog({ file })
-const [last] = await log.messages('chat/a', { limit: 1 })
+const [last] = await log.messages.list('chat/a', { limit: 1 })
 let seq = last?.seq ?? 0
 for (let written = 0; ; ) {
   const batches = Array.from({ length: 3 }, () => {

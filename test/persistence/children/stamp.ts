@@ -14,7 +14,7 @@ for (let turn = 0; ; turn++) {
   if (open.length === 0) break
   const stamps = await Promise.all(
     open.map(async ([room, done]) => {
-      const [last] = await log.messages(room, { limit: 1 })
+      const [last] = await log.messages.list(room, { limit: 1 })
       return stamp(room, last?.seq ?? 0, `${name}/${done}`, { document: `${room}@${name}` })
     }),
   )
