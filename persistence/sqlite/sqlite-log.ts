@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import type { ClientClaim } from '../client-claim.ts'
 import { Compactions } from '../compactions.ts'
-import type { KeyRing } from '../encryption.ts'
+import { type KeyRing, refuseEncrypted } from '../encryption.ts'
 import { natural } from '../natural.ts'
 import type { PortableLog } from '../portable-log.ts'
 import { historyForgotten } from '../retention.ts'
@@ -117,9 +117,7 @@ class SqliteLog implements PortableLog {
     this.#reader = this.#thread('reader')
     const read: Ask = (request) => this.#read(request)
     const write: Ask = (request, moved) => this.#write(request, moved)
-    const search: Ask = (request) => this.#search(request)
-    const isEncrypted = settings.keys !== undefined
-    this.messages = new SqliteMessages({ isEncrypted, read, search })
+    this.messages = new SqliteMessages({ read, search: (request) => this.#search(request, 'messages') })
     this.versions = new SqliteVersions({ read, write })
     this.seen = new SqliteSeen({ read, write })
     this.retention = new SqliteRetention({
@@ -140,10 +138,10 @@ class SqliteLog implements PortableLog {
       write: (call) => write({ kind: 'event', call }),
     })
     this.texts = new SqliteTexts({
-      isEncrypted,
-      search,
+      search: (request) => this.#search(request, 'documents'),
       write: (request, moved) => {
         this.#refuseIfClosed()
+        refuseEncrypted(settings.keys !== undefined)
         this.#indexer ??= this.#thread('indexer')
         return this.#indexer.call(request, moved)
       },
@@ -305,8 +303,9 @@ class SqliteLog implements PortableLog {
     return this.#reader.call(request)
   }
 
-  #search(request: Request): Promise<Uint8Array<ArrayBuffer>> {
+  #search(request: Request, what: 'documents' | 'messages'): Promise<Uint8Array<ArrayBuffer>> {
     this.#refuseIfClosed()
+    refuseEncrypted(this.#settings.keys !== undefined, what)
     this.#searcher ??= this.#thread('reader')
     return this.#searcher.call(request)
   }

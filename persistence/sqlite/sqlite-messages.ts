@@ -1,11 +1,9 @@
-import { refuseEncrypted } from '../encryption.ts'
 import type { ArchivedMessage, ArchivePage, FoundMessages, MessageStore, SearchOptions } from '../message-store.ts'
 import { unpackFoundMessages, unpackMessages } from './message-replies.ts'
 import { unpackTexts } from './plain-replies.ts'
 import type { Ask } from './sqlite-thread.ts'
 
 export interface SqliteMessagesOptions {
-  readonly isEncrypted: boolean
   readonly read: Ask
   readonly search: Ask
 }
@@ -33,7 +31,6 @@ export class SqliteMessages implements MessageStore {
   }
 
   async search(query: string, options: SearchOptions): Promise<FoundMessages> {
-    refuseEncrypted(this.#options.isEncrypted, 'messages')
     const { room, except = [], before = Number.MAX_SAFE_INTEGER, limit } = options
     const request = { kind: 'search', query, room, except, before, limit } as const
     return unpackFoundMessages(await this.#options.search(request))
