@@ -80,6 +80,12 @@ export function servePeople(app: FastifyInstance, { tokens, log, erasures, audit
       )
     }
     exported.add(user)
+    try {
+      if (principal.user !== user) await noteExport(request, principal)
+    } catch (error) {
+      exported.delete(user)
+      throw error
+    }
     const lines = Readable.from(linesOf(user))
     lines.once('close', () => exported.delete(user))
     return reply.header('Cache-Control', 'no-store').type('application/x-ndjson').send(lines)
@@ -126,6 +132,11 @@ export function servePeople(app: FastifyInstance, { tokens, log, erasures, audit
     const id = randomUUID()
     const action = { admin, action: 'erase-user', user: '', document: '', detail: id }
     return await audit.of(action, () => erasures.begin(id, user, admin))
+  }
+
+  /** That it begins. The entry names the request, as proxies know it: whom it is about may be erased later. */
+  async function noteExport({ id }: FastifyRequest, { user }: Principal): Promise<void> {
+    await audit.of({ admin: user, action: 'export-user', user: '', document: '', detail: id }, async () => {})
   }
 
   async function* linesOf(user: string): AsyncGenerator<string> {

@@ -119,9 +119,12 @@ describe.each(isSoak ? ['SQLite', 'Postgres'] : ['SQLite'])('a person on %s', (d
 
       let exported: Awaited<ReturnType<typeof linesOf>> = []
       // What follows from what she did is stored a little later. An admin gets the same.
+      let adminExports = 0
       const compared = async () => {
         exported = await linesOf(server, asUser)
-        return (await linesOf(server, asAdmin)).length - exported.length
+        adminExports += 1
+        const request = { ...asAdmin, headers: { 'x-request-id': `export-${adminExports}` } }
+        return (await linesOf(server, request)).length - exported.length
       }
       await expect.poll(compared, { interval: 1_000 }).toBe(0)
       expect(exported.at(-1)).toEqual({ kind: 'end', lines: exported.length - 1 })
@@ -198,6 +201,10 @@ describe.each(isSoak ? ['SQLite', 'Postgres'] : ['SQLite'])('a person on %s', (d
       const audit = await rest(server, '/api/admin/audit', asAdmin)
       const erasing = { admin: 'root', action: 'erase-user', user: '', detail: id, outcome: 'done' }
       expect(audit.body.actions).toContainEqual(expect.objectContaining(erasing))
+      // Their own export is nobody else's business, and an admin's names nobody.
+      expect(audit.text.match(/"export-user"/g)).toHaveLength(adminExports)
+      const exporting = { admin: 'root', action: 'export-user', user: '', detail: `export-${adminExports}` }
+      expect(audit.body.actions).toContainEqual(expect.objectContaining({ ...exporting, outcome: 'done' }))
       const { counts } = receipt
       // What was being counted when it was killed is not.
       expect(counts).toMatchObject({ subscriptions: 1, notifications: 2 })
