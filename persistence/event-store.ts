@@ -52,8 +52,9 @@ export interface UntoldChange {
 export interface EventStore {
   /**
    * Events above `after`, lowest first. A page may be shorter than `limit` where events are large: there is nothing more
-   * only once it is empty.
-   * @throws {StorageError} `storage/corrupt` (naming the event), `storage/key`
+   * only once it is empty. In the place of one that is damaged comes one of the kind DAMAGED_EVENT, so that those behind it
+   * are read, and the log's `onProblem` is told.
+   * @throws {StorageError} `storage/key`
    */
   read(range: EventRange): Promise<StoredEvent[]>
 
@@ -101,6 +102,9 @@ export interface EventStore {
   /** Lets others claim a consumer at once, if `owner` works for it. */
   release(consumer: string, owner: string): Promise<void>
 }
+
+/** In the place of an event that can't be read: of what it told, only its number is known. Its JSON says what is wrong. */
+export const DAMAGED_EVENT = 'event.damaged'
 
 /** Of many who wrote in a document, so many are told. */
 export const MAX_AUTHORS = 100
@@ -156,6 +160,29 @@ export function parseEvent(keys: KeyRing | undefined, values: readonly unknown[]
     }
   }
   throw new StorageError('storage/corrupt', `bad checksum of event ${String(number)}`)
+}
+
+/** As parseEvent(), with an event of the kind DAMAGED_EVENT in the place of a damaged one. @throws {StorageError} `storage/key` */
+export function readEvent(keys: KeyRing | undefined, values: readonly unknown[]): StoredEvent {
+  try {
+    return parseEvent(keys, values)
+  } catch (error) {
+    if (!(error instanceof StorageError) || error.code !== 'storage/corrupt') throw error
+    const number = Number(values[0])
+    const json = JSON.stringify({ problem: error.message })
+    return { number, id: `damaged-${number}`, kind: DAMAGED_EVENT, at: 0, document: '', users: [], json }
+  }
+}
+
+/** What is wrong with an event that was read; undefined for one that is as it was stored. */
+export function damageOf({ kind, json }: StoredEvent): StorageError | undefined {
+  return kind === DAMAGED_EVENT ? new StorageError('storage/corrupt', String(JSON.parse(json).problem)) : undefined
+}
+
+/** Tells of those that are damaged. Returns all. */
+export function tellDamages(events: StoredEvent[], onProblem: (error: Error) => void): StoredEvent[] {
+  for (const damage of events.map(damageOf)) if (damage !== undefined) onProblem(damage)
+  return events
 }
 
 /** Events with the same id as one, with the users of all of them. */

@@ -1,7 +1,7 @@
 import * as Y from 'yjs'
 import { CoweaveError } from '../model/errors.ts'
 import { besideOf } from './beside.ts'
-import type { StoredEvent } from './event-store.ts'
+import { damageOf, type StoredEvent } from './event-store.ts'
 import { adminDifference, copyAdmin, notOfSource } from './migrate-admin.ts'
 import type { PortableLog } from './portable-log.ts'
 import type { DocumentSummary, LogRow, NewUpdate, StoredDocument } from './update-log.ts'
@@ -133,13 +133,7 @@ async function copyArchive(source: PortableLog, target: PortableLog): Promise<vo
 
 async function copyEvents(source: PortableLog, target: PortableLog): Promise<void> {
   const last = await source.events.last()
-  for (let after = 0; ; ) {
-    const page = await source.events.read({ after, limit: EVENTS_PER_PAGE })
-    await target.restore.events(page, last)
-    const [end] = page.slice(-1)
-    if (end === undefined) return
-    after = end.number
-  }
+  for await (const page of pagesOfEvents(source)) await target.restore.events(page, last)
 }
 
 /** Behind everything else, which was noted as it was copied. */
@@ -236,9 +230,16 @@ async function* archiveOf(log: PortableLog) {
 }
 
 async function* eventsOf(log: PortableLog): AsyncGenerator<StoredEvent, undefined> {
+  for await (const page of pagesOfEvents(log)) yield* page
+}
+
+/** The last one is empty. @throws {StorageError} `storage/corrupt` for a damaged event */
+async function* pagesOfEvents(log: PortableLog): AsyncGenerator<readonly StoredEvent[], undefined> {
   for (let after = 0; ; ) {
     const page = await log.events.read({ after, limit: EVENTS_PER_PAGE })
-    yield* page
+    const damage = page.map(damageOf).find((found) => found !== undefined)
+    if (damage !== undefined) throw damage
+    yield page
     const [end] = page.slice(-1)
     if (end === undefined) return
     after = end.number

@@ -6,6 +6,7 @@ import {
   joinEvents,
   type NewEvent,
   parseEvent,
+  readEvent,
   type StoredEvent,
   sealEvent,
 } from '../event-store.ts'
@@ -69,7 +70,7 @@ export async function readEvents(
      ) AS measured WHERE before < $3 ORDER BY number`,
     [after, limit, EVENT_PAGE_BYTES, ...(kind === undefined ? [] : [kind])],
   )
-  return rows.map((values) => parseEvent(keys, values))
+  return rows.map((values) => readEvent(keys, values))
 }
 
 export async function lastNumber(session: Session): Promise<number> {

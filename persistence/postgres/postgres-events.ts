@@ -1,5 +1,12 @@
 import type { KeyRing } from '../encryption.ts'
-import type { EventRange, EventStore, NewEvent, StoredEvent, UntoldChange } from '../event-store.ts'
+import {
+  type EventRange,
+  type EventStore,
+  type NewEvent,
+  type StoredEvent,
+  tellDamages,
+  type UntoldChange,
+} from '../event-store.ts'
 import { readUntold, takeChanges } from './change-table.ts'
 import {
   claimConsumer,
@@ -14,20 +21,30 @@ import {
 } from './event-table.ts'
 import type { Run } from './session.ts'
 
+export interface PostgresEventsOptions {
+  readonly read: Run
+  readonly write: Run
+  /** Told of damaged events that are read. */
+  readonly onProblem: (error: Error) => void
+}
+
 /** The events of a log in Postgres. */
 export class PostgresEvents implements EventStore {
   readonly #keys: KeyRing | undefined
   readonly #read: Run
   readonly #write: Run
+  readonly #onProblem: (error: Error) => void
 
-  constructor(keys: KeyRing | undefined, { read, write }: { readonly read: Run; readonly write: Run }) {
+  constructor(keys: KeyRing | undefined, { read, write, onProblem }: PostgresEventsOptions) {
     this.#keys = keys
     this.#read = read
     this.#write = write
+    this.#onProblem = onProblem
   }
 
-  read(range: EventRange): Promise<StoredEvent[]> {
-    return this.#read((session) => readEvents(session, this.#keys, range))
+  async read(range: EventRange): Promise<StoredEvent[]> {
+    const events = await this.#read((session) => readEvents(session, this.#keys, range))
+    return tellDamages(events, this.#onProblem)
   }
 
   last(): Promise<number> {

@@ -161,6 +161,7 @@ class PostgresLog implements PortableLog {
     this.events = new PostgresEvents(settings.keys, {
       read: (work) => read('reading events', work),
       write: (work) => this.#call('keeping account of events', () => this.#pushers.write(work)),
+      onProblem,
     })
     this.texts = new PostgresTexts({
       isEncrypted: settings.keys !== undefined,

@@ -6,6 +6,7 @@ import {
   type EventStore,
   type NewEvent,
   parseEvent,
+  readEvent,
   type StoredEvent,
   sealEvent,
 } from '../event-store.ts'
@@ -87,7 +88,7 @@ export function eventReader(db: Database, keys: KeyRing | undefined): { [Name in
       let bytes = 0
       const rows = kind === undefined ? all.iterate(after, limit) : ofKind.iterate(kind, after, limit)
       for (const values of rows) {
-        const event = parseEvent(keys, values)
+        const event = readEvent(keys, values)
         page.push(event)
         bytes += lengthOf(values)
         if (bytes >= EVENT_PAGE_BYTES) break

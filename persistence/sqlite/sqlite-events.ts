@@ -1,21 +1,31 @@
-import type { EventRange, EventStore, StoredEvent, UntoldChange } from '../event-store.ts'
+import { type EventRange, type EventStore, type StoredEvent, tellDamages, type UntoldChange } from '../event-store.ts'
 import type { EventCall } from './event-table.ts'
 import { unpackText } from './plain-replies.ts'
 
 type Ask = (call: EventCall) => Promise<Uint8Array<ArrayBuffer>>
 
+export interface SqliteEventsOptions {
+  readonly read: Ask
+  readonly write: Ask
+  /** Told of damaged events that are read. */
+  readonly onProblem: (error: Error) => void
+}
+
 /** The events of an SQLite log: each call goes to a thread, which answers in JSON. */
 export class SqliteEvents implements EventStore {
   readonly #read: Ask
   readonly #write: Ask
+  readonly #onProblem: (error: Error) => void
 
-  constructor({ read, write }: { readonly read: Ask; readonly write: Ask }) {
+  constructor({ read, write, onProblem }: SqliteEventsOptions) {
     this.#read = read
     this.#write = write
+    this.#onProblem = onProblem
   }
 
   async read(range: EventRange): Promise<StoredEvent[]> {
-    return JSON.parse(unpackText(await this.#read({ name: 'read', given: [range] })))
+    const events: StoredEvent[] = JSON.parse(unpackText(await this.#read({ name: 'read', given: [range] })))
+    return tellDamages(events, this.#onProblem)
   }
 
   async last(): Promise<number> {

@@ -136,6 +136,7 @@ class SqliteLog implements PortableLog {
     this.events = new SqliteEvents({
       read: (call) => read({ kind: 'event', call }),
       write: (call) => write({ kind: 'event', call }),
+      onProblem,
     })
     this.texts = new SqliteTexts({
       search: (request) => this.#search(request, 'documents'),

@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { CoweaveError } from '../../model/errors.ts'
 import { inboxOf } from '../../model/rooms.ts'
+import { DAMAGED_EVENT, type StoredEvent } from '../../persistence/event-store.ts'
 import type { StoredErasure } from '../../persistence/people-store.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { type Deletions, DOCUMENT_DELETED } from '../documents/deletions.ts'
@@ -169,7 +170,9 @@ export class Erasure {
       const last = page.at(-1)
       if (last === undefined) return
       after = last.number
-      const numbers = page.filter((event) => isAbout(user, event)).map(({ number }) => number)
+      // What can't be read may name them, and tells nobody anything.
+      const isToGo = (event: StoredEvent) => event.kind === DAMAGED_EVENT || isAbout(user, event)
+      const numbers = page.filter(isToGo).map(({ number }) => number)
       if (numbers.length > 0) add(counts, { events: await events.remove(numbers) })
     }
   }

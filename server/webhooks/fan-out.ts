@@ -1,4 +1,4 @@
-import type { EventStore, StoredEvent } from '../../persistence/event-store.ts'
+import { DAMAGED_EVENT, type EventStore, type StoredEvent } from '../../persistence/event-store.ts'
 import { type NewDelivery, WEBHOOK_CONSUMER, type Webhook, type WebhookStore } from '../../persistence/webhook-store.ts'
 import { parseGrant } from '../access/grants.ts'
 import { Background, sleep } from '../events/background.ts'
@@ -80,9 +80,9 @@ export function deliveriesOf(events: readonly StoredEvent[], webhooks: readonly 
 
 function wantedBy({ after, kinds, documents }: Webhook): (event: StoredEvent) => boolean {
   const pattern = documents === undefined ? undefined : parseGrant(documents, 'read')
+  const isOfKind = (kind: string) => kind !== HELD && (kinds.length === 0 || kinds.includes(kind))
+  const isOfDocument = (document: string) => pattern === undefined || (document !== '' && pattern.matches(document))
+  // A damaged one may have been wanted: so it is among those that were not delivered.
   return ({ number, kind, document }) =>
-    number > after &&
-    kind !== HELD &&
-    (kinds.length === 0 || kinds.includes(kind)) &&
-    (pattern === undefined || (document !== '' && pattern.matches(document)))
+    number > after && (kind === DAMAGED_EVENT || (isOfKind(kind) && isOfDocument(document)))
 }

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import type { EventStore } from '../../persistence/event-store.ts'
+import { damageOf, type EventStore } from '../../persistence/event-store.ts'
 import { StorageError } from '../../persistence/storage-error.ts'
 import type { Backlog, Delivery, DeliveryOutcome, Webhook, WebhookStore } from '../../persistence/webhook-store.ts'
 import { sleep } from '../events/background.ts'
@@ -144,6 +144,8 @@ export class Sender extends Dispatcher<DeliveryOutcome> {
     try {
       const [event] = await this.#options.events.read({ after: number - 1, limit: 1 })
       if (event?.number !== number) return { problem: 'the event is not kept any more' }
+      const damage = damageOf(event)
+      if (damage !== undefined) return { problem: damage.message }
       return { id: event.id, body: JSON.stringify(toldEvent(event)) }
     } catch (error) {
       if (error instanceof StorageError && error.code === 'storage/corrupt') return { problem: error.message }

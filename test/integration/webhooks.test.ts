@@ -1,3 +1,4 @@
+import Database from 'better-sqlite3'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { eventsOf, type ToldEvent } from '../support/events.ts'
 import { createRandom, isSoak, seedsFor } from '../support/random.ts'
@@ -113,6 +114,28 @@ test('an event that fails holds back its document alone, is dead after a time, a
     status: 404,
     body: { code: 'webhook/no-such-delivery' },
   })
+})
+
+test('a damaged event is one that was not delivered, and holds up nobody else', async () => {
+  const first = await startServer({ environment })
+  const receiver = await WebhookReceiver.start()
+  const { id } = await register(first, { url: receiver.url, kinds: ['message.created'], documents: 'chat/*' })
+  await first.stop()
+  const database = new Database(`${first.folder}/coweave.db`)
+  // Of one that had come by then, and was to be told.
+  database
+    .prepare('INSERT INTO events (id, kind, at, document, data, checksum) VALUES (?, ?, ?, ?, ?, ?)')
+    .run('x', 'message.created', Date.now(), 'chat/a', Buffer.from('{}'), 0)
+  database.close()
+  const restarted = await first.restart()
+  onTestFinished(async () => void (await restarted.kill()))
+  await say(restarted, 'chat/a', 'hello')
+  await expect.poll(() => receiver.taken.map(({ event }) => event.kind), patient).toEqual(['message.created'])
+  const { events } = await eventsOf(restarted)
+  expect(events.map(({ kind }) => kind)).toEqual(['event.damaged', 'message.created'])
+  const problem = `bad checksum of event ${events[0]?.number}`
+  expect(await deliveriesOf(restarted, id)).toMatchObject([{ id: events[0]?.number, state: 'dead', problem }])
+  expect(restarted.output()).toContain(problem)
 })
 
 test('the webhook of the settings is told from then on, and ends with them', async () => {

@@ -49,11 +49,23 @@ test('damaged events are found and named', async () => {
   db.close()
   const problems = changes.map((_, index) => `bad checksum of event ${index + 2}`)
   expect((await Array.fromAsync(log.check())).map(({ problem }) => problem)).toEqual(problems)
-  await expect(log.events.read({ after: 0, limit: 9 })).rejects.toMatchObject({
-    code: 'storage/corrupt',
-    message: expect.stringContaining('bad checksum of event 2'),
-  })
-  expect(await log.events.read({ after: 0, limit: 1 })).toHaveLength(1)
+})
+
+test('in the place of a damaged event comes one that says so, and those beside it are read', async () => {
+  const file = join(await makeFolder(), 'log.db')
+  const told: string[] = []
+  const log = await openSqliteLog({ file, onProblem: ({ message }) => told.push(message) })
+  onTestFinished(() => log.close())
+  await log.append([update('chat/a', 'x', { events: ['0', '1', '2'].map((id) => ({ ...secret, id })) })])
+  const { default: Database } = await import('better-sqlite3')
+  const db = new Database(file)
+  db.exec(`UPDATE events SET data = x'7b7d' WHERE number = 2`)
+  db.close()
+  const [first, second, third, ...more] = await log.events.read({ after: 0, limit: 9, kind: 'k' })
+  expect([first, third, more]).toEqual([{ number: 1, ...secret, id: '0' }, { number: 3, ...secret, id: '2' }, []])
+  const problem = 'bad checksum of event 2'
+  expect(second).toMatchObject({ number: 2, kind: 'event.damaged', users: [], json: JSON.stringify({ problem }) })
+  expect(told).toEqual([problem])
 })
 
 test('damaged webhooks, and deliveries that nobody would post, are found and named', async () => {

@@ -229,9 +229,11 @@ describe('damage around the rows is found', () => {
     ['a counter of events that went back', 'UPDATE coweave.event_counter SET last = 1', 'the counter of events'],
     ['a counter of events that is gone', 'DELETE FROM coweave.event_counter', 'the counter of events'],
   ])('%s', async (_, sql, text) => {
-    const { check } = await damaged(sql)
+    const { log, check } = await damaged(sql)
     const problem = expect.stringContaining(text)
     expect(await check()).toContainEqual({ document: undefined, position: undefined, problem })
+    const kinds = (await log.events.read({ after: 0, limit: 9 })).map(({ kind }) => kind)
+    expect(kinds).toEqual(['k', text.includes('event 2') ? 'event.damaged' : 'k'])
   })
 })
 
