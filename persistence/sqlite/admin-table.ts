@@ -10,9 +10,9 @@ import {
   restrictionChecksum,
 } from '../admin-store.ts'
 import { figuresOf } from '../document-figures.ts'
-import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
 import { documentFinder } from './document-table.ts'
+import { damagesOf, pagedRows } from './row-check.ts'
 import { snapshotFinder } from './snapshot-table.ts'
 
 /** A call of an AdminStore, as its worker gets it. */
@@ -93,18 +93,8 @@ export function adminTables(db: Database): { [Name in Exclude<keyof AdminStore, 
 
 /** Each damaged action and restriction. */
 export function* adminDamages(db: Database): Generator<Damage, void, undefined> {
-  const actions = db.prepare<[], unknown[]>(`SELECT ${ACTION_COLUMNS} FROM admin_actions ORDER BY number`).raw()
-  const restrictions = db.prepare<[], unknown[]>(`SELECT ${RESTRICTION_COLUMNS} FROM restrictions`).raw()
-  const checks = [
-    ...actions.all().map((values) => () => parseAction(values)),
-    ...restrictions.all().map((values) => () => parseRestriction(values)),
-  ]
-  for (const check of checks) {
-    try {
-      check()
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error
-      yield { document: undefined, position: undefined, problem: error.message }
-    }
-  }
+  const actions = { table: 'admin_actions', columns: ACTION_COLUMNS, key: 'number' }
+  yield* damagesOf(pagedRows(db, actions), parseAction)
+  const restrictions = { table: 'restrictions', columns: RESTRICTION_COLUMNS, key: 'version' }
+  yield* damagesOf(pagedRows(db, restrictions), parseRestriction)
 }

@@ -11,7 +11,6 @@ import { openForReading } from './database.ts'
 import { documentFinder } from './document-table.ts'
 import { eventDamages } from './event-table.ts'
 import { historyStartReader } from './history-start.ts'
-
 import { messageDamages } from './message-checker.ts'
 import { type Role, unexpectedRequest, type WorkerSettings } from './protocol.ts'
 import { packDamage } from './replies.ts'

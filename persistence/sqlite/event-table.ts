@@ -10,9 +10,9 @@ import {
   type StoredEvent,
   sealEvent,
 } from '../event-store.ts'
-import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
 import { changeTaker, untoldReader } from './change-table.ts'
+import { damagesOf, pagedRows } from './row-check.ts'
 import { UNPLANNED } from './unplanned.ts'
 import { deliveryForgetter } from './webhook-table.ts'
 
@@ -26,9 +26,6 @@ export type EventReads = 'read' | 'last' | 'untold' | 'passed'
 type Answers<Name extends keyof EventStore> = (
   ...given: Parameters<EventStore[Name]>
 ) => Awaited<ReturnType<EventStore[Name]>>
-
-/** Rows read at once by a check: nothing is held open between two of its answers. */
-const PAGE_ROWS = 500
 
 /** Returns a function that stores events whose ids are new; call it inside a transaction. */
 export function eventWriter(db: Database, keys: KeyRing | undefined): (events: readonly NewEvent[]) => void {
@@ -146,25 +143,9 @@ export function eventTables(
 }
 
 /** Each damaged event. */
-export function* eventDamages(db: Database, keys: KeyRing | undefined): Generator<Damage, void, undefined> {
-  const select = db
-    .prepare<[unknown], unknown[]>(
-      `SELECT ${EVENT_COLUMNS} FROM events WHERE number > ? ORDER BY number LIMIT ${PAGE_ROWS}`,
-    )
-    .raw()
-  for (let last: unknown = 0; ; ) {
-    const page = select.all(last)
-    for (const values of page) {
-      last = values[0]
-      try {
-        parseEvent(keys, values)
-      } catch (error) {
-        if (!(error instanceof StorageError)) throw error
-        yield { document: undefined, position: undefined, problem: error.message }
-      }
-    }
-    if (page.length < PAGE_ROWS) return
-  }
+export function eventDamages(db: Database, keys: KeyRing | undefined): Generator<Damage, void, undefined> {
+  const rows = pagedRows(db, { table: 'events', columns: EVENT_COLUMNS, key: 'number' })
+  return damagesOf(rows, (values) => parseEvent(keys, values))
 }
 
 function lengthOf(values: readonly unknown[]): number {

@@ -4,27 +4,15 @@ import { StorageError } from '../storage-error.ts'
 import { MESSAGE_COLUMNS, parseMessage } from '../stored-message.ts'
 import type { Damage } from '../update-log.ts'
 import { columnsOf } from './message-table.ts'
-
-/** Rows read at once: nothing is held open between two answers of a check. */
-const PAGE_ROWS = 500
+import { pagedRows } from './row-check.ts'
 
 /** Each damaged message of the archive, and each whose columns don't say what it says itself. */
 export function* messageDamages(db: Database, keys: KeyRing | undefined): Generator<Damage, void, undefined> {
-  const select = db
-    .prepare<[unknown], unknown[]>(
-      `SELECT ${MESSAGE_COLUMNS}, author, at, received_at, edited_at, deleted_at, text, room, row FROM messages
-       WHERE row > ? ORDER BY row LIMIT ${PAGE_ROWS}`,
-    )
-    .raw()
-  for (let last: unknown = 0; ; ) {
-    const page = select.all(last)
-    for (const values of page) {
-      const room = values.at(-2)
-      last = values.at(-1)
-      const problem = problemOf(keys, room, values)
-      if (problem !== undefined) yield { document: String(room), position: undefined, problem }
-    }
-    if (page.length < PAGE_ROWS) return
+  const columns = `${MESSAGE_COLUMNS}, author, at, received_at, edited_at, deleted_at, text, room`
+  for (const values of pagedRows(db, { table: 'messages', columns, key: 'row' })) {
+    const room = values.at(-2)
+    const problem = problemOf(keys, room, values)
+    if (problem !== undefined) yield { document: String(room), position: undefined, problem }
   }
 }
 

@@ -1,6 +1,5 @@
 import type { Database } from 'better-sqlite3'
 import type { KeyRing } from '../encryption.ts'
-import { StorageError } from '../storage-error.ts'
 import type { Damage } from '../update-log.ts'
 import {
   type Backlog,
@@ -17,6 +16,7 @@ import {
   WEBHOOK_COLUMNS,
   type WebhookStore,
 } from '../webhook-store.ts'
+import { damagesOf } from './row-check.ts'
 
 /** A call of a WebhookStore, as its worker gets it. */
 export type WebhookCall = {
@@ -148,14 +148,8 @@ export function webhookTables(
 
 /** Each webhook that can't be read, and deliveries that nobody would post. */
 export function* webhookDamages(db: Database, keys: KeyRing | undefined): Generator<Damage, void, undefined> {
-  for (const values of db.prepare<[], unknown[]>(`SELECT ${WEBHOOK_COLUMNS} FROM webhooks`).raw().all()) {
-    try {
-      parseWebhook(keys, values)
-    } catch (error) {
-      if (!(error instanceof StorageError)) throw error
-      yield { document: undefined, position: undefined, problem: error.message }
-    }
-  }
+  const webhooks = db.prepare<[], unknown[]>(`SELECT ${WEBHOOK_COLUMNS} FROM webhooks`).raw().all()
+  yield* damagesOf(webhooks, (values) => parseWebhook(keys, values))
   for (const { sql, problem } of deliveryChecks('')) {
     for (const values of db.prepare<[], unknown[]>(sql).raw().all()) {
       yield { document: undefined, position: undefined, problem: problem(values) }
