@@ -454,7 +454,7 @@ async function wire(
       await app.ready()
       started()
     },
-    explain: (question) => explain({ log, durability, rulesOf }, question),
+    explain: (question) => explain({ log, durability, restrictions, maxBytes, rulesOf }, question),
     async recheck(scope) {
       cluster.recheck(scope)
       await accessWatch.recheck(scope)

@@ -5,10 +5,12 @@ import { roomOf } from '../../model/rooms.ts'
 import type { UpdateLog } from '../../persistence/update-log.ts'
 import { AccessError } from '../access/access-error.ts'
 import { allows, type Level } from '../access/grants.ts'
+import type { Restrictions } from '../admin/restrictions.ts'
 import { type Change, describeChange } from '../documents/change.ts'
 import { checkUpdate } from '../documents/check-update.ts'
 import { ClientIds } from '../documents/client-ids.ts'
 import { DOCUMENT_DELETED } from '../documents/deletions.ts'
+import { DocumentSize } from '../documents/document-size.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type DocumentRules, Guard, RefusedError } from '../documents/guard.ts'
 import { RetiredClients } from '../documents/retired-clients.ts'
@@ -35,6 +37,9 @@ export interface Explanation {
 export interface ExplainParts {
   readonly log: UpdateLog
   readonly durability: Durability
+  readonly restrictions: Pick<Restrictions, 'refuseMuted'>
+  /** Of a document. */
+  readonly maxBytes: number
   readonly rulesOf: ((document: string) => DocumentRules | undefined) | undefined
 }
 
@@ -43,7 +48,7 @@ export interface ExplainParts {
  * @throws {StorageError}  @throws {CoweaveError} `document/bad-name`, `document/is-room`
  */
 export async function explain(
-  { log, durability, rulesOf }: ExplainParts,
+  { log, durability, restrictions, maxBytes, rulesOf }: ExplainParts,
   { document, user, level = 'write', update }: Question,
 ): Promise<Explanation> {
   const name = parseDocumentName(document)
@@ -62,6 +67,9 @@ export async function explain(
   try {
     const decoded = checkUpdate(update)
     changes = changesOf(ydoc, update, rules)
+    restrictions.refuseMuted(user, name)
+    const storedBytes = parts.reduce((sum, { length }) => sum + length, 0)
+    new DocumentSize(ydoc, storedBytes, maxBytes).admit(update, decoded.ranges)
     new RetiredClients(retired).refuseUpdate(name, decoded)
     new ClientIds(clients).check(ydoc, decoded.ranges, user)
     const principal = { user, name: user, grants: [], expires: undefined, admin: false, relay: false, agent: false }

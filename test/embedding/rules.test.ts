@@ -32,7 +32,7 @@ let ann: Client
 let whole: Uint8Array
 beforeAll(async () => {
   server = await startEmbedded({
-    settings: { DATABASE_URL: databaseUrl(temporaryFolder()) },
+    settings: { DATABASE_URL: databaseUrl(temporaryFolder()), MAX_DOCUMENT_BYTES: '20000' },
     rules: (document) => {
       if (document === 'ruled/failing') throw new Error('no rules today')
       if (document === 'ruled/own') {
@@ -247,6 +247,17 @@ test('honest changes merge, also those made offline, and what refuses one says w
   expect(await server.coweave.explain({ ...ruleless, level: 'comment' })).toMatchObject({
     isAccepted: false,
     refusal: { rule: 'access/no-grant' },
+  })
+  const big = updateBy((ydoc) => ydoc.getText('free').insert(0, 'x'.repeat(20_000)), 669)
+  expect(await server.coweave.explain({ ...ruleless, update: big })).toMatchObject({
+    isAccepted: false,
+    refusal: { rule: 'document/too-big' },
+  })
+  const body = { user: 'ben', document: 'free/any', minutes: 5 }
+  expect((await rest(server, '/api/admin/mute', { admin: true, method: 'POST', body })).status).toBe(200)
+  expect(await server.coweave.explain(ruleless)).toMatchObject({
+    isAccepted: false,
+    refusal: { rule: 'access/muted' },
   })
   await expect(server.coweave.explain({ ...ruleless, document: 'chat/free/any' })).rejects.toThrow('is a room')
   for (const client of [ben, cleo]) client.destroy()
