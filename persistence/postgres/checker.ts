@@ -11,7 +11,6 @@ import type { Connections } from './connections.ts'
 import { findHead, findRecord } from './document-table.ts'
 import { findEventDamages } from './event-table.ts'
 import { historyBaseOf } from './history-start.ts'
-
 import { findMessageDamages } from './message-checker.ts'
 import { attempt } from './problem.ts'
 import { readSeen } from './seen-table.ts'

@@ -11,7 +11,6 @@ import { documentLoader } from './document-loader.ts'
 import { documentFinder, documentLister, erasableLister, positionReader, tombstoneFinder } from './document-table.ts'
 import { eventReader } from './event-table.ts'
 import { historyStartReader } from './history-start.ts'
-
 import { packFoundMessages, packMessages } from './message-replies.ts'
 import { messageSearcher } from './message-search.ts'
 import { archivePager, messageFinder, messagePager, messageProbe } from './message-table.ts'
