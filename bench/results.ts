@@ -54,7 +54,7 @@ export function withSection(results: string, names: readonly string[], name: str
 }
 
 function ratio(ours: number, theirs: number): string {
-  if (Number.isNaN(theirs)) return '–'
+  if (Number.isNaN(theirs) || theirs === 0) return '–'
   return (ours / theirs).toFixed(2)
 }
 
