@@ -59,9 +59,14 @@ export class Load {
     return new Promise((resolve) => this.#waiting.add({ count, resolve }))
   }
 
-  /** Resolves with the close codes once every socket is closed: what the server had sent before counts. */
+  /**
+   * Resolves with the close codes once every socket is closed: what the server had sent before counts. The clients are let
+   * go, since hundreds of loads hold a document that grows through all of them.
+   */
   async ended(): Promise<number[]> {
-    return (await Promise.all(this.clients.map((client) => client.closed))).map(({ code }) => code)
+    const closed = await Promise.all(this.clients.map((client) => client.closed))
+    this.clients.length = 0
+    return closed.map(({ code }) => code)
   }
 
   /** What a client that never held anything misses on `server`. */
