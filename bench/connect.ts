@@ -51,9 +51,9 @@ export async function measureConnect(log: (line: string) => void): Promise<Row[]
  */
 export async function measureConnected(peer: Peer): Promise<Connected> {
   const server = await peer.start()
-  const first = new Throng({ ...parameters.connect, ...residents }, 'residents')
+  const staying = new Throng({ ...parameters.connect, ...residents }, 'residents')
   try {
-    await first.open(peer, server)
+    await staying.open(peer, server)
     const bytesBefore = await heldBytes(server.pid)
     const { bytes } = await connectThrong(
       peer,
@@ -65,7 +65,7 @@ export async function measureConnected(peer: Peer): Promise<Connected> {
     const { cpu, times } = await connectThrong(peer, server, 'last')
     return { cpuMicros: (cpu * 1_000) / clients, bytes: bytes / clients, times }
   } finally {
-    await first.end()
+    await staying.end()
     await server.stop()
   }
 }

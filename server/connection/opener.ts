@@ -83,8 +83,7 @@ export class Opener {
     if (document.cursor.asOf < since && !client.isClosed) await this.#catchUp(document)
     if (!(await this.#isStillAdmitted(name, admitted))) client.close(CloseCode.TryAgainLater, 'access has changed')
     // Who had it open when it was forgotten was sent away, and who comes now would never hear of anything.
-    const isForgotten = this.#options.documents.get(document.ydoc) !== document
-    if (isForgotten) client.close(CloseCode.TryAgainLater, 'the document is loaded anew')
+    if (document.ydoc.isDestroyed) client.close(CloseCode.TryAgainLater, 'the document is loaded anew')
     if (client.isClosed) this.release(document)
     else client.opened(key, document, admitted)
   }

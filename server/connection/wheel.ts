@@ -20,7 +20,6 @@ export class Wheel<Member extends Timed> {
   /** Runs while there is anybody. */
   #timer: NodeJS.Timeout | undefined
   #turning: NodeJS.Immediate | undefined
-  #members = 0
   /** The last step that was made. */
   #step = 0
 
@@ -28,14 +27,13 @@ export class Wheel<Member extends Timed> {
   put(member: Member, dueAt: number): void {
     this.delete(member)
     if (this.#timer === undefined) this.#start()
-    this.#members += 1
     const step = Math.min(Math.max(stepOf(dueAt) + 1, this.#step + 1), this.#step + SLOTS - 1)
     member.slot = step % SLOTS
     this.#slots[member.slot]?.add(member)
   }
 
   delete(member: Member): void {
-    if (this.#slots[member.slot]?.delete(member)) this.#members -= 1
+    this.#slots[member.slot]?.delete(member)
     member.slot = NOWHERE
   }
 
@@ -55,7 +53,7 @@ export class Wheel<Member extends Timed> {
         if (member.slot === slot) this.put(member, dueAt)
       }
     }
-    if (this.#members > 0) return
+    if (this.#slots.some(({ size }) => size > 0)) return
     clearInterval(this.#timer)
     this.#timer = undefined
   }

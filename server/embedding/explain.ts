@@ -14,6 +14,7 @@ import { DocumentSize } from '../documents/document-size.ts'
 import type { Durability } from '../documents/durability.ts'
 import { type DocumentRules, Guard, RefusedError } from '../documents/guard.ts'
 import { RetiredClients } from '../documents/retired-clients.ts'
+import { bytesOf } from '../documents/stored-answer.ts'
 
 /** A change that somebody made, or might. */
 export interface Question {
@@ -54,7 +55,8 @@ export async function explain(
   const name = parseDocumentName(document)
   if (roomOf(name) !== undefined) throw new CoweaveError('document/is-room', `${name} is a room, with rules of its own`)
   await durability.settled()
-  const { clients, parts, deleted, retired } = await log.load(name)
+  const stored = await log.load(name)
+  const { clients, parts, deleted, retired } = stored
   const ydoc = new Y.Doc()
   ydoc.transact(() => {
     for (const part of parts) Y.applyUpdate(ydoc, part)
@@ -68,8 +70,7 @@ export async function explain(
     const decoded = checkUpdate(update)
     changes = changesOf(ydoc, update, rules)
     restrictions.refuseMuted(user, name)
-    const storedBytes = parts.reduce((sum, { length }) => sum + length, 0)
-    new DocumentSize(ydoc, storedBytes, maxBytes).admit(update, decoded.ranges)
+    new DocumentSize(ydoc, bytesOf(stored), maxBytes).admit(update, decoded.ranges)
     new RetiredClients(retired).refuseUpdate(name, decoded)
     new ClientIds(clients).check(ydoc, decoded.ranges, user)
     const principal = { user, name: user, grants: [], expires: undefined, admin: false, relay: false, agent: false }

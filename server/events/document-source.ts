@@ -46,7 +46,7 @@ export class DocumentSource implements StreamSource {
   #event: number
   #isBegun = false
   #isBehind = true
-  #isOver: boolean
+  #isOver = false
   #eventVersion: number
   #wake = () => {}
 
@@ -58,8 +58,6 @@ export class DocumentSource implements StreamSource {
     this.#eventVersion = tail.bus.version
     const { ydoc } = open
     const { awareness } = ydoc
-    // It may have been forgotten since it was found.
-    this.#isOver = ydoc.isDestroyed
     this.#presence = new Set(awareness.states.keys())
     const onPresence = ({ added, updated, removed }: Record<'added' | 'updated' | 'removed', number[]>) => {
       for (const client of [...added, ...updated, ...removed]) this.#presence.add(client)

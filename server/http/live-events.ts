@@ -110,10 +110,12 @@ export function serveLiveEvents(app: FastifyInstance, api: LiveEventsApi): void 
     const known = lastId === undefined ? undefined : parse(place, lastId).split('-').map(Number)
     await run(user, name, (kicked) =>
       rooms.withDocument(name, async (document) => {
+        const [position, event = await tail.last()] = known ?? []
+        // Only now: while that was read the document may have been forgotten.
         const open = documents.get(document)
         if (open === undefined) throw new HttpError(503, 'document/unavailable', 'the document is being loaded anew')
-        const [position = after ?? open.cursor.position, event = await tail.last()] = known ?? []
-        const source = new DocumentSource({ log, durability, tail, open, after: { position, event } })
+        const begin = { position: position ?? after ?? open.cursor.position, event }
+        const source = new DocumentSource({ log, durability, tail, open, after: begin })
         try {
           await send(request, reply, readableSource(source, access, name, principal), { principal, kicked })
         } finally {
